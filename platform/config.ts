@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { secret, type Secret } from './secret.ts';
+
+/** Thrown once, with every fault by the name of its variable. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(`Configuration is not usable. Set or correct these environment variables:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Pure: turns environment variables into a frozen configuration, or throws {@link ConfigError} naming all faults. */
+export function readConfig<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<z.infer<z.ZodObject<Shape>>> {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = z.object(shape).safeParse(given);
+  if (parsed.success) return Object.freeze(parsed.data);
+  throw new ConfigError(
+    parsed.error.issues.map((issue) => {
+      const name = issue.path.join('.');
+      return given[name] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
+    }),
+  );
+}
+
+export const text = z.string().min(1);
+
+export const secretText: z.ZodType<Secret, string> = z
+  .string()
+  .refine((value) => !value.startsWith('${'), 'is an unreplaced placeholder')
+  .transform(secret);
+
+/** 32 bytes in base64, for example from `openssl rand -base64 32`. */
+export const secretKey: z.ZodType<Secret, string> = z
+  .string()
+  .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64 (openssl rand -base64 32)')
+  .transform(secret);
+
+/** An http(s) origin or base address, kept without a trailing slash. */
+export const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+  .transform((value) => value.replace(/\/+$/, ''));
+
+export const port = z.coerce.number().int().min(0).max(65_535);
+export const count = z.coerce.number().int().min(0);
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+export const list = z.string().transform((value) => value.split(',').map((item) => item.trim()).filter(Boolean));
+export const mode = z.enum(['production', 'development']).default('production');

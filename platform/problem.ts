@@ -1,0 +1,53 @@
+/** The one error class of ours. `code` is literal; its status and title stand in {@link PROBLEMS}. */
+export class AppError extends Error {
+  readonly code: ProblemCode;
+  /** Seconds after which trying again makes sense; becomes `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined;
+  constructor(code: ProblemCode, detail: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+    super(detail, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+export const PROBLEMS = {
+  invalid_request: [400, 'The request is not valid'],
+  unauthorized: [401, 'A valid access token is needed'],
+  forbidden: [403, 'This caller may not do that'],
+  not_found: [404, 'There is nothing here'],
+  method_not_allowed: [405, 'This address does not take that method'],
+  username_mismatch: [409, 'This invitation is for another address'],
+  trial_exists: [409, 'This account has this trial already'],
+  invitation_unknown: [410, 'This invitation does not exist'],
+  invitation_expired: [410, 'This invitation has expired'],
+  invitation_revoked: [410, 'This invitation was withdrawn'],
+  invitation_spent: [410, 'This invitation was used already'],
+  payload_too_large: [413, 'The request is too large'],
+  unsupported_media_type: [415, 'The body is of an unsupported type'],
+  rate_limited: [429, 'Too many requests'],
+  internal_error: [500, 'Something went wrong here'],
+  bad_gateway: [502, 'The service behind this one did not answer'],
+  unavailable: [503, 'This service is not ready'],
+  gateway_timeout: [504, 'The service behind this one took too long'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ProblemCode;
+  request_id: string;
+}
+
+/** RFC 9457. Anything that is not an {@link AppError} becomes `internal_error`; its message stays inside. */
+export function toProblem(error: unknown, requestId: string): Problem {
+  const known = error instanceof AppError ? error : undefined;
+  const code = known?.code ?? 'internal_error';
+  const [status, title] = PROBLEMS[code];
+  const detail = known?.message ?? 'Try again. If it happens again, tell support the request id.';
+  return { type: `urn:vestibule:problem:${code}`, title, status, detail, code, request_id: requestId };
+}
