@@ -19,6 +19,7 @@ export const PROBLEMS = {
   method_not_allowed: [405, 'This address does not take that method'],
   username_mismatch: [409, 'This invitation is for another address'],
   trial_exists: [409, 'This account has this trial already'],
+  attempt_conflict: [409, 'A later attempt took over'],
   invitation_unknown: [410, 'This invitation does not exist'],
   invitation_expired: [410, 'This invitation has expired'],
   invitation_revoked: [410, 'This invitation was withdrawn'],

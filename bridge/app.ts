@@ -1,0 +1,38 @@
+import express, { type Express, type Router } from 'express';
+import helmet from 'helmet';
+import { healthRoutes, type Dependency } from '../platform/health.ts';
+import { nothingHere, requestContext, sendProblem } from '../platform/http.ts';
+import type { Log } from '../platform/log.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { mountRoutes } from './http/route.ts';
+import { bridgeRoutes } from './routes.ts';
+import type { TrialRoutesUsing } from './trial/trial.routes.ts';
+
+const CONTENT_POLICY = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"], baseUri: ["'none'"] };
+
+interface Using extends TrialRoutesUsing {
+  log: Log;
+  dependencies: Readonly<Record<string, Dependency>>;
+  developmentRoutes: readonly Router[];
+  checkAnswers: boolean;
+}
+
+export function createApp(using: Using): Express {
+  const routes = bridgeRoutes(using);
+  const document = openApiDocument(routes);
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.use(requestContext(using.log));
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY } }));
+  app.use(healthRoutes(using.dependencies));
+  app.get('/openapi.json', (_req, res) => {
+    res.json(document);
+  });
+  for (const router of using.developmentRoutes) app.use(router);
+  app.use(mountRoutes(routes, using.guard, { checkAnswers: using.checkAnswers }));
+  app.use(nothingHere);
+  app.use(sendProblem);
+  return app;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { baseUrl, count, flag, list, mode, port, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { ConfigError } from '../platform/config.ts';
+import { isCidr } from './http/client-address.ts';
+
+const FIELDS = {
+  VESTIBULE_MODE: mode,
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  BRIDGE_HOST: text.default('127.0.0.1'),
+  BRIDGE_PORT: port,
+  BRIDGE_DATABASE_URL: secretText,
+  BRIDGE_CLIENT_ID: text.default('vestibule-bridge'),
+  BRIDGE_CLIENT_SECRET: secretText,
+  PROXY_CLIENT_ID: text.default('vestibule-proxy'),
+  KEYCLOAK_PUBLIC_URL: baseUrl,
+  KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
+  KEYCLOAK_REALM: text.default('vestibule'),
+  PROXY_PUBLIC_URL: baseUrl,
+  PRODUCTS_FILE: text.default('./products.yaml'),
+  SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'must be an smtp or smtps address' }).pipe(secretText),
+  MAIL_FROM: text,
+  CONTACT_URL: z.url({ protocol: /^(https?|mailto)$/, error: 'must be an http, https or mailto address' }),
+  ADDRESS_HASH_KEY: secretKey,
+  INVITATION_LIFETIME_DAYS: z.coerce.number().positive().default(7),
+  REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: count.default(10),
+  REGISTER_LIMIT_PER_MINUTE: count.default(1000),
+  MAIL_LIMIT_PER_MAILBOX_PER_DAY: count.default(5),
+  MAIL_LIMIT_SECONDS_BETWEEN: count.default(60),
+  TRUSTED_PROXIES: list.refine((ranges) => ranges.every(isCidr), 'must be addresses or CIDR ranges, separated by commas').default([]),
+  MOVABLE_CLOCK: flag.default(false),
+};
+
+/** Pure: every fault is named at once. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
+  const read = readConfig(FIELDS, env);
+  if (read.VESTIBULE_MODE === 'production' && read.MOVABLE_CLOCK) {
+    throw new ConfigError(['MOVABLE_CLOCK: must not be true in production']);
+  }
+  const keycloakInternalUrl = read.KEYCLOAK_INTERNAL_URL ?? read.KEYCLOAK_PUBLIC_URL;
+  return Object.freeze({
+    development: read.VESTIBULE_MODE === 'development',
+    logLevel: read.LOG_LEVEL,
+    address: { host: read.BRIDGE_HOST, port: read.BRIDGE_PORT },
+    databaseUrl: read.BRIDGE_DATABASE_URL,
+    clientId: read.BRIDGE_CLIENT_ID,
+    clientSecret: read.BRIDGE_CLIENT_SECRET,
+    proxyClientId: read.PROXY_CLIENT_ID,
+    proxyUrl: read.PROXY_PUBLIC_URL,
+    keycloak: {
+      realm: read.KEYCLOAK_REALM,
+      publicUrl: read.KEYCLOAK_PUBLIC_URL,
+      internalUrl: keycloakInternalUrl,
+      issuer: `${read.KEYCLOAK_PUBLIC_URL}/realms/${read.KEYCLOAK_REALM}`,
+    },
+    productsFile: read.PRODUCTS_FILE,
+    smtpUrl: read.SMTP_URL,
+    mailFrom: read.MAIL_FROM,
+    contactUrl: read.CONTACT_URL,
+    addressHashKey: read.ADDRESS_HASH_KEY,
+    invitationLifetimeDays: read.INVITATION_LIFETIME_DAYS,
+    registerLimits: { perClientPerMinute: read.REGISTER_LIMIT_PER_CLIENT_PER_MINUTE, perMinute: read.REGISTER_LIMIT_PER_MINUTE },
+    mailLimits: { perMailboxPerDay: read.MAIL_LIMIT_PER_MAILBOX_PER_DAY, secondsBetween: read.MAIL_LIMIT_SECONDS_BETWEEN },
+    trustedProxies: read.TRUSTED_PROXIES,
+    movableClock: read.MOVABLE_CLOCK,
+  });
+}
+
+export type Config = ReturnType<typeof loadConfig>;

@@ -1,0 +1,116 @@
+import { sql, type Kysely } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** Only ever added to. Plain SQL: what stands here is what Postgres gets. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-free-trial': {
+    up: (db) =>
+      statements(db, [
+        sql`create table bridge.sign_up_request (
+          id uuid primary key default gen_random_uuid(),
+          product text not null,
+          address text not null,
+          address_hash bytea not null,
+          locale text not null,
+          first_name text,
+          last_name text,
+          company text,
+          next_page text,
+          attributes jsonb not null,
+          consents jsonb not null,
+          request_id text not null,
+          requested_at timestamptz not null,
+          result text
+        )`,
+        sql`create index on bridge.sign_up_request (product, address_hash)`,
+        sql`create table bridge.mail (
+          id uuid primary key default gen_random_uuid(),
+          sign_up_request_id uuid not null references bridge.sign_up_request,
+          kind text not null check (kind in ('invitation', 'welcome_back', 'trial_ended')),
+          product text not null,
+          address text not null,
+          mailbox_hash bytea not null,
+          locale text not null,
+          state text not null default 'queued' check (state in ('queued', 'sent', 'failed')),
+          queued_at timestamptz not null,
+          sent_at timestamptz,
+          failure text
+        )`,
+        sql`create index on bridge.mail (mailbox_hash, queued_at)`,
+        sql`create table bridge.invitation (
+          id uuid primary key default gen_random_uuid(),
+          type text not null default 'TRIAL_VERIFICATION',
+          token_hash bytea not null unique,
+          product text not null,
+          address text not null,
+          mail_id uuid references bridge.mail,
+          first_name text,
+          last_name text,
+          locale text not null,
+          state text not null default 'issued' check (state in ('issued', 'reserved', 'spent', 'revoked')),
+          attempt_id uuid,
+          issued_at timestamptz not null,
+          expires_at timestamptz not null,
+          check ((state = 'reserved') <= (attempt_id is not null))
+        )`,
+        sql`create index on bridge.invitation (address, product)`,
+        sql`create table bridge.registration (
+          attempt_id uuid primary key,
+          invitation_id uuid not null references bridge.invitation,
+          product text not null,
+          address text not null,
+          user_id text not null,
+          state text not null default 'pending' check (state in ('pending', 'confirmed', 'superseded', 'released')),
+          first_name text,
+          last_name text,
+          locale text not null,
+          trial_app_id uuid not null,
+          trial_ends_at timestamptz not null,
+          trial_access_until timestamptz not null,
+          attempted_at timestamptz not null,
+          absent_at timestamptz,
+          looks int not null default 0,
+          outcome text check (outcome in ('committed', 'rolled_back')),
+          settled_at timestamptz
+        )`,
+        sql`create unique index registration_one_pending on bridge.registration (product, address) where state = 'pending'`,
+        sql`create unique index registration_one_confirmed on bridge.registration (product, user_id) where state = 'confirmed'`,
+        sql`create index on bridge.registration (user_id)`,
+        sql`create index on bridge.registration (address, product)`,
+        sql`create table bridge.trial (
+          id uuid primary key default gen_random_uuid(),
+          product text not null,
+          user_id text not null,
+          attempt_id uuid not null unique references bridge.registration,
+          trial_ends_at timestamptz not null,
+          trial_access_until timestamptz not null,
+          unique (user_id, product)
+        )`,
+        sql`create table bridge.trial_app (
+          id uuid primary key,
+          trial_id uuid not null unique references bridge.trial on delete cascade,
+          name text not null,
+          path text not null
+        )`,
+        sql`create table bridge.trial_app_permission (
+          trial_app_id uuid not null references bridge.trial_app on delete cascade,
+          user_id text not null,
+          permission text not null,
+          primary key (trial_app_id, user_id, permission)
+        )`,
+        sql`create table bridge.not_me (
+          token_hash bytea primary key,
+          address text not null,
+          mailbox_hash bytea not null,
+          mail_id uuid not null references bridge.mail
+        )`,
+        sql`create table bridge.suppressed_mailbox (mailbox_hash bytea primary key, since timestamptz not null)`,
+        // The columns that rate-limiter-flexible writes.
+        sql`create table bridge.rate_limit (key varchar(255) primary key, points int not null default 0, expire bigint)`,
+      ]),
+  },
+};
+
+async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
+  for (const one of all) await one.execute(db);
+}

@@ -1,0 +1,127 @@
+import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
+
+/** Row types of schema `bridge`. Instants are domain time. */
+export interface Schema {
+  'bridge.sign_up_request': SignUpRequestTable;
+  'bridge.mail': MailTable;
+  'bridge.invitation': InvitationTable;
+  'bridge.registration': RegistrationTable;
+  'bridge.trial': TrialTable;
+  'bridge.trial_app': TrialAppTable;
+  'bridge.trial_app_permission': TrialAppPermissionTable;
+  'bridge.not_me': NotMeTable;
+  'bridge.suppressed_mailbox': SuppressedMailboxTable;
+}
+
+export type Db = Kysely<Schema>;
+export type Trx = Transaction<Schema>;
+
+export type InvitationState = 'issued' | 'reserved' | 'spent' | 'revoked';
+export type RegistrationState = 'pending' | 'confirmed' | 'superseded' | 'released';
+export type MailKind = 'invitation' | 'welcome_back' | 'trial_ended';
+export type MailState = 'queued' | 'sent' | 'failed';
+
+export interface SignUpRequestTable {
+  id: Generated<string>;
+  product: string;
+  address: string;
+  address_hash: Buffer;
+  locale: string;
+  first_name: string | null;
+  last_name: string | null;
+  company: string | null;
+  next_page: string | null;
+  attributes: ColumnType<Record<string, string>, string, string>;
+  consents: ColumnType<readonly { id: string; version: string }[], string, string>;
+  request_id: string;
+  requested_at: Date;
+  /** What came of it: the kind of mail, or why none. */
+  result: string | null;
+}
+
+export interface MailTable {
+  id: Generated<string>;
+  sign_up_request_id: string;
+  kind: MailKind;
+  product: string;
+  address: string;
+  mailbox_hash: Buffer;
+  locale: string;
+  state: Generated<MailState>;
+  queued_at: Date;
+  sent_at: Date | null;
+  failure: string | null;
+}
+
+export interface InvitationTable {
+  id: Generated<string>;
+  /** The seed's token type. */
+  type: Generated<'TRIAL_VERIFICATION'>;
+  token_hash: Buffer;
+  product: string;
+  address: string;
+  mail_id: string | null;
+  first_name: string | null;
+  last_name: string | null;
+  locale: string;
+  state: Generated<InvitationState>;
+  attempt_id: string | null;
+  issued_at: Date;
+  expires_at: Date;
+}
+
+export interface RegistrationTable {
+  attempt_id: string;
+  invitation_id: string;
+  product: string;
+  address: string;
+  user_id: string;
+  state: Generated<RegistrationState>;
+  first_name: string | null;
+  last_name: string | null;
+  locale: string;
+  /** Kept here too, because Keycloak may have stamped them although the trial row went away. */
+  trial_app_id: string;
+  trial_ends_at: Date;
+  trial_access_until: Date;
+  attempted_at: Date;
+  /** The first look that found nobody. */
+  absent_at: Date | null;
+  looks: Generated<number>;
+  outcome: 'committed' | 'rolled_back' | null;
+  settled_at: Date | null;
+}
+
+export interface TrialTable {
+  id: Generated<string>;
+  product: string;
+  user_id: string;
+  attempt_id: string;
+  trial_ends_at: Date;
+  trial_access_until: Date;
+}
+
+export interface TrialAppTable {
+  id: string;
+  trial_id: string;
+  name: string;
+  path: string;
+}
+
+export interface TrialAppPermissionTable {
+  trial_app_id: string;
+  user_id: string;
+  permission: string;
+}
+
+export interface NotMeTable {
+  token_hash: Buffer;
+  address: string;
+  mailbox_hash: Buffer;
+  mail_id: string;
+}
+
+export interface SuppressedMailboxTable {
+  mailbox_hash: Buffer;
+  since: Date;
+}

@@ -1,0 +1,85 @@
+import { sql } from 'kysely';
+import type { Db, RegistrationState } from '../db/schema.ts';
+
+export interface RegistrationRow {
+  attemptId: string;
+  product: string;
+  address: string;
+  userId: string;
+  state: RegistrationState;
+  attemptedAt: Date;
+  trialAppId: string;
+  trialEndsAt: Date;
+  trialAccessUntil: Date;
+  hasTrial: boolean;
+  hasApp: boolean;
+}
+
+export interface TrialRow {
+  product: string;
+  userId: string;
+  attemptId: string;
+  trialAppId: string | null;
+  trialEndsAt: Date;
+  trialAccessUntil: Date;
+}
+
+export async function listRegistrations(db: Db): Promise<readonly RegistrationRow[]> {
+  return db
+    .selectFrom('bridge.registration as r')
+    .leftJoin('bridge.trial as t', 't.attempt_id', 'r.attempt_id')
+    .leftJoin('bridge.trial_app as a', 'a.trial_id', 't.id')
+    .select([
+      'r.attempt_id as attemptId',
+      'r.product',
+      'r.address',
+      'r.user_id as userId',
+      'r.state',
+      'r.attempted_at as attemptedAt',
+      'r.trial_app_id as trialAppId',
+      'r.trial_ends_at as trialEndsAt',
+      'r.trial_access_until as trialAccessUntil',
+      sql<boolean>`t.id is not null`.as('hasTrial'),
+      sql<boolean>`a.id is not null`.as('hasApp'),
+    ])
+    .orderBy('r.attempted_at')
+    .execute();
+}
+
+export async function listTrials(db: Db): Promise<readonly TrialRow[]> {
+  return db
+    .selectFrom('bridge.trial as t')
+    .leftJoin('bridge.trial_app as a', 'a.trial_id', 't.id')
+    .select([
+      't.product',
+      't.user_id as userId',
+      't.attempt_id as attemptId',
+      'a.id as trialAppId',
+      't.trial_ends_at as trialEndsAt',
+      't.trial_access_until as trialAccessUntil',
+    ])
+    .execute();
+}
+
+/** Invitations that are reserved for an attempt that is not pending. */
+export async function listOrphanedReservations(db: Db): Promise<readonly { id: string; attemptId: string | null }[]> {
+  return db
+    .selectFrom('bridge.invitation as i')
+    .leftJoin('bridge.registration as r', (join) => join.onRef('r.attempt_id', '=', 'i.attempt_id').on('r.state', '=', 'pending'))
+    .select(['i.id', 'i.attempt_id as attemptId'])
+    .where('i.state', '=', 'reserved')
+    .where('r.attempt_id', 'is', null)
+    .execute();
+}
+
+/** Permissions on a small app of people whose trial it is not. */
+export async function listForeignPermissions(db: Db): Promise<readonly { trialAppId: string; userId: string }[]> {
+  return db
+    .selectFrom('bridge.trial_app_permission as p')
+    .innerJoin('bridge.trial_app as a', 'a.id', 'p.trial_app_id')
+    .innerJoin('bridge.trial as t', 't.id', 'a.trial_id')
+    .select(['p.trial_app_id as trialAppId', 'p.user_id as userId'])
+    .whereRef('p.user_id', '!=', 't.user_id')
+    .distinct()
+    .execute();
+}

@@ -1,0 +1,227 @@
+import { z } from 'zod';
+import { epochSeconds, type Clock } from '../../platform/clock.ts';
+import type { Db } from '../db/schema.ts';
+import type { Account } from '../keycloak/accounts.ts';
+import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
+import {
+  listForeignPermissions,
+  listOrphanedReservations,
+  listRegistrations,
+  listTrials,
+  type RegistrationRow,
+  type TrialRow,
+} from './consistency.store.ts';
+import type { Finding } from './finding.ts';
+
+const stampSchema = z.object({ product: z.string(), trial_ends_at: z.number(), trial_access_until: z.number(), trial_app: z.string() });
+type Stamp = z.infer<typeof stampSchema>;
+
+export interface KeycloakUsers {
+  /** Members of the group that every stamped user is put into. */
+  listStamped(): Promise<readonly Account[]>;
+  findById(userId: string): Promise<Account | undefined>;
+}
+
+interface Seen {
+  now: Date;
+  registrations: readonly RegistrationRow[];
+  trials: readonly TrialRow[];
+  /** Every user that either side names, by id. */
+  users: ReadonlyMap<string, Account>;
+  stamps: ReadonlyMap<string, readonly Stamp[]>;
+  clock: Clock;
+  movedClock: boolean;
+}
+
+/** Every disagreement between Postgres and Keycloak. A pending attempt is none before the reconcile job may release it. */
+export async function findDisagreements(
+  db: Db,
+  keycloak: KeycloakUsers,
+  clock: Clock,
+  options: { movedClock: boolean },
+): Promise<readonly Finding[]> {
+  // Keycloak first: what is created meanwhile is then in Postgres, and too young to be a disagreement.
+  const stamped = await keycloak.listStamped();
+  const [registrations, trials] = await Promise.all([listRegistrations(db), listTrials(db)]);
+  const users = await usersOf(keycloak, stamped, registrations);
+  const stamps = new Map([...users].map(([id, user]) => [id, user.stamps.flatMap(readStamp)]));
+  const seen: Seen = { now: clock.now(), registrations, trials, users, stamps, clock, ...options };
+  return [
+    ...attemptFindings(seen),
+    ...stampFindings(seen),
+    ...doubleFindings(seen),
+    ...(await leftOverFindings(db)),
+  ];
+}
+
+async function usersOf(
+  keycloak: KeycloakUsers,
+  stamped: readonly Account[],
+  registrations: readonly RegistrationRow[],
+): Promise<ReadonlyMap<string, Account>> {
+  const users = new Map(stamped.map((user) => [user.id, user]));
+  for (const userId of new Set(registrations.map((one) => one.userId))) {
+    const user = users.get(userId) ?? (await keycloak.findById(userId));
+    if (user !== undefined) users.set(userId, user);
+  }
+  return users;
+}
+
+function attemptFindings(seen: Seen): readonly Finding[] {
+  return seen.registrations.flatMap((one) => {
+    const user = seen.users.get(one.userId);
+    const subject = `attempt ${one.attemptId} (user ${one.userId}, product ${one.product})`;
+    if (one.state === 'pending') return isOld(one, seen.now) ? [pendingTooLong(subject, user)] : [];
+    if (one.state === 'confirmed') return confirmedFindings(subject, one, user);
+    return user !== undefined && !hasTrial(seen, one) ? [givenUp(subject, one)] : [];
+  });
+}
+
+function isOld(one: RegistrationRow, now: Date): boolean {
+  return now.getTime() - one.attemptedAt.getTime() > RELEASE_AFTER_MINUTES * 60_000;
+}
+
+function hasTrial(seen: Seen, of: { userId: string; product: string }): boolean {
+  return seen.trials.some((trial) => trial.userId === of.userId && trial.product === of.product);
+}
+
+function pendingTooLong(subject: string, user: Account | undefined): Finding {
+  return {
+    check: 'pending-too-long',
+    subject,
+    detail: `is pending for more than ${RELEASE_AFTER_MINUTES} minutes, and its user ${user === undefined ? 'does not exist' : 'exists'}`,
+    advice: 'The reconcile job settles it: see that the bridge runs, that /readyz shows its worker up and that Keycloak lets its service account view users.',
+  };
+}
+
+function confirmedFindings(subject: string, one: RegistrationRow, user: Account | undefined): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (user === undefined) {
+    findings.push({
+      check: 'confirmed-without-user',
+      subject,
+      detail: 'is confirmed, and Keycloak has no such user',
+      advice: 'Somebody deleted the user in Keycloak. If that was meant, erase the trial as well; if not, restore the user from a backup.',
+    });
+  }
+  if (!one.hasTrial || !one.hasApp) {
+    findings.push({
+      check: 'confirmed-without-trial',
+      subject,
+      detail: one.hasTrial ? 'has no small app' : 'is confirmed and has no trial',
+      advice: 'Restore the rows from a backup; the bridge never deletes them from a confirmed attempt.',
+    });
+  }
+  return findings;
+}
+
+function givenUp(subject: string, one: RegistrationRow): Finding {
+  return {
+    check: 'given-up-with-user',
+    subject,
+    detail: `is ${one.state}, and its user exists without a trial`,
+    advice: 'The next sign-in of that user has it provisioned again; or run the reconcile job for the attempt.',
+  };
+}
+
+function stampFindings(seen: Seen): readonly Finding[] {
+  const missing = seen.trials.flatMap((trial) => {
+    const user = seen.users.get(trial.userId);
+    const stamped = seen.stamps.get(trial.userId)?.some((stamp) => stamp.product === trial.product);
+    return user === undefined || stamped ? [] : [missingStamp(trial)];
+  });
+  const wrong = [...seen.stamps].flatMap(([userId, stamps]) => stamps.flatMap((stamp) => wrongStamp(seen, userId, stamp)));
+  return [...missing, ...wrong];
+}
+
+function missingStamp(trial: TrialRow): Finding {
+  return {
+    check: 'trial-without-stamp',
+    subject: `user ${trial.userId}`,
+    detail: `has a trial of ${trial.product} and no stamp of it: Keycloak does not know its end`,
+    advice: 'Disable the user until the stamp is restored: without it the trial never ends there.',
+  };
+}
+
+function wrongStamp(seen: Seen, userId: string, stamp: Stamp): readonly Finding[] {
+  const subject = `user ${userId}`;
+  const trial = seen.trials.find((one) => one.userId === userId && one.product === stamp.product);
+  if (trial === undefined) {
+    // Told already, with what to do, where the attempt is known.
+    if (seen.registrations.some((one) => one.userId === userId && one.product === stamp.product)) return [];
+    return [
+      {
+        check: 'stamp-without-trial',
+        subject,
+        detail: `is stamped with a trial of ${stamp.product} that the bridge does not know`,
+        advice: 'Keycloak judges this user by the stamp. Restore the rows of the bridge from a backup, or remove the stamp.',
+      },
+    ];
+  }
+  const differing = differences(seen, trial, stamp);
+  if (differing.length === 0) return [];
+  return [
+    {
+      check: 'stamp-differs',
+      subject,
+      detail: `has a stamp of ${stamp.product} that differs from the trial in ${differing.join(', ')}`,
+      advice: 'Somebody changed the attribute trial_stamp, or the rows were restored from an older backup. The end in Postgres is the one that people were told.',
+    },
+  ];
+}
+
+function differences(seen: Seen, trial: TrialRow, stamp: Stamp): readonly string[] {
+  const endsAt = epochSeconds(seen.clock.toReal(trial.trialEndsAt));
+  const accessUntil = epochSeconds(seen.clock.toReal(trial.trialAccessUntil));
+  // A clock that was moved since the stamping shifts both instants alike.
+  const shift = seen.movedClock ? stamp.trial_ends_at - endsAt : 0;
+  return [
+    stamp.trial_ends_at === endsAt + shift ? '' : 'trial_ends_at',
+    stamp.trial_access_until === accessUntil + shift ? '' : 'trial_access_until',
+    stamp.trial_app === trial.trialAppId ? '' : 'trial_app',
+  ].filter(Boolean);
+}
+
+function doubleFindings(seen: Seen): readonly Finding[] {
+  const stampedTwice = [...seen.stamps].flatMap(([userId, stamps]) => {
+    const products = stamps.map((stamp) => stamp.product);
+    return products.length === new Set(products).size ? [] : [double(`user ${userId}`, 'is stamped twice with one product')];
+  });
+  const confirmed = seen.registrations.filter((one) => one.state === 'confirmed' && seen.users.get(one.userId)?.username === one.address);
+  const byRegistrant = Map.groupBy(confirmed, (one) => `${one.product} ${one.address}`);
+  const registeredTwice = [...byRegistrant.values()]
+    .filter((all) => all.length > 1)
+    .map((all) => double(`users ${all.map((one) => one.userId).join(', ')}`, `have one address and a trial of ${all[0]?.product} each`));
+  return [...stampedTwice, ...registeredTwice];
+}
+
+function double(subject: string, detail: string): Finding {
+  return { check: 'two-trials', subject, detail, advice: 'Keep the one that the person uses and erase the other.' };
+}
+
+async function leftOverFindings(db: Db): Promise<readonly Finding[]> {
+  const [reservations, permissions] = await Promise.all([listOrphanedReservations(db), listForeignPermissions(db)]);
+  return [
+    ...reservations.map(({ id, attemptId }) => ({
+      check: 'reserved-without-attempt',
+      subject: `invitation ${id}`,
+      detail: `is reserved for attempt ${attemptId}, which is not pending`,
+      advice: `Make it good again: update bridge.invitation set state = 'issued', attempt_id = null where id = '${id}'.`,
+    })),
+    ...permissions.map(({ trialAppId, userId }) => ({
+      check: 'foreign-permission',
+      subject: `small app ${trialAppId}`,
+      detail: `has permissions of user ${userId}, whose trial it is not`,
+      advice: 'Delete these rows of bridge.trial_app_permission.',
+    })),
+  ];
+}
+
+function readStamp(entry: string): readonly Stamp[] {
+  try {
+    const parsed = stampSchema.safeParse(JSON.parse(entry));
+    return parsed.success ? [parsed.data] : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,99 @@
+import { json, Router, type Request, type RequestHandler, type Response } from 'express';
+import type { z } from 'zod';
+import { AppError, type ProblemCode } from '../../platform/problem.ts';
+import type { Caller, Guard } from '../keycloak/service-token.ts';
+
+const BODY_LIMIT_BYTES = 16 * 1024;
+
+export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodType, Reply extends z.ZodType> {
+  method: 'get' | 'post';
+  path: string;
+  /** Other paths that do the same. */
+  aliases?: readonly string[];
+  summary: string;
+  caller: 'anybody' | Caller;
+  body?: Body;
+  query?: Query;
+  /** The status of success and what it carries; every other status is a problem. */
+  status: 200 | 202;
+  reply: Reply;
+  problems: readonly ProblemCode[];
+  /** Runs first, for every method of this path. */
+  before?: RequestHandler;
+  answer(request: { body: z.infer<Body>; query: z.infer<Query>; req: Request; res: Response }): Promise<z.input<Reply>>;
+}
+
+/** A declared route, its own types forgotten. */
+export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
+  answer(request: { body: unknown; query: unknown; req: Request; res: Response }): Promise<unknown>;
+};
+
+export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUndefined, Query extends z.ZodType = z.ZodUndefined>(
+  declaration: RouteDeclaration<Body, Query, Reply>,
+): Route {
+  return declaration as unknown as Route;
+}
+
+/** Mounts declared routes: the caller first, then the body, then the handler; other methods of their paths get 405. */
+export function mountRoutes(routes: readonly Route[], guard: Guard, options: { checkAnswers: boolean }): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  for (const one of routes) {
+    for (const path of [one.path, ...(one.aliases ?? [])]) {
+      const handlers = [
+        ...(one.caller === 'anybody' ? [] : [guard.demand(one.caller)]),
+        ...(one.body === undefined ? [] : [demandJson, json({ limit: BODY_LIMIT_BYTES, type: () => true })]),
+        answering(one, options.checkAnswers),
+      ];
+      if (one.before !== undefined) router.all(path, one.before);
+      router[one.method](path, noTraces, ...handlers);
+    }
+  }
+  for (const [path, allowed] of methodsByPath(routes)) {
+    router.all(path, (req, res) => {
+      res.setHeader('Allow', allowed.join(', '));
+      throw new AppError('method_not_allowed', `Use ${allowed.join(' or ')} instead of ${req.method}.`);
+    });
+  }
+  return router;
+}
+
+/** Answers of this API carry or take tokens (SECURITY.md 10). */
+const noTraces: RequestHandler = (_req, res, next) => {
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('Referrer-Policy', 'no-referrer');
+  next();
+};
+
+const demandJson: RequestHandler = (req, _res, next) => {
+  const [type, ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';').map((part) => part.trim());
+  const utf8 = parameters.every((parameter) => !parameter.startsWith('charset=') || /^charset="?utf-8"?$/.test(parameter));
+  if (type !== 'application/json' || !utf8) throw new AppError('unsupported_media_type', 'Send "Content-Type: application/json".');
+  next();
+};
+
+function answering(one: Route, checkAnswers: boolean): RequestHandler {
+  return async (req, res) => {
+    const body = parse(one.body, req.body);
+    const query = one.query === undefined ? undefined : parse(one.query, req.query);
+    const reply = await one.answer({ body, query, req, res });
+    if (checkAnswers) one.reply.parse(reply);
+    res.status(one.status).json(reply);
+  };
+}
+
+function parse(schema: z.ZodType | undefined, value: unknown): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': '));
+  throw new AppError('invalid_request', faults.slice(0, 5).join('; '));
+}
+
+function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {
+  const methods = new Map<string, string[]>();
+  for (const one of routes) {
+    const allowed = one.method === 'get' ? ['GET', 'HEAD'] : [one.method.toUpperCase()];
+    for (const path of [one.path, ...(one.aliases ?? [])]) methods.set(path, [...(methods.get(path) ?? []), ...allowed]);
+  }
+  return methods;
+}

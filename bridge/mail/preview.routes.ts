@@ -1,0 +1,42 @@
+import { Router } from 'express';
+import { AppError } from '../../platform/problem.ts';
+import { findProduct, type Products } from '../../platform/products.ts';
+import type { MailKind } from '../db/schema.ts';
+import type { Links } from './links.ts';
+import { mailLocales, type RenderMail } from './render.ts';
+
+const KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
+const EXAMPLE_LIFETIME_MILLISECONDS = 7 * 86_400_000;
+const EXAMPLE_TOKEN = 'an-example-of-a-token';
+
+/** Development only: every mail in every language, as people get it. */
+export function mailPreviewRoutes(products: Products, render: RenderMail, links: Links): Router {
+  const router = Router();
+  router.get('/dev/mails', (_req, res) => {
+    const items = products.flatMap((product) =>
+      KINDS.flatMap((kind) =>
+        mailLocales().map((locale) => {
+          const at = `/dev/mails/${product.id}/${kind}/${locale}`;
+          return `<li>${product.id} ${kind} ${locale}: <a href="${at}">HTML</a> <a href="${at}?part=text">text</a></li>`;
+        }),
+      ),
+    );
+    res.send(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Mails</title><h1>Mails</h1><ul>${items.join('')}</ul></html>`);
+  });
+  router.get('/dev/mails/:product/:kind/:locale', (req, res) => {
+    const product = findProduct(products, req.params.product);
+    const kind = KINDS.find((one) => one === req.params.kind);
+    if (product === undefined || kind === undefined || !mailLocales().includes(req.params.locale)) {
+      throw new AppError('not_found', 'See /dev/mails for the list.');
+    }
+    const mail = render(product, req.params.locale, kind, {
+      address: 'ada@example.com',
+      signUpUrl: kind === 'invitation' ? links.invitation(EXAMPLE_TOKEN, null) : '',
+      expiresAt: new Date(Date.now() + EXAMPLE_LIFETIME_MILLISECONDS),
+      notMeUrl: links.notMe(EXAMPLE_TOKEN),
+    });
+    if (req.query['part'] === 'text') res.type('text/plain').send(`Subject: ${mail.subject}\nFrom: ${mail.from}\n\n${mail.text}`);
+    else res.type('html').send(mail.html);
+  });
+  return router;
+}

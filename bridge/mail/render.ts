@@ -1,0 +1,79 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Eta, type TemplateFunction } from 'eta';
+import type { Product } from '../../platform/products.ts';
+import type { MailKind } from '../db/schema.ts';
+import type { Links } from './links.ts';
+
+export const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
+
+export interface MailContent {
+  address: string;
+  /** Empty in mails that carry no invitation. */
+  signUpUrl: string;
+  expiresAt: Date | undefined;
+  notMeUrl: string;
+}
+
+export interface RenderedMail {
+  from: string;
+  subject: string;
+  html: string;
+  text: string;
+}
+
+export type RenderMail = (product: Product, locale: string, kind: MailKind, content: MailContent) => RenderedMail;
+
+/** A language is a folder: adding one needs no code. */
+export function mailLocales(): readonly string[] {
+  return readdirSync(OUR_TEMPLATES, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+export function mailRenderer(links: Links, defaultFrom: string): RenderMail {
+  const forHtml = new Eta({ autoTrim: false });
+  const forText = new Eta({ autoTrim: false, autoEscape: false });
+  const compiled = new Map<string, TemplateFunction>();
+  const fill = (engine: Eta, product: Product, file: string, it: object) => {
+    const key = `${product.mail.templates}\0${file}`;
+    const template = compiled.get(key) ?? engine.compile(readTemplate(product, file));
+    compiled.set(key, template);
+    return engine.render(template, it);
+  };
+  return (product, locale, kind, content) => {
+    const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
+    const it = { ...links, ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
+    const subject = fill(forText, product, `${locale}/${kind}.subject.eta`, it).trim();
+    const html = fill(forHtml, product, `${locale}/${kind}.html.eta`, it);
+    const text = fill(forText, product, `${locale}/${kind}.text.eta`, it);
+    return {
+      from: product.mail.from ?? defaultFrom,
+      subject,
+      html: fill(forHtml, product, 'layout.html.eta', { ...it, subject, body: html }),
+      text: fill(forText, product, 'layout.text.eta', { ...it, body: text.trim() }),
+    };
+  };
+}
+
+/** A product's own folder may hold any of the files; what it lacks is taken from ours. */
+function readTemplate(product: Product, file: string): string {
+  const own = join(resolve(product.mail.templates), file);
+  return readFileSync(existsSync(own) ? own : join(OUR_TEMPLATES, file), 'utf8');
+}
+
+/** In the reader's language and the product's time zone, which is named. */
+function whenInWords(instant: Date | undefined, locale: string, timeZone: string): string {
+  if (instant === undefined) return '';
+  return new Intl.DateTimeFormat(locale, {
+    weekday: 'long',
+    day: 'numeric',
+    month: 'long',
+    year: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+    timeZone,
+    timeZoneName: 'short',
+  }).format(instant);
+}

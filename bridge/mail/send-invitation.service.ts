@@ -1,0 +1,86 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { productOf } from '../trial/provision.service.ts';
+import type { Product, Products } from '../../platform/products.ts';
+import { domainOf } from '../address/address.ts';
+import type { AddressHash } from '../address/address-hash.ts';
+import { addJob } from '../db/job.ts';
+import type { Db, MailKind, Trx } from '../db/schema.ts';
+import type { Account, Accounts } from '../keycloak/accounts.ts';
+import { findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
+import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/trial.store.ts';
+import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
+
+const DAY_MILLISECONDS = 86_400_000;
+/** The job queue's back-off reaches about a day and a half by then. */
+export const SEND_ATTEMPTS = 14;
+
+interface Using {
+  products: Products;
+  clock: Clock;
+  hash: AddressHash;
+  accounts: Accounts;
+  mailLimits: { perMailboxPerDay: number; secondsBetween: number };
+  log: Log;
+}
+
+/** Decides what the owner of an address that was typed somewhere gets to read, if anything. */
+export async function sendInvitation(db: Db, using: Using, signUpRequestId: string): Promise<void> {
+  const request = await findSignUpRequest(db, signUpRequestId);
+  if (request === undefined || request.result !== null) return;
+  const product = productOf(using.products, request.product);
+  const kind = isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
+  await db.transaction().execute(async (trx) => {
+    const result = kind === 'blocked' ? kind : await queueMail(trx, using, request, kind);
+    using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
+    await settleSignUpRequest(trx, request.id, result);
+  });
+}
+
+function isBlocked(product: Product, address: string): boolean {
+  const domain = domainOf(address);
+  return product.blocked_domains.some((blocked) => domain === blocked || domain.endsWith(`.${blocked}`));
+}
+
+async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<MailKind> {
+  const account = await using.accounts.findByAddress(request.address);
+  // Known means: an account whose address is verified. A squatter's is not (SECURITY.md 5).
+  const known = account?.emailVerified === true ? account : undefined;
+  const trials = known === undefined ? await trialsLeftBehind(db, using, request) : [await findLongestTrial(db, known.id, [request.product])];
+  const now = using.clock.now();
+  if (trials.some((trial) => trial !== undefined && trial.trialAccessUntil <= now)) return 'trial_ended';
+  return known === undefined ? 'invitation' : 'welcome_back';
+}
+
+// Trials of users who still are at this address, or are gone. One who was renamed took the trial along: the next owner
+// of the address inherits nothing (SECURITY.md 3).
+async function trialsLeftBehind(db: Db, using: Using, request: SignUpRequest): Promise<readonly Trial[]> {
+  const trials = await findTrialsByAddress(db, request.product, request.address);
+  const owners = await Promise.all(trials.map((trial) => using.accounts.findById(trial.userId)));
+  return trials.filter((_trial, index) => isStillAt(owners[index], request.address));
+}
+
+function isStillAt(owner: Account | undefined, address: string): boolean {
+  return owner === undefined || owner.username === address;
+}
+
+async function queueMail(trx: Trx, using: Using, request: SignUpRequest, kind: MailKind): Promise<string> {
+  const mailboxHash = using.hash.mailbox(request.address);
+  await lockMailbox(trx, mailboxHash);
+  if (await isSuppressed(trx, mailboxHash)) return 'suppressed';
+  const now = using.clock.now();
+  const { count, newest } = await countMails(trx, mailboxHash, new Date(now.getTime() - DAY_MILLISECONDS));
+  const tooSoon = newest !== null && now.getTime() - newest.getTime() < using.mailLimits.secondsBetween * 1000;
+  if (tooSoon || count >= using.mailLimits.perMailboxPerDay) return 'limited';
+  const mailId = await insertMail(trx, {
+    signUpRequestId: request.id,
+    kind,
+    product: request.product,
+    address: request.address,
+    mailboxHash,
+    locale: request.locale,
+    queuedAt: now,
+  });
+  await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
+  return kind;
+}

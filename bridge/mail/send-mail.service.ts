@@ -1,0 +1,81 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Products } from '../../platform/products.ts';
+import type { Db } from '../db/schema.ts';
+import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
+import { productOf } from '../trial/provision.service.ts';
+import { hashToken, newToken } from '../trial/token.ts';
+import type { Links } from './links.ts';
+import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
+import type { RenderMail } from './render.ts';
+import { isRefusedForGood, type Transport } from './transport.ts';
+
+const MILLISECONDS_PER_DAY = 86_400_000;
+
+interface Using {
+  products: Products;
+  clock: Clock;
+  links: Links;
+  render: RenderMail;
+  transport: Transport;
+  invitationLifetimeDays: number;
+  log: Log;
+}
+
+/**
+ * Sends a queued mail once. Its tokens are made right before, stored as hashes, and taken back when the mail server does
+ * not take the mail. A crash between sending and marking may send it twice, with another token; never zero times.
+ */
+export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
+  const mail = await findMail(db, mailId);
+  if (mail === undefined || mail.state !== 'queued') return;
+  if (await isSuppressed(db, mail.mailboxHash)) return markFailed(db, mail.id, 'suppressed');
+  const notMeToken = newToken();
+  await insertNotMe(db, hashToken(notMeToken), mail);
+  const invitation = mail.kind === 'invitation' ? await issueInvitation(db, using, mail) : undefined;
+  try {
+    await using.transport.send(compose(using, mail, notMeToken, invitation));
+  } catch (error) {
+    await deleteNotMe(db, hashToken(notMeToken));
+    if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
+    return giveUpOrRetry(db, using, mail, error, lastTry);
+  }
+  await markSent(db, mail.id, using.clock.now());
+  using.log.info({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId }, 'mail sent');
+}
+
+async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ token: string; expiresAt: Date }> {
+  const token = newToken();
+  const issuedAt = using.clock.now();
+  const expiresAt = new Date(issuedAt.getTime() + using.invitationLifetimeDays * MILLISECONDS_PER_DAY);
+  await insertInvitation(db, {
+    tokenHash: hashToken(token),
+    product: mail.product,
+    address: mail.address,
+    mailId: mail.id,
+    firstName: mail.firstName,
+    lastName: mail.lastName,
+    locale: mail.locale,
+    issuedAt,
+    expiresAt,
+  });
+  return { token, expiresAt };
+}
+
+function compose(using: Using, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
+  const product = productOf(using.products, mail.product);
+  const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {
+    address: mail.address,
+    signUpUrl: invitation === undefined ? '' : using.links.invitation(invitation.token, mail.nextPage),
+    expiresAt: invitation?.expiresAt,
+    notMeUrl: using.links.notMe(notMeToken),
+  });
+  return { id: mail.id, from, to: mail.address, subject, html, text };
+}
+
+async function giveUpOrRetry(db: Db, using: Using, mail: Mail, error: unknown, lastTry: boolean): Promise<void> {
+  const forGood = isRefusedForGood(error);
+  if (!forGood && !lastTry) throw new Error('The mail server did not take the mail', { cause: error });
+  await markFailed(db, mail.id, forGood ? 'refused by the mail server' : 'given up after too many tries');
+  using.log.warn({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId, err: error }, 'mail failed');
+}

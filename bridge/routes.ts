@@ -1,0 +1,22 @@
+import type { Route } from './http/route.ts';
+import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
+
+/**
+ * Every URL of the bridge.
+ *
+ * | method and path | who | where |
+ * | --- | --- | --- |
+ * | POST /api/trial/register, POST /api/legacy/trial/register | anybody | trial/trial.routes.ts |
+ * | POST /api/trial/verify | Keycloak's steps | trial/trial.routes.ts |
+ * | POST /api/trial/creation | Keycloak's steps | trial/trial.routes.ts |
+ * | POST /api/trial/creation/outcome | Keycloak's steps | trial/trial.routes.ts |
+ * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
+ * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
+ * | GET /openapi.json | anybody | app.ts |
+ * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
+ * | GET, POST /dev/clock | development, with MOVABLE_CLOCK | clock/clock.routes.ts |
+ * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
+ */
+export function bridgeRoutes(using: TrialRoutesUsing): readonly Route[] {
+  return [...trialRoutes(using)];
+}

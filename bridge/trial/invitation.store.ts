@@ -1,0 +1,108 @@
+import { sql } from 'kysely';
+import type { Db, InvitationState, Trx } from '../db/schema.ts';
+
+export interface Invitation {
+  id: string;
+  product: string;
+  address: string;
+  firstName: string | null;
+  lastName: string | null;
+  locale: string;
+  state: InvitationState;
+  attemptId: string | null;
+  expiresAt: Date;
+}
+
+export interface NewInvitation {
+  tokenHash: Buffer;
+  product: string;
+  address: string;
+  mailId: string | null;
+  firstName: string | null;
+  lastName: string | null;
+  locale: string;
+  issuedAt: Date;
+  expiresAt: Date;
+}
+
+export async function insertInvitation(db: Db | Trx, invitation: NewInvitation): Promise<void> {
+  await db
+    .insertInto('bridge.invitation')
+    .values({
+      token_hash: invitation.tokenHash,
+      product: invitation.product,
+      address: invitation.address,
+      mail_id: invitation.mailId,
+      first_name: invitation.firstName,
+      last_name: invitation.lastName,
+      locale: invitation.locale,
+      issued_at: invitation.issuedAt,
+      expires_at: invitation.expiresAt,
+      attempt_id: null,
+    })
+    .execute();
+}
+
+export async function deleteInvitation(db: Db | Trx, tokenHash: Buffer): Promise<void> {
+  await db.deleteFrom('bridge.invitation').where('token_hash', '=', tokenHash).where('state', '=', 'issued').execute();
+}
+
+export async function findInvitation(db: Db | Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
+  return selectInvitation(db, tokenHash).executeTakeFirst();
+}
+
+export async function findInvitationForUpdate(trx: Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
+  return selectInvitation(trx, tokenHash).forUpdate().executeTakeFirst();
+}
+
+function selectInvitation(db: Db | Trx, tokenHash: Buffer) {
+  return db
+    .selectFrom('bridge.invitation')
+    .select(['id', 'product', 'address', 'first_name as firstName', 'last_name as lastName', 'locale', 'state', 'attempt_id as attemptId', 'expires_at as expiresAt'])
+    .where('token_hash', '=', tokenHash);
+}
+
+/** One registration of a (product, address) at a time: whoever holds this lock may change its invitations and attempts. */
+export async function lockRegistrant(trx: Trx, registrant: { product: string; address: string }): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`registrant ${registrant.product} ${registrant.address}`}, 0))`.execute(trx);
+}
+
+/** `issued` becomes `reserved`; false when it was not issued. */
+export async function reserveInvitation(trx: Trx, invitationId: string, attemptId: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('bridge.invitation')
+    .set({ state: 'reserved', attempt_id: attemptId })
+    .where('id', '=', invitationId)
+    .where('state', '=', 'issued')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** What this attempt reserved is good again. */
+export async function freeInvitation(trx: Trx, attemptId: string): Promise<void> {
+  await trx
+    .updateTable('bridge.invitation')
+    .set({ state: 'issued', attempt_id: null })
+    .where('attempt_id', '=', attemptId)
+    .where('state', '=', 'reserved')
+    .execute();
+}
+
+export async function spendInvitations(trx: Trx, registrant: { product: string; address: string }): Promise<void> {
+  await trx
+    .updateTable('bridge.invitation')
+    .set({ state: 'spent' })
+    .where('product', '=', registrant.product)
+    .where('address', '=', registrant.address)
+    .where('state', 'in', ['issued', 'reserved'])
+    .execute();
+}
+
+export async function revokeInvitations(trx: Trx, address: string): Promise<void> {
+  await trx
+    .updateTable('bridge.invitation')
+    .set({ state: 'revoked' })
+    .where('address', '=', address)
+    .where('state', 'in', ['issued', 'reserved'])
+    .execute();
+}

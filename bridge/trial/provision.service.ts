@@ -1,0 +1,24 @@
+import { findProduct, type Product, type Products } from '../../platform/products.ts';
+import type { Trx } from '../db/schema.ts';
+import type { Registration } from './registration.store.ts';
+import { insertTrial } from './trial.store.ts';
+
+/** The trial, its small app and permissions, as the attempt has them; false when the user has a trial of the product. */
+export async function provision(trx: Trx, product: Product, registration: Registration): Promise<boolean> {
+  return insertTrial(trx, registration, {
+    id: registration.trialAppId,
+    name: product.app.name,
+    path: appPath(product, registration.trialAppId),
+    permissions: product.app.permissions,
+  });
+}
+
+export function appPath(product: Product, appId: string): string {
+  return product.app.path.replace('{id}', appId);
+}
+
+export function productOf(products: Products, id: string): Product {
+  const product = findProduct(products, id);
+  if (product === undefined) throw new Error(`Product ${id} has registrations and is no longer in the products file`);
+  return product;
+}

@@ -1,0 +1,144 @@
+import type { Request, Response } from 'express';
+import type { BlockList } from 'node:net';
+import type { Clock } from '../../platform/clock.ts';
+import { requestIdOf } from '../../platform/http.ts';
+import { findProduct, type Products } from '../../platform/products.ts';
+import type { AddressHash } from '../address/address-hash.ts';
+import type { Db } from '../db/schema.ts';
+import { clientAddress } from '../http/client-address.ts';
+import { preflight, restrictOrigin } from '../http/cors.ts';
+import { chooseLocale } from '../http/locale.ts';
+import { route, type Route } from '../http/route.ts';
+import { STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
+import type { RegisterLimit } from '../limit/register-limit.ts';
+import { create } from './creation.service.ts';
+import { readInfos } from './infos.service.ts';
+import { disown } from './not-me.service.ts';
+import { takeOutcome } from './outcome.service.ts';
+import { register } from './register.service.ts';
+import {
+  creationAnswer,
+  creationBody,
+  infosAnswer,
+  infosQuery,
+  notMeAnswer,
+  notMeBody,
+  outcomeAnswer,
+  outcomeBody,
+  registerAnswer,
+  registerBody,
+  verifyAnswer,
+  verifyBody,
+} from './trial.schemas.ts';
+import { creationToWire, infosToWire, verifyToWire } from './trial.wire.ts';
+import { verify } from './verify.service.ts';
+
+const ACCEPTED = { status: 'accepted' } as const;
+
+export interface TrialRoutesUsing {
+  db: Db;
+  products: Products;
+  clock: Clock;
+  hash: AddressHash;
+  limit: RegisterLimit;
+  guard: Guard;
+  locales: readonly string[];
+  proxyUrl: string;
+  proxyClientId: string;
+  trustedProxies: BlockList;
+  newAppId: () => string;
+}
+
+/** `/api/trial/…`: the seed's register, verify, creation and infos, with what makes them safe. */
+export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
+  const { db, products, clock } = using;
+  const keycloakStep = { clientId: STEPS_CLIENT_ID, role: 'trial-callback' };
+  const proxy = { clientId: using.proxyClientId, role: 'trial-manage' };
+  return [
+    route({
+      method: 'post',
+      path: '/api/trial/register',
+      aliases: ['/api/legacy/trial/register'],
+      summary: 'Ask for an invitation to a free trial, sent by mail. The answer is the same whoever the address belongs to.',
+      caller: 'anybody',
+      before: preflight(products),
+      body: registerBody,
+      status: 202,
+      reply: registerAnswer,
+      problems: ['rate_limited'],
+      answer: async ({ body, req, res }) => {
+        restrictOrigin(res, req.headers.origin, findProduct(products, body.product)?.origins ?? []);
+        await register(db, using, body, {
+          clientAddress: await clientAddressOf(using, req, res),
+          requestId: requestIdOf(res),
+          locale: (product) => chooseLocale(using.locales, body.locale, req.headers['accept-language'], product.locale),
+        });
+        return ACCEPTED;
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/verify',
+      summary: 'Whether an invitation can be used, and whose it is. Looking never uses it up.',
+      caller: keycloakStep,
+      body: verifyBody,
+      status: 200,
+      reply: verifyAnswer,
+      problems: [],
+      answer: async ({ body }) => verifyToWire(await verify(db, clock, body.token), clock),
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/creation',
+      summary: 'Reserve an invitation for a user that Keycloak is about to commit, and provision the trial.',
+      caller: keycloakStep,
+      body: creationBody,
+      status: 200,
+      reply: creationAnswer,
+      problems: ['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'],
+      answer: async ({ body }) => creationToWire(await create(db, using, body), clock),
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/creation/outcome',
+      summary: "How Keycloak's transaction ended. Best effort: what is missed, a job finds out.",
+      caller: keycloakStep,
+      body: outcomeBody,
+      status: 200,
+      reply: outcomeAnswer,
+      problems: [],
+      answer: async ({ body }) => ({ result: await takeOutcome(db, clock, body) }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/trial/infos',
+      summary: "Whether a person has a trial of a client's product, and until when.",
+      caller: keycloakStep,
+      query: infosQuery,
+      status: 200,
+      reply: infosAnswer,
+      problems: [],
+      answer: async ({ query }) => infosToWire(await readInfos(db, using, query), clock),
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/not-me',
+      summary: '"This wasn\'t me": withdraws the open invitations of an address and stops mails to it. Reveals nothing.',
+      caller: proxy,
+      body: notMeBody,
+      status: 200,
+      reply: notMeAnswer,
+      problems: [],
+      answer: async ({ body }) => {
+        await disown(db, clock, body.token);
+        return ACCEPTED;
+      },
+    }),
+  ];
+}
+
+async function clientAddressOf(using: TrialRoutesUsing, req: Request, res: Response): Promise<string> {
+  const believed = await using.guard.isFrom(using.proxyClientId, req, res);
+  const forwardedFor = req.headers['x-forwarded-for'];
+  return clientAddress(req.socket.remoteAddress ?? '', forwardedFor?.toString(), using.trustedProxies, believed);
+}

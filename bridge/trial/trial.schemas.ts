@@ -1,0 +1,75 @@
+import { z } from 'zod';
+
+const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
+const MAX_TOKEN_LENGTH = 2_048;
+
+const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
+const token = z.string().min(1).max(MAX_TOKEN_LENGTH).meta({ description: 'From the link in the mail' });
+const userId = line(255).min(1).meta({ description: 'The id of the Keycloak user' });
+const attemptId = z.uuid().transform((id) => id.toLowerCase());
+const locale = z.string().regex(/^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$/, 'must be a language tag').max(35);
+const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
+
+export const registerBody = z.strictObject({
+  username: line(320).min(1).meta({ description: 'An e-mail address', example: 'ada@example.com' }),
+  product: line(32).optional(),
+  firstname: line(200).optional(),
+  lastname: line(200).optional(),
+  company: line(200).optional(),
+  locale: locale.optional(),
+  next_page: z.string().max(1024).optional().meta({ description: 'A path of the proxy, or a start_url of a product' }),
+  attributes: z.record(line(32), line(2000)).optional(),
+  consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
+});
+export const registerAnswer = z.strictObject({ status: z.literal('accepted') });
+
+export const verifyBody = z.strictObject({ token });
+export const verifyAnswer = z.union([
+  z.strictObject({
+    valid: z.literal(true),
+    username: z.string(),
+    first_name: z.string().optional(),
+    last_name: z.string().optional(),
+    locale: z.string(),
+    expires_at: epochSeconds,
+  }),
+  z.strictObject({ valid: z.literal(false), reason: z.enum(['unknown', 'expired', 'revoked', 'spent']) }),
+]);
+
+export const creationBody = z.strictObject({
+  token,
+  username: line(320).min(1),
+  user_id: userId,
+  attempt_id: attemptId,
+  first_name: line(255).optional(),
+  last_name: line(255).optional(),
+  locale: locale.optional(),
+});
+export const creationAnswer = z.strictObject({
+  attributes: z.strictObject({ trial_stamp: z.array(z.string()) }),
+  roles: z.array(z.string()),
+  app: z.strictObject({ id: z.string(), name: z.string(), path: z.string() }),
+  trial_ends_at: epochSeconds,
+  trial_access_until: epochSeconds,
+});
+
+export const outcomeBody = z.strictObject({ attempt_id: attemptId, user_id: userId, outcome: z.enum(['committed', 'rolled_back']) });
+export const outcomeAnswer = z.strictObject({ result: z.enum(['confirmed', 'recorded', 'ignored']) });
+
+export const infosQuery = z
+  .strictObject({ user_id: userId.optional(), username: line(320).min(1).optional(), client_id: line(255).min(1).optional() })
+  .refine((query) => (query.user_id === undefined) !== (query.username === undefined), 'give either user_id or username');
+export const infosAnswer = z.union([
+  z.strictObject({
+    trial: z.literal(true),
+    state: z.enum(['active', 'grace', 'expired']),
+    expired: z.boolean(),
+    trial_ends_at: epochSeconds,
+    trial_access_until: epochSeconds,
+    days_left: z.int(),
+  }),
+  z.strictObject({ trial: z.literal(false), expired: z.literal(false) }),
+]);
+
+export const notMeBody = z.strictObject({ token });
+export const notMeAnswer = z.strictObject({ status: z.literal('accepted') });

@@ -1,0 +1,25 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../db/schema.ts';
+import { findInvitation, type Invitation } from './invitation.store.ts';
+import { hashToken } from './token.ts';
+
+export type Unusable = 'unknown' | 'expired' | 'revoked' | 'spent';
+
+/** Why an invitation can't be used, or undefined when it can. One that is reserved stays good for the same person. */
+export function unusable(invitation: Invitation | undefined, now: Date): Unusable | undefined {
+  if (invitation === undefined) return 'unknown';
+  if (invitation.state === 'spent' || invitation.state === 'revoked') return invitation.state;
+  return invitation.state === 'issued' && invitation.expiresAt <= now ? 'expired' : undefined;
+}
+
+/** Looks and never writes: mail scanners open links (the seed's /api/trial/verify). */
+export async function verify(
+  db: Db,
+  clock: Clock,
+  token: string,
+): Promise<{ valid: true; invitation: Invitation } | { valid: false; reason: Unusable }> {
+  const invitation = await findInvitation(db, hashToken(token));
+  const reason = unusable(invitation, clock.now());
+  if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown' };
+  return { valid: true, invitation };
+}

@@ -1,0 +1,102 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { sql } from 'kysely';
+import type { Pool } from 'pg';
+import type { Log } from '../platform/log.ts';
+import { workerLogger } from './db/worker-log.ts';
+import type { Jobs } from './db/job.ts';
+import type { Db } from './db/schema.ts';
+import { freeJobsOfDeadWorkers, holdWorkerLock } from './db/worker-lock.ts';
+
+const CONCURRENT_JOBS = 4;
+const POLL_MILLISECONDS = 1_000;
+const RESTART_MILLISECONDS = 1_000;
+const SWEEP_MILLISECONDS = 10_000;
+
+export type JobHandlers = {
+  [Name in keyof Jobs]: (payload: Jobs[Name], job: { lastTry: boolean }) => Promise<void>;
+};
+
+export interface RunningWorker {
+  /** Rejects while the worker is not running. */
+  check(): Promise<void>;
+  /** Lets jobs under way finish. */
+  stop(): Promise<void>;
+}
+
+/** Starts again by itself when it ends, as it does when Postgres was away while a job finished. */
+export async function startWorker(pgPool: Pool, handlers: JobHandlers, log: Log): Promise<RunningWorker> {
+  const stopping = new AbortController();
+  let running: Run | undefined = await startRun(pgPool, handlers, log);
+  const supervised = (async () => {
+    while (!stopping.signal.aborted) {
+      await running?.ended;
+      running = undefined;
+      await pause(RESTART_MILLISECONDS, undefined, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return;
+      running = await startRun(pgPool, handlers, log).catch((error: unknown) => void log.error({ err: error }, 'the job worker did not start'));
+    }
+  })();
+  return {
+    check: async () => {
+      if (running === undefined) throw new Error('the job worker is not running');
+    },
+    stop: async () => {
+      stopping.abort();
+      await running?.stop();
+      await supervised;
+    },
+  };
+}
+
+interface Run {
+  ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startRun(pgPool: Pool, handlers: JobHandlers, log: Log): Promise<Run> {
+  const events: WorkerEvents = new EventEmitter();
+  const poolId = new Promise<string>((resolve) => {
+    events.once('pool:create', ({ workerPool }) => resolve(workerPool.id));
+  });
+  const runner = await run({
+    pgPool,
+    events,
+    taskList: taskList(handlers),
+    concurrency: CONCURRENT_JOBS,
+    pollInterval: POLL_MILLISECONDS,
+    noHandleSignals: true,
+    logger: workerLogger(log),
+    // Without a batch its completeJob is not waited for: a database error there would end the process.
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+  });
+  const stop = () => runner.stop().catch(() => {});
+  const unlock = await holdWorkerLock(pgPool, await poolId, () => void stop());
+  const sweep = () => void freeJobsOfDeadWorkers(pgPool).catch((error: unknown) => log.warn({ err: error }, 'jobs of dead workers were not freed'));
+  sweep();
+  const sweeping = setInterval(sweep, SWEEP_MILLISECONDS);
+  const ended = runner.promise
+    .catch((error: unknown) => log.error({ err: error }, 'the job worker failed'))
+    .finally(() => {
+      clearInterval(sweeping);
+      unlock();
+    });
+  return { ended, stop };
+}
+
+export function taskList(handlers: JobHandlers): TaskList {
+  const task =
+    <Name extends keyof Jobs>(name: Name): TaskList[string] =>
+    (payload, { job }) =>
+      handlers[name](payload as Jobs[Name], { lastTry: job.attempts >= job.max_attempts });
+  return { send_invitation: task('send_invitation'), send_mail: task('send_mail'), reconcile: task('reconcile') };
+}
+
+/** Jobs that wait for a later moment run now: the domain clock was moved past it. */
+export async function hurryJobs(db: Db): Promise<void> {
+  await sql`with hurried as (
+      select id from graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where locked_at is null and run_at > now()), run_at => now())
+    )
+    select pg_notify('jobs:insert', json_build_object('count', count(*))::text) from hurried`.execute(db);
+}

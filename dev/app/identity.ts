@@ -1,0 +1,31 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** What the proxy says about the person, by its identity headers. */
+export interface Identity {
+  userId: string;
+  email: string;
+  name: string;
+  roles: string[];
+  /** The id of the person's small app, where there is one. */
+  trialApp: string | undefined;
+  trialEndsAt: Date | undefined;
+}
+
+export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined {
+  const header = (name: string): string => {
+    const value = headers[name];
+    return typeof value === 'string' ? value.trim() : '';
+  };
+  const userId = header('x-user');
+  if (userId === '') return undefined;
+  const endsAt = Number(header('x-trial-ends-at'));
+  const email = header('x-user-email');
+  return {
+    userId,
+    email,
+    name: header('x-user-name') || email || userId,
+    roles: header('x-user-roles').split(/[\s,]+/).filter(Boolean),
+    trialApp: header('x-trial-app') || undefined,
+    trialEndsAt: endsAt > 0 ? new Date(endsAt * 1000) : undefined,
+  };
+}

@@ -1,0 +1,105 @@
+import type { Ports } from './ports.ts';
+import type { Secrets } from './secrets.ts';
+
+export const REALM = 'vestibule';
+
+export interface Addresses {
+  proxy: string;
+  keycloak: string;
+  keycloakInternal: string;
+  bridge: string;
+  bridgeInternal: string;
+  inbox: string;
+  app: string;
+  appInternal: string;
+  smtp: string;
+  ports: Ports;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Settings that whoever starts the stack may give in the environment; everything else is the stack's own. */
+const SETTINGS = {
+  both: ['PRODUCTS_FILE', 'LOG_LEVEL', 'CONTACT_URL', 'TRUSTED_PROXIES'],
+  bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN'],
+  proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'INVITATION_BY_PAR'],
+  realm: ['CONTACT_URL', 'TRIAL_TIME_ZONE'],
+} as const;
+
+const MAIL_FROM = 'Vestibule <no-reply@vestibule.example>';
+
+/** What realm-export.json's `${NAMES}` stand for. */
+export function realmEnvironment(addresses: Addresses, secrets: Secrets, env: Env): Record<string, string> {
+  return {
+    PROXY_PUBLIC_URL: addresses.proxy,
+    PROXY_CLIENT_SECRET: secrets.proxyClient,
+    BRIDGE_CLIENT_SECRET: secrets.bridgeClient,
+    BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
+    CONTACT_URL: `${addresses.app}/contact`,
+    SMTP_HOST: '127.0.0.1',
+    SMTP_PORT: String(addresses.ports.smtp),
+    TRIAL_TIME_ZONE: 'UTC',
+    ...chosen(SETTINGS.realm, env),
+    MAIL_FROM: bareAddress(env['MAIL_FROM'] || MAIL_FROM),
+  };
+}
+
+interface Part {
+  addresses: Addresses;
+  secrets: Secrets;
+  databaseUrl: string;
+  env: Env;
+}
+
+export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part): Record<string, string> {
+  return {
+    ...shared(addresses),
+    BRIDGE_HOST: '127.0.0.1',
+    BRIDGE_PORT: String(addresses.ports.bridge),
+    BRIDGE_DATABASE_URL: databaseUrl,
+    BRIDGE_CLIENT_ID: 'vestibule-bridge',
+    BRIDGE_CLIENT_SECRET: secrets.bridgeClient,
+    PROXY_CLIENT_ID: 'vestibule-proxy',
+    SMTP_URL: addresses.smtp,
+    MAIL_FROM,
+    ADDRESS_HASH_KEY: secrets.addressHashKey,
+    MOVABLE_CLOCK: 'true',
+    ...chosen([...SETTINGS.both, ...SETTINGS.bridge], env),
+  };
+}
+
+export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part): Record<string, string> {
+  return {
+    ...shared(addresses),
+    PROXY_HOST: '127.0.0.1',
+    PROXY_PORT: String(addresses.ports.proxy),
+    PROXY_DATABASE_URL: databaseUrl,
+    PROXY_CLIENT_ID: 'vestibule-proxy',
+    PROXY_CLIENT_SECRET: secrets.proxyClient,
+    SESSION_ENCRYPTION_KEY: secrets.sessionEncryptionKey,
+    BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
+    BRIDGE_CLIENT_ID: 'vestibule-bridge',
+    APP_INTERNAL_URL: addresses.appInternal,
+    ...chosen([...SETTINGS.both, ...SETTINGS.proxy], env),
+  };
+}
+
+function shared(addresses: Addresses): Record<string, string> {
+  return {
+    VESTIBULE_MODE: 'development',
+    KEYCLOAK_PUBLIC_URL: addresses.keycloak,
+    KEYCLOAK_INTERNAL_URL: addresses.keycloakInternal,
+    KEYCLOAK_REALM: REALM,
+    PROXY_PUBLIC_URL: addresses.proxy,
+    CONTACT_URL: `${addresses.app}/contact`,
+  };
+}
+
+/** The realm file has the sender's name and address apart. */
+function bareAddress(sender: string): string {
+  return /<([^<>]+)>/.exec(sender)?.[1] ?? sender;
+}
+
+function chosen(names: readonly string[], env: Env): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}

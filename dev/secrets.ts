@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PASSWORD_BYTES = 24;
+const KEY_BYTES = 32;
+
+const MAKERS = {
+  postgres: password,
+  databaseBridge: password,
+  databaseProxy: password,
+  databaseKeycloak: password,
+  admin: password,
+  bridgeClient: password,
+  proxyClient: password,
+  sessionEncryptionKey: key,
+  addressHashKey: key,
+};
+
+export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;
+
+/** Made once per data folder, readable by its owner only. */
+export function secretsOf(dataDir: string): Secrets {
+  const file = join(dataDir, 'secrets.json');
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {};
+  const made = Object.fromEntries(Object.entries(MAKERS).map(([name, make]) => [name, make()]));
+  const secrets = { ...made, ...kept } as Secrets;
+  writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+  return secrets;
+}
+
+/** Letters and digits only: it stands in addresses and in files of environment variables. */
+function password(): string {
+  return randomBytes(PASSWORD_BYTES).toString('hex');
+}
+
+function key(): string {
+  return randomBytes(KEY_BYTES).toString('base64');
+}

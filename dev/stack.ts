@@ -1,0 +1,235 @@
+import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sampleApp } from './app/app.ts';
+import { claimDataFolder, makeFolder } from './data-folder.ts';
+import { bridgeEnvironment, proxyEnvironment, realmEnvironment, REALM, type Addresses } from './environment.ts';
+import { openInbox } from './inbox/inbox.ts';
+import { ensureJar } from './jar.ts';
+import { ensureBuild, ensureDistribution, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
+import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
+import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
+import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady, type RunningProcess } from './processes.ts';
+import type { Progress } from './progress.ts';
+import { changesSince, keepOrigin, originOf, realmVariables } from './realm.ts';
+import { secretsOf, type Secrets } from './secrets.ts';
+import { StartError } from './start-error.ts';
+
+export const ROOT = join(import.meta.dirname, '..');
+export const STEPS = 8;
+const SERVICE_LIMIT_MS = 60_000;
+const DATABASE = 'vestibule';
+
+export interface StackOptions {
+  portBase: number;
+  dataDir: string;
+  /** Where the distribution, built servers and jars are kept, for any number of stacks. */
+  cacheDir: string;
+  progress: Progress;
+  /** Read for what the realm file names besides our own variables, and for settings of bridge and proxy. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** False for tests: the databases need not survive a power cut. */
+  durable?: boolean;
+  /** Gives up and ends what was started so far. */
+  signal?: AbortSignal;
+}
+
+/** What `.run/stack.json` holds. */
+export interface StackDescription {
+  proxy: string;
+  bridge: string;
+  keycloak: string;
+  realm: string;
+  inbox: string;
+  app: string;
+  admin: { username: string; password: string };
+  /** As the superuser of the database `vestibule`. */
+  databaseUrl: string;
+}
+
+export interface Stack {
+  description: StackDescription;
+  smtpUrl: string;
+  bridgeEnvironment: Readonly<Record<string, string>>;
+  /** Settles with a sentence when a part ends by itself. */
+  broken: Promise<string>;
+  stop(): Promise<void>;
+  /** Stops, and deletes the database files. */
+  destroy(): Promise<void>;
+}
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const undo: (() => Promise<unknown> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const one of undo.splice(0).toReversed()) await one();
+  };
+  try {
+    const { postgres, ...parts } = await Promise.race([startParts(options, undo), refusal(options.signal)]);
+    const destroy = async (): Promise<void> => {
+      await stop();
+      await postgres.destroy();
+    };
+    return { ...parts, stop, destroy };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function refusal(signal: AbortSignal | undefined): Promise<never> {
+  if (signal && !signal.aborted) await once(signal, 'abort');
+  return signal ? Promise.reject(new StartError('Stopped before it was ready.')) : new Promise(() => {});
+}
+
+async function startParts(options: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
+  const { dataDir, cacheDir, signal } = options;
+  const progress: Progress = {
+    ...options.progress,
+    step: (...step) => {
+      signal?.throwIfAborted();
+      return options.progress.step(...step);
+    },
+  };
+  const ports = portsFrom(options.portBase);
+  const addresses = addressesOf(ports);
+  const realmText = readFileSync(join(ROOT, 'realm-export.json'), 'utf8');
+
+  const folder = await claimDataFolder(dataDir);
+  // The record knows what is only half-way started, too.
+  undo.push(folder.release, folder.record.endLeftOvers);
+  if (folder.ended.length > 0) progress.line(`Ended what an earlier start had left running: ${folder.ended.join(', ')}.`);
+  makeFolder(cacheDir);
+  await refuseTakenPorts(ports);
+  const secrets = secretsOf(dataDir);
+  const variables = realmVariables(realmText, { ...options.env, ...realmEnvironment(addresses, secrets, options.env) });
+  const log = (name: string): string => join(dataDir, 'logs', `${name}.log`);
+  const workshop = { cacheDir, logFile: log, record: folder.record };
+
+  const postgres = await progress.step('Postgres 18', 2, async () => {
+    const started = await startPostgres({ dataDir, port: ports.postgres, password: secrets.postgres, durable: options.durable ?? true, record: folder.record });
+    undo.push(started.stop);
+    return started;
+  });
+  const jar = await progress.step('Provider jar for Keycloak, by Maven', 30, (note) => ensureJar(ROOT, workshop, note));
+  const distribution = await progress.step(`Keycloak ${KEYCLOAK_VERSION}, by Maven (180 MB)`, 25, (note) => ensureDistribution(workshop, note));
+  const build = await progress.step('Keycloak with the jar, kc.sh build', 30, (note) => ensureBuild(workshop, distribution, jar, note));
+
+  const origin = originOf(realmText, jar.hash, variables);
+  const changes = changesSince(dataDir, origin);
+  if (changes === undefined || changes.length > 0) await startOver(postgres);
+  if (changes && changes.length > 0) progress.line(`      Changed: ${changes.join(', ')}. The realm is made again, and what bridge and proxy held about its users is gone.`);
+  await prepareDatabases(postgres, secrets);
+
+  await progress.step('Inbox and sample app', 1, async () => {
+    const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp });
+    undo.push(inbox.close);
+    const app = sampleApp().listen(ports.app, '127.0.0.1');
+    await once(app, 'listening');
+    undo.push(() => {
+      app.closeAllConnections();
+      app.close();
+    });
+  });
+
+  const admin = { username: 'admin', password: secrets.admin };
+  const keycloak = await progress.step(`Keycloak, ${changes?.length === 0 ? 'start' : 'first start with the realm'}`, changes?.length === 0 ? 14 : 25, async () => {
+    const realmFile = join(ROOT, 'realm-export.json');
+    const started = await startKeycloak({ build, dataDir, realmFile, variables, ports, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') });
+    undo.push(() => started.stop());
+    if (!(await answersOk(`http://127.0.0.1:${ports.keycloak}/realms/${REALM}`))) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
+    return started;
+  });
+  keepOrigin(dataDir, origin);
+
+  const bridgeEnv = bridgeEnvironment({ addresses, secrets, env: options.env, databaseUrl: postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge) });
+  const proxyEnv = proxyEnvironment({ addresses, secrets, env: options.env, databaseUrl: postgres.databaseUrl(DATABASE, 'proxy', secrets.databaseProxy) });
+  const startService = (name: 'bridge' | 'proxy', env: Record<string, string>): Promise<RunningProcess> =>
+    progress.step(name === 'bridge' ? 'Bridge' : 'Proxy', 2, async () => {
+      const running = startProcess(
+        { name, file: process.execPath, args: [`${name}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env } },
+        folder.record,
+      );
+      undo.push(() => running.stop());
+      await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${ports[name]}/readyz`));
+      return running;
+    });
+  const bridge = await startService('bridge', bridgeEnv);
+  const proxy = await startService('proxy', proxyEnv);
+
+  return {
+    postgres,
+    description: {
+      proxy: addresses.proxy,
+      bridge: addresses.bridge,
+      keycloak: addresses.keycloak,
+      realm: REALM,
+      inbox: addresses.inbox,
+      app: addresses.app,
+      admin,
+      databaseUrl: postgres.databaseUrl(DATABASE, 'postgres', secrets.postgres),
+    },
+    smtpUrl: addresses.smtp,
+    bridgeEnvironment: bridgeEnv,
+    broken: Promise.race([keycloak, bridge, proxy].map(async (part) => `${await part.ended}.\n${lastLines(log(part.name))}`)),
+  };
+}
+
+function addressesOf(ports: Ports): Addresses {
+  return {
+    proxy: at(ports.proxy),
+    keycloak: at(ports.keycloak),
+    keycloakInternal: `http://127.0.0.1:${ports.keycloak}`,
+    bridge: at(ports.bridge),
+    bridgeInternal: `http://127.0.0.1:${ports.bridge}`,
+    inbox: at(ports.inbox),
+    app: at(ports.app),
+    appInternal: `http://127.0.0.1:${ports.app}`,
+    smtp: `smtp://127.0.0.1:${ports.smtp}`,
+    ports,
+  };
+}
+
+function at(port: number): string {
+  return `http://localhost:${port}`;
+}
+
+async function refuseTakenPorts(ports: Ports): Promise<void> {
+  const taken = await takenPorts(ports);
+  if (taken.length === 0) return;
+  const list = taken.map(([name, port]) => `${port} (${name})`).join(', ');
+  const other = await freePortBase();
+  throw new StartError(
+    `Port ${list} is taken by another program: stop that, or move all ports with "npm start -- --port-base ${other}" (or VESTIBULE_PORT_BASE=${other}).`,
+  );
+}
+
+/** The databases go together: rows of the bridge about users of a realm that is gone would only mislead. */
+async function startOver(postgres: Postgres): Promise<void> {
+  await withClient(postgres.url, async (client) => {
+    for (const database of ['keycloak', DATABASE]) await dropDatabase(client, database);
+  });
+}
+
+async function prepareDatabases(postgres: Postgres, secrets: Secrets): Promise<void> {
+  await withClient(postgres.url, async (client) => {
+    await ensureRole(client, 'keycloak', secrets.databaseKeycloak);
+    await ensureRole(client, 'bridge', secrets.databaseBridge);
+    await ensureRole(client, 'proxy', secrets.databaseProxy);
+    await ensureDatabase(client, DATABASE, ['bridge', 'proxy']);
+    await ensureDatabase(client, 'keycloak', ['keycloak']);
+  });
+  await withClient(postgres.databaseUrl('keycloak', 'postgres', secrets.postgres), (client) => client.query('grant create on schema public to keycloak'));
+}
+
+/** Readable by its owner only: it holds the admin's password. */
+export function writeDescription(file: string, stack: Stack): void {
+  rmSync(file, { force: true });
+  writeFileSync(file, `${JSON.stringify(stack.description, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** For `npm run doctor`. */
+export function writeBridgeEnvironment(file: string, stack: Stack): void {
+  rmSync(file, { force: true });
+  const lines = Object.entries(stack.bridgeEnvironment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+}

@@ -1,0 +1,29 @@
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' }, sourceMaps: 'inline' }],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/.run', '<rootDir>/keycloak/target'],
+};
+
+/** `fast` needs Postgres only; `stack` needs the whole stack, Keycloak and Chromium. @type {import('jest').Config} */
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'fast',
+      testMatch: ['<rootDir>/test/*.test.ts', '<rootDir>/test/{bridge,proxy,platform,dev}/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/setup/fast.mjs',
+      globalTeardown: '<rootDir>/test/support/setup/fast-teardown.mjs',
+    },
+    {
+      ...common,
+      displayName: 'stack',
+      testMatch: ['<rootDir>/test/{keycloak,journey}/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/setup/stack.mjs',
+      globalTeardown: '<rootDir>/test/support/setup/stack-teardown.mjs',
+    },
+  ],
+  testTimeout: 60_000,
+};

@@ -1,0 +1,89 @@
+package io.vestibule.keycloak;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import org.jboss.logging.Logger;
+import org.keycloak.models.UserModel;
+import org.keycloak.util.JsonSerialization;
+
+/**
+ * One product's entry of the user attribute {@value #ATTRIBUTE} (docs/architecture.md, "The stamp"): what Keycloak
+ * knows of a trial without asking anybody.
+ *
+ * @param product          the product's id
+ * @param state            the bridge's word, for people who read it; nothing is decided by it
+ * @param trialEndsAt      what people are told, epoch seconds, may be null
+ * @param trialAccessUntil the only end that is enforced, epoch seconds; null: no end
+ * @param trialApp         id of the small app, may be null
+ * @param clients          ids of the clients that the end applies to
+ */
+record TrialStamp(String product, String state, Long trialEndsAt, Long trialAccessUntil, String trialApp, List<String> clients) {
+
+    static final String ATTRIBUTE = "trial_stamp";
+
+    private static final Logger LOG = Logger.getLogger(TrialStamp.class);
+
+    /** True for everybody whom the bridge manages; everybody else costs no call. */
+    static boolean isOn(UserModel user) {
+        return user.getAttributeStream(ATTRIBUTE).findAny().isPresent();
+    }
+
+    /** The entry whose clients hold {@code clientId}; empty when no trial of this person concerns that client. */
+    static Optional<TrialStamp> of(UserModel user, String clientId) {
+        return entries(user.getAttributeStream(ATTRIBUTE).toList()).stream()
+                .filter(stamp -> stamp.clients.contains(clientId))
+                .findFirst();
+    }
+
+    /** Values that can't be read are logged and skipped. */
+    static List<TrialStamp> entries(List<String> values) {
+        List<TrialStamp> entries = new ArrayList<>();
+        for (String value : values) {
+            read(value).ifPresent(entries::add);
+        }
+        return entries;
+    }
+
+    /** The values to store when {@code added} joins what the user holds: one value per product, the newer one wins. */
+    static List<String> merge(List<String> held, List<String> added) {
+        Map<String, String> byProduct = new LinkedHashMap<>();
+        for (List<String> values : List.of(held, added)) {
+            for (String value : values) {
+                byProduct.put(read(value).map(TrialStamp::product).orElse(value), value);
+            }
+        }
+        return List.copyOf(byProduct.values());
+    }
+
+    /** From {@code trial_access_until} on, to the second. */
+    boolean isOver(long nowSeconds) {
+        return trialAccessUntil != null && nowSeconds >= trialAccessUntil;
+    }
+
+    private static Optional<TrialStamp> read(String value) {
+        try {
+            JsonNode node = JsonSerialization.mapper.readTree(value);
+            if (node.path("product").isTextual() && node.path("clients").isArray()) {
+                List<String> clients = new ArrayList<>();
+                node.path("clients").forEach(client -> clients.add(client.asText()));
+                return Optional.of(new TrialStamp(node.path("product").textValue(), node.path("state").textValue(),
+                        seconds(node, "trial_ends_at"), seconds(node, "trial_access_until"),
+                        node.path("trial_app").textValue(), List.copyOf(clients)));
+            }
+        } catch (IOException e) {
+            LOG.debug("Not JSON", e);
+        }
+        LOG.errorf("A value of the user attribute %s can't be read and is ignored: %s", ATTRIBUTE, value);
+        return Optional.empty();
+    }
+
+    private static Long seconds(JsonNode node, String field) {
+        return node.path(field).isIntegralNumber() ? node.path(field).longValue() : null;
+    }
+}

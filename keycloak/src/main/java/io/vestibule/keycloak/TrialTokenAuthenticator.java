@@ -1,0 +1,147 @@
+package io.vestibule.keycloak;
+
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+import jakarta.ws.rs.core.Response;
+import org.jboss.logging.Logger;
+import org.keycloak.authentication.AuthenticationFlowContext;
+import org.keycloak.authentication.Authenticator;
+import org.keycloak.events.Details;
+import org.keycloak.events.Errors;
+import org.keycloak.events.EventType;
+import org.keycloak.models.KeycloakSession;
+import org.keycloak.models.RealmModel;
+import org.keycloak.models.UserModel;
+import org.keycloak.services.resources.LoginActionsService;
+
+/**
+ * Asks the bridge whether the invitation is good, and puts the invited address into the authentication session.
+ *
+ * <h2>Placement</h2>
+ * First and REQUIRED in the registration flow, before the form-flow: the form must know the address before it is
+ * shown, and nobody may see the form without having passed here. It may also stand, REQUIRED, before
+ * {@code idp-create-user-if-unique} in a first-broker-login flow: there it applies the rule for registration without an
+ * invitation, because an invitation is used through the form only.
+ */
+final class TrialTokenAuthenticator implements Authenticator {
+
+    private static final Logger LOG = Logger.getLogger(TrialTokenAuthenticator.class);
+
+    private static final String DECISION = "decision";
+    private static final Set<String> REASONS = Set.of("unknown", "expired", "revoked");
+
+    @Override
+    public void authenticate(AuthenticationFlowContext context) {
+        Map<String, String> config = StepConfig.of(context.getAuthenticatorConfig());
+        String requestId = RequestId.of(context.getAuthenticationSession());
+        context.getEvent().detail(RequestId.EVENT_DETAIL, requestId);
+
+        BridgeSettings settings;
+        WithoutInvitation withoutInvitation;
+        try {
+            withoutInvitation = WithoutInvitation.from(config);
+            settings = BridgeSettings.from(config, System.getenv());
+        } catch (Misconfigured e) {
+            LOG.errorf("The step %s is not configured: %s", TrialTokenAuthenticatorFactory.PROVIDER_ID, e.getMessage());
+            refuse(context, Response.Status.SERVICE_UNAVAILABLE, "misconfigured", "trialContact", StepConfig.url(config, StepConfig.CONTACT_URL));
+            return;
+        }
+
+        String token = Invitation.tokenOf(context.getAuthenticationSession());
+        if (token == null || !LoginActionsService.REGISTRATION_PATH.equals(context.getFlowPath())) {
+            withoutInvitation(context, config, withoutInvitation);
+            return;
+        }
+        answer(context, config, token, BridgeClient.of(context.getSession(), settings, requestId).verify(token));
+    }
+
+    private void withoutInvitation(AuthenticationFlowContext context, Map<String, String> config, WithoutInvitation policy) {
+        if (policy.allows(context.getAuthenticationSession().getClient().getClientId())) {
+            Invitation.allowOrdinary(context.getAuthenticationSession());
+            context.success();
+        } else {
+            refuse(context, Response.Status.FORBIDDEN, "missing", "trialNewLink", StepConfig.url(config, StepConfig.NEW_LINK_URL));
+        }
+    }
+
+    private void answer(AuthenticationFlowContext context, Map<String, String> config, String token, Verification answer) {
+        if (answer instanceof Verification.Verified verified) {
+            invited(context, new Invitation(token, verified.username(), verified.firstName(), verified.lastName()));
+        } else if (answer instanceof Verification.Refused refused && "spent".equals(refused.reason())) {
+            SignedIn.find(context).ifPresent(person -> person.keepSignedIn(context));
+            FlowMove.toSignIn(context, "trialLinkUsed", null);
+        } else if (answer instanceof Verification.Refused refused) {
+            String reason = REASONS.contains(refused.reason()) ? refused.reason() : "unknown";
+            refuse(context, Response.Status.FORBIDDEN, reason, "trialNewLink", StepConfig.url(config, StepConfig.NEW_LINK_URL));
+        } else if (answer instanceof Verification.NoAnswer none) {
+            LOG.warnf("The bridge did not answer to verify: %s. request_id=%s", none.cause(), RequestId.of(context.getAuthenticationSession()));
+            refuse(context, Response.Status.SERVICE_UNAVAILABLE, "unavailable", "trialTryAgain", context.getRefreshUrl(false).toString());
+        }
+    }
+
+    private void invited(AuthenticationFlowContext context, Invitation invitation) {
+        Optional<SignedIn> person = SignedIn.find(context);
+        if (person.isPresent() && person.get().owns(invitation.username()) && person.get().proven()) {
+            person.get().keepSignedIn(context);
+            FlowMove.toSignIn(context, null, invitation.username());
+        } else if (person.isPresent() && !person.get().owns(invitation.username())) {
+            person.get().keepSignedIn(context);
+            context.forceChallenge(TrialPage.otherPerson(context, person.get().user().getUsername(), invitation.username()));
+        } else if (AddressHolders.of(context.getSession(), context.getRealm(), invitation.username()).isKnown()) {
+            context.forceChallenge(TrialPage.known(context, invitation.username()));
+        } else {
+            invitation.keep(context.getAuthenticationSession());
+            context.success();
+        }
+    }
+
+    /** The buttons of the pages: {@code sign-in}, {@code stay}, {@code go-on}. */
+    @Override
+    public void action(AuthenticationFlowContext context) {
+        String decision = context.getHttpRequest().getDecodedFormParameters().getFirst(DECISION);
+        Optional<SignedIn> person = SignedIn.find(context);
+        if ("go-on".equals(decision)) {
+            person.ifPresent(other -> other.signOut(context));
+            // Both lookups can find one: the cookie's session, and the one that carries this authentication session's id.
+            SignedIn.bySession(context.getSession(), context.getRealm(), context.getAuthenticationSession()).ifPresent(other -> other.signOut(context));
+            FlowMove.toNewRegistration(context);
+        } else if ("stay".equals(decision)) {
+            person.ifPresent(same -> same.keepSignedIn(context));
+            FlowMove.toSignIn(context, null, person.map(same -> same.user().getUsername()).orElse(null));
+        } else if ("sign-in".equals(decision)) {
+            person.ifPresent(same -> same.keepSignedIn(context));
+            FlowMove.toSignIn(context, null, context.getHttpRequest().getDecodedFormParameters().getFirst("address"));
+        } else {
+            authenticate(context);
+        }
+    }
+
+    // forceChallenge, not failure: the page may be reloaded, and a refused invitation is no failed login for brute-force detection.
+    private void refuse(AuthenticationFlowContext context, Response.Status status, String reason, String buttonKey, String buttonUrl) {
+        Response page = TrialPage.refused(context, status, reason, buttonKey, buttonUrl);
+        context.getEvent().event(EventType.REGISTER).detail(Details.REASON, "trial_invitation_" + reason).error(Errors.ACCESS_DENIED);
+        context.forceChallenge(page);
+    }
+
+    @Override
+    public boolean requiresUser() {
+        return false;
+    }
+
+    @Override
+    public boolean configuredFor(KeycloakSession session, RealmModel realm, UserModel user) {
+        return true;
+    }
+
+    @Override
+    public void setRequiredActions(KeycloakSession session, RealmModel realm, UserModel user) {
+        // Asks nothing of the person.
+    }
+
+    @Override
+    public void close() {
+        // Holds nothing.
+    }
+}

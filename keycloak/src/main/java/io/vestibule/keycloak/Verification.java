@@ -1,0 +1,23 @@
+package io.vestibule.keycloak;
+
+/** What the bridge says about an invitation token ({@code POST /api/trial/verify}). */
+sealed interface Verification {
+
+    /**
+     * The invitation can be used.
+     *
+     * @param username  the invited address in its canonical form
+     * @param firstName may be null
+     * @param lastName  may be null
+     */
+    record Verified(String username, String firstName, String lastName) implements Verification {
+    }
+
+    /** @param reason {@code unknown}, {@code expired}, {@code revoked} or {@code spent} */
+    record Refused(String reason) implements Verification {
+    }
+
+    /** @param cause for the log, never for the person */
+    record NoAnswer(String cause) implements Verification {
+    }
+}

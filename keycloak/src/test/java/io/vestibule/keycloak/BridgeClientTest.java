@@ -1,0 +1,176 @@
+package io.vestibule.keycloak;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.util.List;
+import java.util.Map;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import org.apache.http.impl.client.CloseableHttpClient;
+import org.apache.http.impl.client.HttpClients;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.keycloak.util.JsonSerialization;
+
+class BridgeClientTest {
+
+    private static final int TOTAL_TIMEOUT_MILLIS = 400;
+    private static final long SLACK_MILLIS = 1_600;
+    private static final String USER_ID = "7d9a1c3e-52b4-4f7e-9a60-1f2e3d4c5b6a";
+    private static final CloseableHttpClient HTTP = HttpClients.createDefault();
+
+    static List<Contract> contracts() {
+        return Contract.all();
+    }
+
+    @AfterAll
+    static void closeHttp() throws IOException {
+        HTTP.close();
+    }
+
+    @ParameterizedTest
+    @MethodSource("contracts")
+    void theRequestIsTheGoldenOne(Contract contract) throws IOException {
+        try (FakeBridge bridge = answering(contract)) {
+            call(contract, client(bridge.url()));
+
+            FakeBridge.Asked asked = bridge.asked();
+            assertEquals(contract.request().path("method").textValue(), asked.method());
+            assertEquals(contract.request().path("path").textValue(), asked.path());
+            assertEquals(contract.request().path("headers").path("x-request-id").textValue(), asked.requestId());
+            assertEquals("Bearer service-token", asked.authorization());
+            if (contract.request().has("body")) {
+                assertEquals(contract.request().path("body"), JsonSerialization.mapper.readTree(asked.body()));
+                assertTrue(asked.contentType().startsWith("application/json"));
+            } else {
+                assertEquals("", asked.body());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("contracts")
+    void theAnswerIsUnderstood(Contract contract) {
+        try (FakeBridge bridge = answering(contract)) {
+            assertEquals(expected(contract), call(contract, client(bridge.url())));
+        }
+    }
+
+    @Test
+    void aDrippingBridgeIsCut() {
+        try (FakeBridge bridge = FakeBridge.dripping(20)) {
+            assertInTime(() -> assertInstanceOf(Verification.NoAnswer.class, client(bridge.url()).verify("t")));
+        }
+    }
+
+    @Test
+    void aSilentBridgeIsCut() throws IOException {
+        try (ServerSocket silent = new ServerSocket(0)) {
+            assertInTime(() -> assertInstanceOf(Infos.NoAnswer.class, client("http://127.0.0.1:" + silent.getLocalPort()).infos(USER_ID, "c")));
+        }
+    }
+
+    @Test
+    void aRefusedConnectionIsNoAnswer() throws IOException {
+        int port;
+        try (ServerSocket closed = new ServerSocket(0)) {
+            port = closed.getLocalPort();
+        }
+        BridgeClient client = client("http://127.0.0.1:" + port);
+        assertInTime(() -> assertInstanceOf(Creation.NoAnswer.class, client.create(request("t"))));
+        assertEquals(false, client.outcome("a", USER_ID, true));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {301, 400, 401, 403, 404, 429, 500, 503})
+    void anyOtherStatusIsNoAnswer(int status) {
+        try (FakeBridge bridge = FakeBridge.answering(status, "{\"valid\":true,\"username\":\"ada@example.com\",\"code\":\"x\",\"attributes\":{},\"roles\":[],\"trial\":false,\"expired\":false}")) {
+            assertInstanceOf(Verification.NoAnswer.class, client(bridge.url()).verify("t"));
+            assertInstanceOf(Creation.NoAnswer.class, client(bridge.url()).create(request("t")));
+            assertInstanceOf(Infos.NoAnswer.class, client(bridge.url()).infos(USER_ID, "c"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "<html>", "[]", "null", "{}", "{\"valid\":true}", "{\"valid\":\"yes\",\"username\":\"a\"}", "{\"valid\":false}",
+            "{\"attributes\":{\"a\":\"b\"},\"roles\":[]}", "{\"attributes\":{},\"roles\":[1]}", "{\"trial\":true}", "{\"expired\":false}"})
+    void anAnswerOutsideTheContractIsNoAnswer(String body) {
+        try (FakeBridge bridge = FakeBridge.answering(200, body)) {
+            assertInstanceOf(Verification.NoAnswer.class, client(bridge.url()).verify("t"));
+            assertInstanceOf(Creation.NoAnswer.class, client(bridge.url()).create(request("t")));
+            assertInstanceOf(Infos.NoAnswer.class, client(bridge.url()).infos(USER_ID, "c"));
+        }
+    }
+
+    @Test
+    void anEndlessAnswerIsNoAnswer() {
+        try (FakeBridge bridge = FakeBridge.answering(200, "{\"valid\":false,\"reason\":\"" + "x".repeat(100_000) + "\"}")) {
+            assertInstanceOf(Verification.NoAnswer.class, client(bridge.url()).verify("t"));
+        }
+    }
+
+    @Test
+    void namesThatAreMissingAreNotSent() throws IOException {
+        try (FakeBridge bridge = FakeBridge.answering(500, "{}")) {
+            client(bridge.url()).create(request("t"));
+            JsonNode body = JsonSerialization.mapper.readTree(bridge.asked().body());
+            assertEquals(List.of("token", "username", "user_id", "attempt_id"), body.properties().stream().map(Map.Entry::getKey).toList());
+        }
+    }
+
+    private static void assertInTime(Runnable call) {
+        long start = System.nanoTime();
+        call.run();
+        long millis = (System.nanoTime() - start) / 1_000_000;
+        assertTrue(millis < TOTAL_TIMEOUT_MILLIS + SLACK_MILLIS, "took " + millis + " ms");
+    }
+
+    private static Creation.Request request(String token) {
+        return new Creation.Request(token, "ada@example.com", USER_ID, "a", null, " ", null);
+    }
+
+    private static BridgeClient client(String url) {
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, TOTAL_TIMEOUT_MILLIS), "service-token", "golden-0001");
+    }
+
+    private static FakeBridge answering(Contract contract) {
+        return FakeBridge.answering(contract.status(), contract.answer().toString());
+    }
+
+    private static Object call(Contract contract, BridgeClient client) {
+        return switch (contract.kind()) {
+            case "verify" -> client.verify(contract.text("token"));
+            case "creation" -> client.create(new Creation.Request(contract.text("token"), contract.text("username"), contract.text("user_id"),
+                    contract.text("attempt_id"), contract.text("first_name"), contract.text("last_name"), contract.text("locale")));
+            case "outcome" -> client.outcome(contract.text("attempt_id"), contract.text("user_id"), "committed".equals(contract.text("outcome")));
+            case "infos" -> client.infos(contract.query("user_id"), contract.query("client_id"));
+            default -> throw new AssertionError("No Java side for " + contract);
+        };
+    }
+
+    private static Object expected(Contract contract) {
+        JsonNode answer = contract.answer();
+        return switch (contract.kind()) {
+            case "verify" -> answer.path("valid").booleanValue()
+                    ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue())
+                    : new Verification.Refused(answer.path("reason").textValue());
+            case "creation" -> contract.status() == 200
+                    ? new Creation.Granted(
+                            Map.of("trial_stamp", List.of(answer.path("attributes").path("trial_stamp").path(0).textValue())),
+                            List.of(answer.path("roles").path(0).textValue()))
+                    : new Creation.Refused(answer.path("code").textValue());
+            case "outcome" -> true;
+            case "infos" -> new Infos.Known(answer.path("trial").booleanValue(), answer.path("expired").booleanValue(),
+                    answer.has("trial_ends_at") ? answer.path("trial_ends_at").longValue() : null,
+                    answer.has("trial_access_until") ? answer.path("trial_access_until").longValue() : null);
+            default -> throw new AssertionError("No Java side for " + contract);
+        };
+    }
+}

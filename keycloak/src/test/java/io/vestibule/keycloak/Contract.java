@@ -1,0 +1,68 @@
+package io.vestibule.keycloak;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import org.keycloak.util.JsonSerialization;
+
+/** One golden message of {@code test/contract}. */
+record Contract(String name, JsonNode file) {
+
+    private static final Path FOLDER = Path.of("..", "test", "contract");
+
+    static List<Contract> all() {
+        try (Stream<Path> files = Files.list(FOLDER)) {
+            return files.filter(file -> file.toString().endsWith(".json")).sorted().map(Contract::read).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static Contract of(String name) {
+        return read(FOLDER.resolve(name + ".json"));
+    }
+
+    private static Contract read(Path file) {
+        try {
+            return new Contract(file.getFileName().toString().replace(".json", ""), JsonSerialization.mapper.readTree(Files.readString(file)));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    JsonNode request() {
+        return file.path("request");
+    }
+
+    JsonNode answer() {
+        return file.path("response").path("body");
+    }
+
+    int status() {
+        return file.path("response").path("status").intValue();
+    }
+
+    String text(String field) {
+        return request().path("body").path(field).textValue();
+    }
+
+    /** {@code verify}, {@code creation}, {@code outcome} or {@code infos}: the path decides, not the file's name. */
+    String kind() {
+        String path = request().path("path").textValue();
+        return path.replaceAll("\\?.*", "").replaceAll(".*/", "");
+    }
+
+    String query(String parameter) {
+        return request().path("path").textValue().replaceAll(".*[?&]" + parameter + "=([^&]*).*", "$1");
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}

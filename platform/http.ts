@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import { AppError, toProblem } from './problem.ts';
+import type { Log } from './log.ts';
+import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
+
+const STOP_LIMIT_MILLISECONDS = 10_000;
+
+/** Gives every request its id and a log that carries it; writes one line per answer. The query is never logged: it may hold a token. */
+export function requestContext(log: Log): RequestHandler {
+  return (req, res, next) => {
+    const started = performance.now();
+    const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
+    const requestLog = log.child({ request_id: requestId });
+    res.locals['requestId'] = requestId;
+    res.locals['log'] = requestLog;
+    res.setHeader('X-Request-Id', requestId);
+    const path = req.originalUrl.split('?', 1)[0];
+    res.once('close', () => {
+      const duration_ms = Math.round((performance.now() - started) * 10) / 10;
+      requestLog.info({ method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
+    });
+    next();
+  };
+}
+
+export function requestIdOf(res: Response): string {
+  return String(res.locals['requestId'] ?? requestIdFrom(undefined));
+}
+
+export function logOf(res: Response): Log {
+  return res.locals['log'] as Log;
+}
+
+/** The last handler but one: an address that nobody took. */
+export const nothingHere: RequestHandler = () => {
+  throw new AppError('not_found', 'Check the address.');
+};
+
+/** The last handler: every error leaves as problem+json. Unexpected ones are logged whole and shown as `internal_error`. */
+export const sendProblem: ErrorRequestHandler = (error: unknown, _req, res, next) => {
+  if (res.headersSent) return next(error);
+  const known = asAppError(error);
+  const problem = toProblem(known, requestIdOf(res));
+  if (problem.status >= 500) logOf(res)?.error({ err: error }, problem.code);
+  if (known instanceof AppError && known.retryAfterSeconds !== undefined) res.setHeader('Retry-After', String(known.retryAfterSeconds));
+  if (problem.status === 401 && !res.hasHeader('WWW-Authenticate')) res.setHeader('WWW-Authenticate', 'Bearer');
+  return res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+};
+
+/** What Express and its body parsers throw, in our words. */
+export function asAppError(error: unknown): unknown {
+  if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
+  const { status, type } = error as { status?: unknown; type?: unknown };
+  if (status === 413) return new AppError('payload_too_large', 'Send less.', { cause: error });
+  if (status === 415) return new AppError('unsupported_media_type', 'Send the body in UTF-8, without content encoding.', { cause: error });
+  if (type === 'entity.parse.failed') return new AppError('invalid_request', 'The body is not valid JSON.', { cause: error });
+  if (typeof status === 'number' && status >= 400 && status < 500) return new AppError('invalid_request', 'The request could not be read.', { cause: error });
+  return error;
+}
+
+export interface RunningServer {
+  server: Server;
+  port: number;
+  /** Stops listening, lets requests under way finish, then cuts what is left after 10 s. */
+  stop(): Promise<void>;
+}
+
+export async function startServer(listener: RequestListener, address: { host: string; port: number }): Promise<RunningServer> {
+  const server = createServer(listener);
+  server.listen(address.port, address.host);
+  await once(server, 'listening');
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    stop: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), STOP_LIMIT_MILLISECONDS);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** Runs `stop` once at SIGTERM or SIGINT, then exits; exits with 1 when it fails or takes longer than 20 s. */
+export function stopOnSignal(log: Log, stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), 2 * STOP_LIMIT_MILLISECONDS).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}

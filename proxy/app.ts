@@ -1,0 +1,55 @@
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { Log } from '../platform/log.ts';
+import { nothingHere, requestContext } from '../platform/http.ts';
+import { answerHandedOver } from './handed-over.ts';
+import { errorPages } from './pages/error-page.ts';
+import { routes, type RouteParts } from './routes.ts';
+
+export interface AppParts extends RouteParts {
+  log: Log;
+  keycloakPublicUrl: string;
+}
+
+/** Everything that is not the way of a signed-in request. */
+export function createApp(parts: AppParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestContext(parts.log));
+  app.use(noStore);
+  app.use(securityHeaders(parts));
+  app.use(answerHandedOver(parts, parts.publicUrl));
+  app.use(routes(parts));
+  app.use(nothingHere);
+  app.use(errorPages(parts));
+  return app;
+}
+
+const noStore: RequestHandler = (_req, res, next) => {
+  res.set('Cache-Control', 'no-store');
+  next();
+};
+
+/** Pages carry no script at all. Forms may lead on to Keycloak and to products elsewhere: Chromium holds form-action against redirects too. */
+function securityHeaders({ publicUrl, keycloakPublicUrl, products }: AppParts): RequestHandler {
+  const elsewhere = products.filter(({ start_url }) => !start_url.startsWith('/')).map(({ start_url }) => new URL(start_url).origin);
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'none'"],
+        'style-src': ["'self'"],
+        'img-src': ["'self'"],
+        'form-action': [...new Set(["'self'", new URL(keycloakPublicUrl).origin, ...elsewhere])],
+        'frame-ancestors': ["'none'"],
+        'base-uri': ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+    // The register API is called from other origins (products.yaml, origins).
+    crossOriginResourcePolicy: false,
+    strictTransportSecurity: publicUrl.startsWith('https:') ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+  });
+}

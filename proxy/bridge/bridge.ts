@@ -1,0 +1,140 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Pool, type Dispatcher } from 'undici';
+import { AppError } from '../../platform/problem.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Provider } from '../provider/provider.ts';
+
+const CONNECT_LIMIT_MILLISECONDS = 2_000;
+const ANSWER_LIMIT_MILLISECONDS = 10_000;
+const LONGEST_ANSWER_BYTES = 64 * 1024;
+
+/** What passes to the bridge and back when a program calls register through the proxy. */
+const HEADERS_IN = ['content-type', 'accept', 'accept-language', 'origin', 'access-control-request-method', 'access-control-request-headers', 'user-agent'];
+const HEADERS_OUT =
+  /^(?:content-type|content-language|retry-after|vary|allow|cache-control|access-control-(?:allow-(?:origin|methods|headers|credentials)|expose-headers|max-age))$/;
+
+export interface Caller {
+  /** Who asked the proxy; the bridge believes it because the service token comes along. */
+  address: string;
+  requestId: string;
+}
+
+export interface SignUp {
+  username: string;
+  product: string;
+  locale: string;
+  firstname?: string;
+  lastname?: string;
+  company?: string;
+  next_page?: string;
+  attributes?: Record<string, string>;
+  consents?: { id: string; version: string }[];
+}
+
+/** `refused`: the bridge names the field first in its detail. */
+export type SignUpAnswer =
+  | { outcome: 'accepted' }
+  | { outcome: 'refused'; field: string | undefined }
+  | { outcome: 'limited'; retryAfterSeconds: number }
+  | { outcome: 'unavailable'; cause: unknown };
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[]>;
+  body: Buffer;
+}
+
+export interface Bridge {
+  register(signUp: SignUp, caller: Caller): Promise<SignUpAnswer>;
+  /** Resolves whether or not the token is known. */
+  disown(token: string, caller: Caller): Promise<void>;
+  /** Register as a program sent it: same path, same body, the bridge's own answer. */
+  forward(request: { method: string; path: string; headers: IncomingHttpHeaders; body: Buffer | undefined }, caller: Caller): Promise<Answer>;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'serviceToken'>, log: Log): Bridge {
+  const { origin, pathname } = new URL(bridgeUrl);
+  const base = pathname.replace(/\/$/, '');
+  const pool = new Pool(origin, { connect: { timeout: CONNECT_LIMIT_MILLISECONDS }, connections: 32 });
+
+  const send = async (options: Omit<Dispatcher.RequestOptions, 'origin'>): Promise<Answer> => {
+    const limit = AbortSignal.timeout(ANSWER_LIMIT_MILLISECONDS);
+    try {
+      const answer = await pool.request({ ...options, path: base + options.path, signal: limit });
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        if (length > LONGEST_ANSWER_BYTES) throw new Error(`the answer is longer than ${LONGEST_ANSWER_BYTES} bytes`);
+        chunks.push(chunk);
+      }
+      return { status: answer.statusCode, headers: answer.headers as Answer['headers'], body: Buffer.concat(chunks) };
+    } catch (error) {
+      if (limit.aborted) throw new AppError('gateway_timeout', 'Try again in a minute.', { cause: error });
+      throw new AppError('bad_gateway', 'Try again in a minute.', { cause: error });
+    }
+  };
+
+  /** With the service token; once more with a new one where the bridge refuses the one we kept. */
+  const sendAsProxy = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller): Promise<Answer> => {
+    const headers = { ...(options.headers as Record<string, string>), 'x-request-id': caller.requestId, 'x-forwarded-for': caller.address };
+    const answer = await send({ ...options, headers: { ...headers, authorization: `Bearer ${await provider.serviceToken()}` } });
+    if (answer.status !== 401) return answer;
+    return send({ ...options, headers: { ...headers, authorization: `Bearer ${await provider.serviceToken({ renew: true })}` } });
+  };
+
+  /** Register needs no proof: without one the bridge counts this proxy as the client, which is better than nobody getting in. */
+  const sendOpen = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller): Promise<Answer> => {
+    const token = await provider.serviceToken().catch((error: unknown) => {
+      log.warn({ err: error, request_id: caller.requestId }, 'no service token: the bridge sees this proxy as the client');
+    });
+    if (token !== undefined) return sendAsProxy(options, caller);
+    return send({ ...options, headers: { ...(options.headers as Record<string, string>), 'x-request-id': caller.requestId } });
+  };
+
+  return {
+    register: async (signUp, caller) => {
+      const answer = await sendOpen(post('/api/trial/register', signUp), caller).catch((error: unknown) => error);
+      return signUpAnswer(answer);
+    },
+    disown: async (token, caller) => {
+      const { status } = await sendAsProxy(post('/api/trial/not-me', { token }), caller);
+      if (status >= 400) throw new AppError('bad_gateway', 'Try again in a minute.', { cause: new Error(`not-me answered ${status}`) });
+    },
+    forward: async ({ method, path, headers, body }, caller) => {
+      const passed = Object.fromEntries(HEADERS_IN.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+      const answer = await sendOpen({ method, path, headers: passed as Record<string, string>, body: body ?? null }, caller);
+      return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([name]) => HEADERS_OUT.test(name))) };
+    },
+    check: async () => {
+      const { status } = await send({ method: 'GET', path: '/livez' });
+      if (status !== 200) throw new Error(`the bridge answers ${status}`);
+    },
+    close: () => pool.close(),
+  };
+}
+
+function post(path: string, body: object): Omit<Dispatcher.RequestOptions, 'origin'> {
+  return { method: 'POST', path, headers: { 'content-type': 'application/json', accept: 'application/json' }, body: JSON.stringify(body) };
+}
+
+function signUpAnswer(answer: unknown): SignUpAnswer {
+  if (answer instanceof Error) return { outcome: 'unavailable', cause: answer };
+  const { status, headers, body } = answer as Answer;
+  if (status === 202) return { outcome: 'accepted' };
+  if (status === 429) return { outcome: 'limited', retryAfterSeconds: Math.max(1, Number(headers['retry-after']) || 60) };
+  if (status >= 400 && status < 500 && status !== 401 && status !== 403) return { outcome: 'refused', field: fieldNamedIn(body) };
+  return { outcome: 'unavailable', cause: new Error(`register answered ${status}`) };
+}
+
+/** `username: must be …` → `username`. */
+function fieldNamedIn(body: Buffer): string | undefined {
+  try {
+    const { detail } = JSON.parse(body.toString('utf8')) as { detail?: unknown };
+    return /^([a-z_]+(?:\.[a-z0-9-]+)?): /.exec(String(detail))?.[1];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,110 @@
+import { BlockList, isIP } from 'node:net';
+import { z } from 'zod';
+import { baseUrl, ConfigError, count, flag, list, mode, port, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import type { Secret } from '../platform/secret.ts';
+
+export interface ProxyConfig {
+  mode: 'production' | 'development';
+  host: string;
+  port: number;
+  logLevel: string;
+  /** The origin that browsers see. Every link is built from it and from nothing else. */
+  publicUrl: string;
+  databaseUrl: Secret;
+  productsFile: string;
+  keycloak: {
+    /** What browsers and tokens name. */
+    publicUrl: string;
+    /** What this process dials. */
+    internalUrl: string;
+    issuer: string;
+    clientId: string;
+    clientSecret: Secret;
+  };
+  /** The first seals; all of them open. */
+  sealKeys: readonly [Secret, ...Secret[]];
+  bridgeUrl: string;
+  appUrl: string;
+  contactUrl: string;
+  sessionIdleMilliseconds: number;
+  sessionAbsoluteMilliseconds: number;
+  invitationByPar: boolean;
+  trustedProxies: BlockList;
+}
+
+const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
+const contact = z.string().regex(/^(https?:\/\/|mailto:)\S+$/, 'must be an http(s) or mailto address');
+const cidrs = list.refine((items) => items.every((item) => cidr(item) !== undefined), 'must be addresses or CIDR ranges, comma-separated').transform((items) => {
+  const trusted = new BlockList();
+  for (const item of items) {
+    const range = cidr(item);
+    if (range) trusted.addSubnet(range.address, range.prefix, range.family);
+  }
+  return trusted;
+});
+
+const SHAPE = {
+  VESTIBULE_MODE: mode,
+  LOG_LEVEL: text.default('info'),
+  PROXY_HOST: text.default('127.0.0.1'),
+  PROXY_PORT: port,
+  PROXY_PUBLIC_URL: origin,
+  PROXY_DATABASE_URL: secretText,
+  PROXY_CLIENT_ID: text.default('vestibule-proxy'),
+  PROXY_CLIENT_SECRET: secretText,
+  PRODUCTS_FILE: text.default('./products.yaml'),
+  TRUSTED_PROXIES: cidrs.prefault(''),
+  KEYCLOAK_PUBLIC_URL: baseUrl,
+  KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
+  KEYCLOAK_REALM: text.default('vestibule'),
+  SESSION_ENCRYPTION_KEY: secretKey,
+  SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
+  BRIDGE_INTERNAL_URL: baseUrl,
+  APP_INTERNAL_URL: origin,
+  CONTACT_URL: contact,
+  SESSION_IDLE_MINUTES: count.min(1).default(30),
+  SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
+  INVITATION_BY_PAR: flag.prefault('true'),
+};
+
+/** Pure: throws {@link ConfigError} with every fault at once. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Readonly<ProxyConfig> {
+  const read = readConfig(SHAPE, env);
+  if (read.VESTIBULE_MODE === 'production') {
+    const plain = (['PROXY_PUBLIC_URL', 'KEYCLOAK_PUBLIC_URL'] as const).filter((name) => !read[name].startsWith('https://'));
+    if (plain.length > 0) throw new ConfigError(plain.map((name) => `${name}: must be https in production`));
+  }
+  return Object.freeze<ProxyConfig>({
+    mode: read.VESTIBULE_MODE,
+    host: read.PROXY_HOST,
+    port: read.PROXY_PORT,
+    logLevel: read.LOG_LEVEL,
+    publicUrl: read.PROXY_PUBLIC_URL,
+    databaseUrl: read.PROXY_DATABASE_URL,
+    productsFile: read.PRODUCTS_FILE,
+    keycloak: {
+      publicUrl: read.KEYCLOAK_PUBLIC_URL,
+      internalUrl: read.KEYCLOAK_INTERNAL_URL ?? read.KEYCLOAK_PUBLIC_URL,
+      issuer: `${read.KEYCLOAK_PUBLIC_URL}/realms/${encodeURIComponent(read.KEYCLOAK_REALM)}`,
+      clientId: read.PROXY_CLIENT_ID,
+      clientSecret: read.PROXY_CLIENT_SECRET,
+    },
+    sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
+    bridgeUrl: read.BRIDGE_INTERNAL_URL,
+    appUrl: read.APP_INTERNAL_URL,
+    contactUrl: read.CONTACT_URL,
+    sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
+    sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
+    invitationByPar: read.INVITATION_BY_PAR,
+    trustedProxies: read.TRUSTED_PROXIES,
+  });
+}
+
+function cidr(item: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
+  const [address = '', bits, ...rest] = item.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return undefined;
+  const longest = version === 4 ? 32 : 128;
+  const prefix = bits === undefined ? longest : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+  return prefix <= longest ? { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' } : undefined;
+}

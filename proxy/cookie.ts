@@ -1,0 +1,70 @@
+/** The proxy's own cookies: never shown to the app, never set by it. */
+export interface CookieJar {
+  session: string;
+  language: string;
+  notice: string;
+  login(transactionId: string): string;
+  /** Transaction ids for which this Cookie header carries a login cookie. */
+  loginIds(cookies: Cookies): string[];
+  set(name: string, value: string, maxAgeSeconds?: number): string;
+  clear(name: string): string;
+}
+
+export type Cookies = ReadonlyMap<string, readonly string[]>;
+
+const OWN_NAME = /^(?:__Host-|__Secure-)?vestibule(?:[-_]|$)/i;
+
+/** `__Host-` names over https; without it a development name, which browsers accept on plain http. */
+export function cookieJar(publicUrl: string): CookieJar {
+  const secure = publicUrl.startsWith('https:');
+  const base = secure ? '__Host-vestibule' : 'vestibule_dev';
+  const separator = secure ? '-' : '_';
+  const named = (part: string): string => `${base}${separator}${part}`;
+  const loginPrefix = named(`login${separator}`);
+  const attributes = `; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+  return {
+    session: base,
+    language: named('lang'),
+    notice: named('notice'),
+    login: (transactionId) => `${loginPrefix}${transactionId}`,
+    loginIds: (cookies) => [...cookies.keys()].filter((name) => name.startsWith(loginPrefix)).map((name) => name.slice(loginPrefix.length)),
+    set: (name, value, maxAgeSeconds) => `${name}=${value}${attributes}${maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`}`,
+    clear: (name) => `${name}=${attributes}; Max-Age=0`,
+  };
+}
+
+export function readCookies(header: string | undefined): Cookies {
+  const cookies = new Map<string, string[]>();
+  for (const [name, value] of pairs(header)) {
+    const values = cookies.get(name);
+    if (values) values.push(value);
+    else cookies.set(name, [value]);
+  }
+  return cookies;
+}
+
+/** The cookie's value; two of one name count as none (SECURITY 22): one of them was planted. */
+export function onlyCookie(cookies: Cookies, name: string): string | undefined {
+  const values = cookies.get(name);
+  return values?.length === 1 ? values[0] : undefined;
+}
+
+/** The Cookie header without the proxy's own; `undefined` when nothing is left. */
+export function withoutOwnCookies(header: string | undefined): string | undefined {
+  const kept = (header ?? '').split(';').filter((pair) => pair.trim() !== '' && !setsOwnCookie(pair));
+  return kept.length > 0 ? kept.join(';').trim() : undefined;
+}
+
+/** Also true for the nameless `=__Host-vestibule=…`, which browsers send back without its first `=`. */
+export function setsOwnCookie(setCookie: string): boolean {
+  const pair = setCookie.split(';', 1)[0] ?? '';
+  const name = pair.replace(/^[\s=]+/, '').split('=', 1)[0] ?? '';
+  return OWN_NAME.test(name.trim());
+}
+
+function* pairs(header: string | undefined): Generator<[string, string]> {
+  for (const part of (header ?? '').split(';')) {
+    const at = part.indexOf('=');
+    if (at > 0) yield [part.slice(0, at).trim(), part.slice(at + 1).trim().replace(/^"(.*)"$/, '$1')];
+  }
+}

@@ -1,0 +1,39 @@
+export interface Tables {
+  'proxy.session': SessionTable;
+  'proxy.login_transaction': LoginTransactionTable;
+}
+
+export interface SessionTable {
+  id_hash: Buffer;
+  sub: string;
+  /** Keycloak's session id: back-channel logout names it. */
+  sid: string | null;
+  email: string;
+  name: string;
+  roles: string[];
+  trial_app: string | null;
+  trial_ends_at: Date | null;
+  trial_access_until: Date | null;
+  sealed_tokens: string;
+  created_at: Date;
+  last_seen_at: Date;
+  /** The absolute end, and never after `trial_access_until`. */
+  ends_at: Date;
+}
+
+export interface LoginTransactionTable {
+  /** SHA-256 of `state`. */
+  state_hash: Buffer;
+  /** The first characters of the hash: names the cookie. */
+  id: string;
+  /** SHA-256 of the cookie that binds it to one browser. */
+  binding_hash: Buffer;
+  sealed: string;
+  /** An invitation that may be started again from here. */
+  has_invitation: boolean;
+  created_at: Date;
+  expires_at: Date;
+  used_at: Date | null;
+  /** Tokens of another person than the one signed in, until the question is answered. */
+  sealed_other_person: string | null;
+}

@@ -1,0 +1,49 @@
+import type { RequestHandler } from 'express';
+import { logOf } from '../../platform/http.ts';
+import { showNotice, languageOf, translateFor, type Showing } from '../pages/show.ts';
+import type { Provider } from '../provider/provider.ts';
+import { currentSession, type SessionKeeping } from '../session/session.service.ts';
+import { logOut } from './logout.service.ts';
+
+const DONE = '/api/logout/done';
+
+export interface LogoutParts extends SessionKeeping, Showing {
+  provider: Pick<Provider, 'endSessionUrl'>;
+  publicUrl: string;
+}
+
+/** Logout asks, and is a POST (SECURITY.md 24): a link or an image on another site signs nobody out. */
+export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'done', RequestHandler> {
+  return {
+    ask: async (req, res) => {
+      const session = await currentSession(parts, req.headers.cookie);
+      if (!session) return res.redirect(303, DONE);
+      const t = translateFor(parts, req);
+      return showNotice(parts, req, res, {
+        icon: 'door',
+        title: t('logout.title'),
+        paragraphs: [t('logout.body', { email: session.email })],
+        form: { action: '/api/logout', buttons: [{ label: t('logout.submit') }] },
+        links: [{ href: parts.products[0].start_url, label: t('logout.back'), quiet: true }],
+      });
+    },
+
+    logOut: async (req, res) => {
+      const session = await currentSession(parts, req.headers.cookie);
+      res.append('Set-Cookie', parts.cookies.clear(parts.cookies.session));
+      const goodbye = await logOut(parts, session, { doneUrl: parts.publicUrl + DONE, language: languageOf(parts, req) });
+      if (goodbye.fault) logOf(res).warn({ err: goodbye.fault }, 'signed out here only');
+      res.redirect(303, goodbye.location);
+    },
+
+    done: (req, res) => {
+      const t = translateFor(parts, req);
+      showNotice(parts, req, res, {
+        icon: 'done',
+        title: t('signed_out.title'),
+        paragraphs: [t('signed_out.body')],
+        links: [{ href: '/api/login', label: t('signed_out.submit') }],
+      });
+    },
+  };
+}

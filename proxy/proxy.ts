@@ -1,0 +1,79 @@
+import { sql } from 'kysely';
+import type { Clock } from '../platform/clock.ts';
+import { openDatabase } from '../platform/database.ts';
+import { startServer } from '../platform/http.ts';
+import type { Log } from '../platform/log.ts';
+import type { Products } from '../platform/products.ts';
+import { createApp } from './app.ts';
+import { createBridge } from './bridge/bridge.ts';
+import type { ProxyConfig } from './config.ts';
+import { cookieJar } from './cookie.ts';
+import type { Tables } from './db/tables.ts';
+import { createListener } from './listener.ts';
+import { sweepLogins } from './login/login.service.ts';
+import { loadPages } from './pages/pages.ts';
+import { createProvider } from './provider/provider.ts';
+import { createSeal } from './seal.ts';
+import { sweepSessions } from './session/session.service.ts';
+import { createUpstream } from './upstream/upstream.ts';
+
+const POOL_SIZE = 10;
+const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
+
+export interface RunningProxy {
+  port: number;
+  /** Removes what has ended; runs by itself every five minutes. */
+  sweep(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Puts the parts together. The schema must be migrated; Keycloak, bridge and app may be away. */
+export async function startProxy(config: ProxyConfig, products: Products, log: Log, clock: Pick<Clock, 'now'>): Promise<RunningProxy> {
+  const { publicUrl, trustedProxies } = config;
+  const { db, close } = openDatabase<Tables>(config.databaseUrl.reveal(), {
+    poolSize: POOL_SIZE,
+    name: 'vestibule-proxy',
+    onError: (error) => log.error({ err: error }, 'a database connection broke'),
+  });
+  const provider = createProvider(config);
+  const bridge = createBridge(config.bridgeUrl, provider, log);
+  const upstream = createUpstream(config.appUrl);
+  const seal = createSeal(config.sealKeys);
+  const cookies = cookieJar(publicUrl);
+  const sessions = { db, clock, seal, cookies, limits: { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds } };
+  const express = createApp({
+    ...sessions,
+    pages: loadPages(),
+    products,
+    provider,
+    bridge,
+    publicUrl,
+    trustedProxies,
+    log,
+    contactUrl: config.contactUrl,
+    invitationByPar: config.invitationByPar,
+    keycloakPublicUrl: config.keycloak.publicUrl,
+    dependencies: {
+      postgres: { check: () => sql`select 1`.execute(db), required: true },
+      keycloak: { check: () => provider.check(), required: false },
+      bridge: { check: () => bridge.check(), required: false },
+    },
+  });
+  const server = await startServer(createListener({ express, upstream, sessions, publicUrl, trustedProxies, log }), config);
+  const sweep = async (): Promise<void> => {
+    await sweepSessions(sessions);
+    await sweepLogins(sessions);
+  };
+  const sweeping = setInterval(() => {
+    sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
+  }, SWEEP_EVERY_MILLISECONDS);
+  return {
+    port: server.port,
+    sweep,
+    stop: async () => {
+      clearInterval(sweeping);
+      await server.stop();
+      await Promise.all([upstream.close(), bridge.close(), close()]);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type { Kysely } from 'kysely';
+import type { Clock } from '../../platform/clock.ts';
+import { onlyCookie, readCookies, type CookieJar } from '../cookie.ts';
+import type { Tables } from '../db/tables.ts';
+import { hashOf, newHandle } from '../handle.ts';
+import type { Identity, Tokens } from '../provider/provider.ts';
+import type { Seal } from '../seal.ts';
+import { deleteEndedSessions, deleteSessions, findSession, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
+
+/** `last_seen_at` is written at most this often, so that a busy session costs one write a minute. */
+const TOUCH_EVERY_MILLISECONDS = 60_000;
+/** Requests that left the browser with the old cookie still pass while a new login replaces it. */
+const REPLACED_LIVES_MILLISECONDS = 10_000;
+
+export interface Session extends StoredSession {
+  /** The nearest of idle end, absolute end and the trial's. */
+  expiresAt: Date;
+}
+
+export interface SessionKeeping {
+  db: Kysely<Tables>;
+  clock: Pick<Clock, 'now'>;
+  seal: Seal;
+  cookies: CookieJar;
+  limits: { idleMilliseconds: number; absoluteMilliseconds: number };
+}
+
+/** The live session that a Cookie header names. */
+export async function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> {
+  const id = onlyCookie(readCookies(cookieHeader), keeping.cookies.session);
+  if (!id) return undefined;
+  const stored = await findSession(keeping.db, hashOf(id));
+  if (!stored) return undefined;
+  const now = keeping.clock.now();
+  if (now >= endOf(stored, stored.lastSeenAt, keeping)) return undefined;
+  const stale = now.getTime() - stored.lastSeenAt.getTime() >= TOUCH_EVERY_MILLISECONDS;
+  if (stale) await touchSession(keeping.db, stored.idHash, now);
+  return { ...stored, expiresAt: endOf(stored, stale ? now : stored.lastSeenAt, keeping) };
+}
+
+/** A session of its own id for every login; `undefined` where the trial is over already. Returns what the cookie carries. */
+export async function openSession(keeping: SessionKeeping, identity: Identity, tokens: Tokens, replaced: Session | undefined): Promise<string | undefined> {
+  const now = keeping.clock.now();
+  const absoluteEnd = now.getTime() + keeping.limits.absoluteMilliseconds;
+  const endsAt = new Date(Math.min(absoluteEnd, identity.trial?.accessUntil.getTime() ?? absoluteEnd));
+  if (endsAt <= now) return undefined;
+  const id = newHandle();
+  await keeping.db.transaction().execute(async (trx) => {
+    await insertSession(trx, { ...identity, idHash: hashOf(id), sealedTokens: keeping.seal.seal('session', tokens), createdAt: now, lastSeenAt: now, endsAt });
+    if (!replaced) return;
+    if (replaced.sub === identity.sub) await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));
+    else await deleteSessions(trx, replaced.idHash, replaced.sid);
+  });
+  return id;
+}
+
+export async function endSession(keeping: Pick<SessionKeeping, 'db'>, session: Session): Promise<void> {
+  await deleteSessions(keeping.db, session.idHash, session.sid);
+}
+
+export function tokensOf(keeping: Pick<SessionKeeping, 'seal'>, session: Session): Tokens | undefined {
+  return keeping.seal.open<Tokens>('session', session.sealedTokens);
+}
+
+export async function sweepSessions(keeping: SessionKeeping): Promise<void> {
+  const now = keeping.clock.now();
+  await deleteEndedSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
+}
+
+function endOf(session: StoredSession, lastSeenAt: Date, { limits }: SessionKeeping): Date {
+  return new Date(Math.min(session.endsAt.getTime(), lastSeenAt.getTime() + limits.idleMilliseconds));
+}

@@ -1,0 +1,108 @@
+import type { Product } from '../../platform/products.ts';
+import type { SignUp } from '../bridge/bridge.ts';
+import { text } from '../pages/show.ts';
+import type { Translate } from '../pages/pages.ts';
+
+export interface Field {
+  name: string;
+  label: string;
+  value: string;
+  required: boolean;
+  optional: string;
+  type?: string;
+  autocomplete?: string;
+  maxLength?: number;
+  hint?: string;
+  error?: string;
+  focus?: boolean;
+}
+
+export interface ConsentBox {
+  name: string;
+  label: string;
+  version: string;
+  url: string | undefined;
+  required: boolean;
+  checked: boolean;
+  error?: string;
+}
+
+/** Message keys by field name. */
+export type FieldErrors = Readonly<Record<string, string>>;
+export type Input = Readonly<Record<string, unknown>>;
+
+const ADDRESS_LENGTH = 254;
+const NAME_LENGTH = 100;
+
+/** The bridge's names for what the form calls otherwise. */
+const FORM_NAMES: Readonly<Record<string, string>> = { username: 'email' };
+
+export function fieldRows(product: Product, t: Translate, input: Input, errors: FieldErrors, which: 'all' | 'address'): Field[][] {
+  const optional = t('form.optional');
+  const firstWrong = Object.keys(errors)[0];
+  const field = (name: string, label: string, more: Partial<Field> = {}): Field => {
+    const error = errors[name];
+    return {
+      name,
+      label,
+      optional,
+      required: false,
+      value: text(input[name]) ?? '',
+      ...more,
+      ...(error !== undefined && { error: t(error), focus: name === firstWrong }),
+    };
+  };
+  const address = field('email', t('form.email'), { type: 'email', required: true, autocomplete: 'email', maxLength: ADDRESS_LENGTH, hint: t('form.email_hint') });
+  if (which === 'address') return [[address]];
+  return [
+    [address],
+    [
+      field('firstname', t('form.firstname'), { autocomplete: 'given-name', maxLength: NAME_LENGTH }),
+      field('lastname', t('form.lastname'), { autocomplete: 'family-name', maxLength: NAME_LENGTH }),
+    ],
+    [field('company', t('form.company'), { autocomplete: 'organization', maxLength: NAME_LENGTH })],
+    ...product.attributes.map(({ id, label, required, max_length }) => [field(`attributes.${id}`, label, { required, maxLength: max_length })]),
+  ];
+}
+
+export function consentBoxes(product: Product, t: Translate, input: Input, errors: FieldErrors): ConsentBox[] {
+  return product.consents.map(({ id, label, version, url, required }) => {
+    const name = `consents.${id}`;
+    const error = errors[name];
+    return { name, label, version, url, required, checked: input[name] !== undefined, ...(error !== undefined && { error: t(error) }) };
+  });
+}
+
+/** What is missing; whether an address can be written to is for the bridge to judge. */
+export function missing(product: Product, input: Input, which: 'all' | 'address'): FieldErrors {
+  const empty = (name: string): boolean => (text(input[name]) ?? '').trim() === '';
+  const errors: Record<string, string> = {};
+  if (empty('email')) errors['email'] = 'form.missing_email';
+  if (which === 'address') return errors;
+  for (const { id, required } of product.attributes) if (required && empty(`attributes.${id}`)) errors[`attributes.${id}`] = 'form.missing_value';
+  for (const { id, required } of product.consents) if (required && empty(`consents.${id}`)) errors[`consents.${id}`] = 'form.missing_consent';
+  return errors;
+}
+
+/** The bridge's refusal on the form's field; `undefined` where no field of this form is meant. */
+export function refusedField(rows: readonly Field[][], field: string | undefined): FieldErrors | undefined {
+  const name = FORM_NAMES[field ?? ''] ?? field ?? '';
+  if (name === 'email') return { email: 'form.bad_email' };
+  return rows.flat().some((one) => one.name === name) ? { [name]: 'form.bad_value' } : undefined;
+}
+
+export function signUpFrom(product: Product, input: Input, language: string, nextPage: string | undefined): SignUp {
+  const value = (name: string): string => (text(input[name]) ?? '').trim();
+  const attributes = product.attributes.flatMap(({ id }) => (value(`attributes.${id}`) === '' ? [] : [[id, value(`attributes.${id}`)] as [string, string]]));
+  const consents = product.consents.flatMap(({ id }) => (value(`consents.${id}`) === '' ? [] : [{ id, version: value(`consents.${id}`) }]));
+  const names = (['firstname', 'lastname', 'company'] as const).flatMap((name) => (value(name) === '' ? [] : [[name, value(name)] as [string, string]]));
+  return {
+    username: value('email'),
+    product: product.id,
+    locale: language,
+    ...Object.fromEntries(names),
+    ...(nextPage !== undefined && { next_page: nextPage }),
+    ...(attributes.length > 0 && { attributes: Object.fromEntries(attributes) }),
+    ...(consents.length > 0 && { consents }),
+  };
+}

@@ -1,0 +1,85 @@
+import { epochSeconds } from '../../platform/clock.ts';
+import { setsOwnCookie, withoutOwnCookies } from '../cookie.ts';
+import type { Identity } from '../provider/provider.ts';
+
+/** RFC 9110 7.6.1, and what older proxies kept between hops. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'http2-settings']);
+
+/** Names that an app believes because a proxy is said to have written them. */
+const SPOOFABLE = /^(?:x-(?:user|trial|forwarded|auth-request|remote|vestibule|original-(?:ur[il]|host)|rewrite-url|real-ip|client-ip|cluster-client-ip|request-id)|forwarded|via|remote-(?:user|groups|email|name)|true-client-ip|proxy)(?:-|$)/;
+
+export interface Passage {
+  clientAddress: string;
+  requestId: string;
+  /** The only host that the app hears of; what the request says is not passed on (SECURITY.md 10). */
+  public: { host: string; protocol: string };
+}
+
+/** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
+export function headersForApp(raw: readonly string[], identity: Identity, passage: Passage): string[] {
+  const named = connectionNames(raw);
+  const headers: string[] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'host' || lower === 'cookie' || HOP_BY_HOP.has(lower) || named.has(lower) || isSpoofable(lower)) continue;
+    headers.push(name, value);
+  }
+  const cookie = withoutOwnCookies(allValues(raw, 'cookie').join('; '));
+  if (cookie !== undefined) headers.push('Cookie', cookie);
+  const ours = {
+    Host: passage.public.host,
+    'X-Forwarded-For': passage.clientAddress,
+    'X-Forwarded-Host': passage.public.host,
+    'X-Forwarded-Proto': passage.public.protocol,
+    'X-Request-Id': passage.requestId,
+    'X-User': inHeader(identity.sub),
+    'X-User-Email': inHeader(identity.email),
+    'X-User-Name': inHeader(identity.name),
+    'X-User-Roles': identity.roles.filter((role) => !role.includes(',')).map(inHeader).join(','),
+    ...(identity.trial && { 'X-Trial-App': inHeader(identity.trial.app ?? ''), 'X-Trial-Ends-At': String(epochSeconds(identity.trial.endsAt)) }),
+  };
+  return [...headers, ...Object.entries(ours).flat()];
+}
+
+/** The app's headers for the browser; the app can't set a cookie of ours. */
+export function headersFromApp(raw: readonly string[]): string[] {
+  const named = connectionNames(raw);
+  const headers: string[] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || named.has(lower) || lower === 'x-request-id') continue;
+    if (lower === 'set-cookie' && setsOwnCookie(value)) continue;
+    headers.push(name, value);
+  }
+  return headers;
+}
+
+/** `X_User` and `X.User` become the same variable as `X-User` in CGI-like servers. */
+function isSpoofable(lowerName: string): boolean {
+  return SPOOFABLE.test(lowerName.replace(/[^a-z0-9]/g, '-'));
+}
+
+/** Headers that `Connection` names are for one hop; it can't take away what we add afterwards (CVE-2024-45410). */
+function connectionNames(raw: readonly string[]): Set<string> {
+  return new Set(
+    allValues(raw, 'connection')
+      .flatMap((value) => value.toLowerCase().split(','))
+      .map((name) => name.trim())
+      // A browser's `Connection: keep-alive, Content-Length` must not change how a body is read.
+      .filter((name) => name !== '' && name !== 'content-length' && name !== 'host'),
+  );
+}
+
+function allValues(raw: readonly string[], lowerName: string): string[] {
+  return raw.filter((_value, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === lowerName);
+}
+
+/** UTF-8 bytes, as other auth proxies send them; control characters never. */
+function inHeader(value: string): string {
+  // eslint-disable-next-line no-control-regex
+  return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, ' '), 'utf8').toString('latin1');
+}

@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from '@jest/globals';
+import { loadConfig } from '../../bridge/config.ts';
+
+const COMPLETE = {
+  BRIDGE_PORT: '8402',
+  BRIDGE_DATABASE_URL: 'postgres://bridge:database-password@localhost/vestibule',
+  BRIDGE_CLIENT_SECRET: 'client-secret',
+  KEYCLOAK_PUBLIC_URL: 'https://sso.example.com/',
+  PROXY_PUBLIC_URL: 'https://app.example.com/',
+  SMTP_URL: 'smtps://user:mail-password@mail.example.com',
+  MAIL_FROM: 'Example <hello@example.com>',
+  CONTACT_URL: 'https://example.com/contact',
+  ADDRESS_HASH_KEY: Buffer.alloc(32).toString('base64'),
+};
+
+describe('the configuration', () => {
+  test('is frozen, in production, with its defaults', () => {
+    const config = loadConfig(COMPLETE);
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(config).toMatchObject({
+      development: false,
+      proxyUrl: 'https://app.example.com',
+      keycloak: { issuer: 'https://sso.example.com/realms/vestibule', internalUrl: 'https://sso.example.com' },
+      registerLimits: { perClientPerMinute: 10, perMinute: 1000 },
+      mailLimits: { perMailboxPerDay: 5, secondsBetween: 60 },
+      invitationLifetimeDays: 7,
+    });
+  });
+
+  test('never prints a secret', () => {
+    const printed = JSON.stringify(loadConfig(COMPLETE)) + String(loadConfig(COMPLETE).smtpUrl);
+    expect(printed).not.toMatch(/database-password|client-secret|mail-password/);
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['BRIDGE_PORT', { BRIDGE_PORT: '70000' }],
+    ['BRIDGE_CLIENT_SECRET', { BRIDGE_CLIENT_SECRET: '${BRIDGE_CLIENT_SECRET}' }],
+    ['SMTP_URL', { SMTP_URL: 'mail.example.com' }],
+    ['CONTACT_URL', { CONTACT_URL: 'javascript:alert(1)' }],
+    ['ADDRESS_HASH_KEY', { ADDRESS_HASH_KEY: 'short' }],
+    ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/8, everybody' }],
+    ['MOVABLE_CLOCK', { MOVABLE_CLOCK: 'true' }],
+  ])('names %s when it is wrong', (name, wrong) => {
+    expect(() => loadConfig({ ...COMPLETE, ...wrong })).toThrow(name);
+  });
+
+  test('that is missing ends the process with one message and exit code 1', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['bridge/main.ts'], { env: { PATH: process.env['PATH'] }, encoding: 'utf8' });
+    expect(status).toBe(1);
+    for (const name of Object.keys(COMPLETE)) expect(stderr).toContain(`${name}: is not set`);
+    expect(stderr).not.toContain('    at ');
+  });
+});

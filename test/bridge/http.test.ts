@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openBridge, type TestBridge } from './support/bridge.ts';
+
+let bridge: TestBridge;
+beforeAll(async () => {
+  bridge = await openBridge({ env: { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000' } });
+});
+afterAll(() => bridge.close());
+
+const json = { 'content-type': 'application/json' };
+const valid = JSON.stringify({ username: 'ada@example.com' });
+
+describe('a request that is not well-formed', () => {
+  test.each<[string, { method?: string; path?: string; body?: string | Buffer; headers?: Record<string, string> }, number, string]>([
+    ['malformed JSON', { body: '{"username":' }, 400, 'invalid_request'],
+    ['JSON that is no object', { body: '"ada@example.com"' }, 400, 'invalid_request'],
+    ['a list', { body: '[]' }, 400, 'invalid_request'],
+    ['null', { body: 'null' }, 400, 'invalid_request'],
+    ['no body', { body: '' }, 400, 'invalid_request'],
+    ['1 MiB', { body: JSON.stringify({ username: 'a'.repeat(1024 * 1024) }) }, 413, 'payload_too_large'],
+    ['just over 16 KiB', { body: `${valid}${' '.repeat(16 * 1024)}` }, 413, 'payload_too_large'],
+    ['a form', { body: 'username=ada', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415, 'unsupported_media_type'],
+    ['plain text', { body: valid, headers: { 'content-type': 'text/plain' } }, 415, 'unsupported_media_type'],
+    ['another charset', { body: valid, headers: { 'content-type': 'application/json; charset=utf-16' } }, 415, 'unsupported_media_type'],
+    ['an unknown encoding', { body: valid, headers: { ...json, 'content-encoding': 'zstd-42' } }, 415, 'unsupported_media_type'],
+    ['GET', { method: 'GET' }, 405, 'method_not_allowed'],
+    ['DELETE', { method: 'DELETE' }, 405, 'method_not_allowed'],
+    ['PUT of infos', { method: 'PUT', path: '/api/trial/infos' }, 405, 'method_not_allowed'],
+    ['an unknown path', { path: '/api/trial/nothing', body: '{}' }, 404, 'not_found'],
+    ['a path in capitals', { path: '/API/trial/register', body: valid }, 404, 'not_found'],
+    ['a slash too many', { path: '/api/trial/register/', body: valid }, 404, 'not_found'],
+    ['a path that does not decode', { method: 'GET', path: '/dev/mails/%E0%A4%A/a/b' }, 400, 'invalid_request'],
+  ])('of %#: %s', async (_name, { method = 'POST', path = '/api/trial/register', body, headers = json }, status, code) => {
+    const response = await fetch(`${bridge.url}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+    const problem = (await response.json()) as Record<string, unknown>;
+    expect(response.status).toBe(status);
+    expect(response.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(problem).toMatchObject({ type: `urn:vestibule:problem:${code}`, status, code, request_id: response.headers.get('x-request-id') });
+  });
+
+  test('of another method names the ones that work', async () => {
+    expect((await bridge.send('/api/trial/register', { method: 'PUT' })).headers.get('allow')).toBe('POST');
+  });
+
+  test('gets a request id of ours when its own is not well-formed', async () => {
+    const answer = await bridge.send('/nothing', { method: 'GET', headers: { 'x-request-id': 'a b"c' } });
+    expect(answer.body['request_id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('what the bridge says of itself', () => {
+  test('the OpenAPI document names every route with its answers', async () => {
+    const { body } = await bridge.send('/openapi.json', { method: 'GET' });
+    expect(body['openapi']).toBe('3.1.0');
+    const paths = body['paths'] as Record<string, Record<string, { responses: object; security?: unknown }>>;
+    expect(Object.keys(paths).sort()).toEqual([
+      '/api/legacy/trial/register',
+      '/api/trial/creation',
+      '/api/trial/creation/outcome',
+      '/api/trial/infos',
+      '/api/trial/not-me',
+      '/api/trial/register',
+      '/api/trial/verify',
+    ]);
+    expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415']);
+    expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
+    expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);
+  });
+
+  test('/livez: it answers', async () => {
+    expect((await bridge.send('/livez', { method: 'GET' })).body).toEqual({ status: 'alive' });
+  });
+
+  test('/readyz: each dependency', async () => {
+    const { status, body } = await bridge.send('/readyz', { method: 'GET' });
+    const up = { state: 'up', required: true };
+    expect([status, body]).toEqual([
+      200,
+      { status: 'ready', dependencies: { postgres: up, keycloak_keys: up, worker: up, smtp: { state: 'up', required: false } } },
+    ]);
+  });
+
+  test('/readyz without a mail server: degraded, because mails wait in the queue', async () => {
+    const own = await openBridge({ smtpUrl: 'smtp://127.0.0.1:1' });
+    const { status, body } = await own.send('/readyz', { method: 'GET' });
+    await own.close();
+    expect([status, body['status']]).toEqual([200, 'degraded']);
+  });
+
+  test('/readyz before the keys of the realm were read: unready', async () => {
+    const own = await openBridge({ env: { KEYCLOAK_INTERNAL_URL: 'http://127.0.0.1:1' } });
+    const { status, body } = await own.send('/readyz', { method: 'GET' });
+    await own.close();
+    expect([status, body['status']]).toEqual([503, 'unready']);
+  });
+});
+
+describe('the movable clock', () => {
+  test('moves in development', async () => {
+    const own = await openBridge({ env: { MOVABLE_CLOCK: 'true' } });
+    const moved = await own.send('/dev/clock', { body: { offset_seconds: 86_400 } });
+    const read = await own.send('/dev/clock', { method: 'GET' });
+    await own.close();
+    expect(moved.body['offset_seconds']).toBe(86_400);
+    expect(read.body['offset_seconds']).toBe(86_400);
+  });
+
+  test('is not there without MOVABLE_CLOCK', async () => {
+    expect((await bridge.send('/dev/clock', { body: { offset_seconds: 1 } })).status).toBe(404);
+  });
+
+  test('nor are previews in production', async () => {
+    const own = await openBridge({ env: { VESTIBULE_MODE: 'production' } });
+    const statuses = [await own.send('/dev/mails', { method: 'GET' }), await own.send('/dev/clock', { method: 'GET' })].map((one) => one.status);
+    await own.close();
+    expect(statuses).toEqual([404, 404]);
+  });
+});

@@ -1,0 +1,205 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql, type Kysely } from 'kysely';
+import { openInbox, type Inbox } from '../../../dev/inbox/inbox.ts';
+import { startBridge, type Given } from '../../../bridge/bridge.ts';
+import { loadConfig } from '../../../bridge/config.ts';
+import type { Schema } from '../../../bridge/db/schema.ts';
+import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
+import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
+import { hashToken } from '../../../bridge/trial/token.ts';
+import { hurryJobs } from '../../../bridge/worker.ts';
+import type { Clock } from '../../../platform/clock.ts';
+import { openDatabase } from '../../../platform/database.ts';
+import { createLog } from '../../../platform/log.ts';
+import { loadProducts, type Product, type Products } from '../../../platform/products.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { ISSUER_URL, openRealm, type Realm } from './realm.ts';
+
+export const PROXY_URL = 'http://proxy.test';
+export const CONTACT_URL = 'https://example.com/contact';
+/** 2026-11-21 12:00 UTC, as in the contract files. */
+export const NOW = 1_795_262_400;
+const PATIENCE_MILLISECONDS = 15_000;
+
+export interface TestClock extends Clock {
+  set(epochSeconds: number): void;
+  pass(seconds: number): void;
+}
+
+/** Accounts as Keycloak would list them. Only the answer matters to the bridge; the client itself is tested on the stack. */
+export interface KnownAccounts extends Accounts {
+  add(account: Partial<Account> & { username: string }): Account;
+  remove(userId: string): void;
+  /** Every look-up fails until told otherwise. */
+  fail(failing: boolean): void;
+}
+
+export interface TestBridge {
+  url: string;
+  db: Kysely<Schema>;
+  databaseUrl: string;
+  clock: TestClock;
+  accounts: KnownAccounts;
+  inbox: Inbox;
+  realm: Realm;
+  /** Every log line so far. */
+  log(): string;
+  send(path: string, options?: { method?: string; body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
+  /** As one of Keycloak's steps. */
+  asStep(path: string, body?: unknown): Promise<Answer>;
+  asProxy(path: string, body?: unknown): Promise<Answer>;
+  invite(invitation?: Partial<NewInvitation> & { token?: string }): Promise<string>;
+  /** Waits until no job is due. */
+  settled(): Promise<void>;
+  /** Runs now what waits for later. */
+  hurry(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Record<string, unknown>;
+}
+
+export interface TestBridgeOptions extends Given {
+  env?: Record<string, string>;
+  product?: Partial<Product>;
+  products?: Products;
+  smtpUrl?: string;
+}
+
+export async function openBridge(options: TestBridgeOptions = {}): Promise<TestBridge> {
+  const [database, realm, inbox] = await Promise.all([freshDatabase(), openRealm(), openInbox({ host: '127.0.0.1', smtpPort: 0 })]);
+  const clock = testClock();
+  const accounts = knownAccounts();
+  const lines: string[] = [];
+  const config = loadConfig({
+    VESTIBULE_MODE: 'development',
+    LOG_LEVEL: 'debug',
+    BRIDGE_PORT: '0',
+    BRIDGE_DATABASE_URL: database.bridgeUrl,
+    BRIDGE_CLIENT_SECRET: 'not used here',
+    KEYCLOAK_PUBLIC_URL: ISSUER_URL,
+    KEYCLOAK_INTERNAL_URL: realm.internalUrl,
+    PROXY_PUBLIC_URL: PROXY_URL,
+    SMTP_URL: options.smtpUrl ?? `smtp://127.0.0.1:${inbox.smtpPort}`,
+    MAIL_FROM: 'Vestibule <hello@example.com>',
+    CONTACT_URL,
+    ADDRESS_HASH_KEY: randomBytes(32).toString('base64'),
+    ...options.env,
+  });
+  const [first] = loadProducts('products.yaml');
+  const products = options.products ?? [{ ...first, ...options.product }];
+  const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
+  const bridge = await startBridge(config, products, log, { clock, accounts, ...options });
+  const url = `http://127.0.0.1:${bridge.port}`;
+  const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
+
+  const send: TestBridge['send'] = async (path, { method = 'POST', body, headers = {} } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) };
+  };
+  const withToken = (token: string, path: string, body: unknown) =>
+    send(path, { method: body === undefined ? 'GET' : 'POST', body, headers: { authorization: `Bearer ${token}` } });
+
+  const settled = () =>
+    eventually(async () => {
+      const { rows } = await sql`select 1 from graphile_worker.jobs where run_at <= now() or locked_at is not null limit 1`.execute(db);
+      return rows.length === 0;
+    });
+
+  return {
+    url,
+    db,
+    databaseUrl: database.bridgeUrl,
+    clock,
+    accounts,
+    inbox,
+    realm,
+    log: () => lines.join(''),
+    send,
+    asStep: async (path, body) => withToken(await realm.stepToken(), path, body),
+    asProxy: async (path, body) => withToken(await realm.serviceToken('vestibule-proxy', 'trial-manage'), path, body),
+    invite: async ({ token = randomBytes(32).toString('base64url'), ...given } = {}) => {
+      const issuedAt = clock.now();
+      await insertInvitation(db, {
+        tokenHash: hashToken(token),
+        product: 'app',
+        address: 'ada@example.com',
+        mailId: null,
+        firstName: 'Ada',
+        lastName: 'Lovelace',
+        locale: 'en',
+        issuedAt,
+        expiresAt: new Date(issuedAt.getTime() + 7 * 86_400_000),
+        ...given,
+      });
+      return token;
+    },
+    settled,
+    hurry: async () => {
+      await hurryJobs(db);
+      await settled();
+    },
+    close: async () => {
+      await bridge.stop();
+      await closeDatabase();
+      await Promise.all([inbox.close(), realm.close()]);
+      await database.drop();
+    },
+  };
+}
+
+export async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + PATIENCE_MILLISECONDS;
+  while (!(await condition())) {
+    if (Date.now() > until) throw new Error('It did not happen in time.');
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+export function creationOf(token: string, given: Record<string, unknown> = {}) {
+  return { token, username: 'ada@example.com', user_id: randomUUID(), attempt_id: randomUUID(), ...given };
+}
+
+function testClock(): TestClock {
+  let seconds = NOW;
+  return {
+    now: () => new Date(seconds * 1000),
+    toReal: (instant) => instant,
+    set: (to) => {
+      seconds = to;
+    },
+    pass: (more) => {
+      seconds += more;
+    },
+  };
+}
+
+function knownAccounts(): KnownAccounts {
+  const accounts = new Map<string, Account>();
+  let failing = false;
+  const answer = async (found: Account | undefined) => {
+    if (failing) throw new Error('Keycloak does not answer');
+    return found;
+  };
+  return {
+    add: (given) => {
+      const account = { id: randomUUID(), emailVerified: true, stamps: [], ...given };
+      accounts.set(account.id, account);
+      return account;
+    },
+    remove: (id) => void accounts.delete(id),
+    fail: (now) => {
+      failing = now;
+    },
+    findById: (id) => answer(accounts.get(id)),
+    findByAddress: (address) => answer([...accounts.values()].find((one) => one.username === address)),
+  };
+}

@@ -1,0 +1,180 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+
+export interface Person {
+  sub: string;
+  email: string;
+  name: string;
+  roles?: string[];
+  trial?: { app: string; endsAt: number; accessUntil: number };
+}
+
+/** What the provider does wrong, for one test. */
+export interface Misbehaviour {
+  /** Changes the ID token's claims. */
+  claims?: (claims: JWTPayload) => JWTPayload;
+  /** Replaces the ID token. */
+  idToken?: (honest: string) => string | Promise<string>;
+  /** Changes the query of the redirect back. */
+  redirect?: (query: URLSearchParams) => void;
+  /** Answers the token endpoint. */
+  token?: { status: number; body: unknown };
+  signWith?: 'other-key';
+  down?: boolean;
+}
+
+interface AuthorizationRequest {
+  /** What stood in the browser's address. */
+  inUrl: URLSearchParams;
+  /** With what was pushed ahead. */
+  effective: URLSearchParams;
+}
+
+/** A stand-in for Keycloak over real HTTP: signs in whoever is named, without asking. */
+export interface TestProvider {
+  publicUrl: string;
+  issuer: string;
+  person: Person;
+  misbehave: Misbehaviour;
+  authorizations: AuthorizationRequest[];
+  logouts: URLSearchParams[];
+  serviceTokens: number;
+  tokenRequests: URLSearchParams[];
+  /** Every secret it gave out, for the test that greps logs. */
+  secrets: string[];
+  stop(): Promise<void>;
+}
+
+export const CLIENT = { id: 'vestibule-proxy', secret: 'proxy-client-secret-for-tests' };
+
+export async function startProvider(port = 0): Promise<TestProvider> {
+  const key = await generateKeyPair('RS256', { extractable: true });
+  const other = await generateKeyPair('RS256');
+  const jwk = { ...(await exportJWK(key.publicKey)), kid: 'test', alg: 'RS256', use: 'sig' };
+  const codes = new Map<string, URLSearchParams>();
+  const pushed = new Map<string, URLSearchParams>();
+  const server = createServer((req, res) => {
+    answer(req, res).catch((error: unknown) => {
+      res.writeHead(500).end(String(error));
+    });
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = `${publicUrl}/realms/vestibule`;
+  const base = '/realms/vestibule/protocol/openid-connect';
+
+  const provider: TestProvider = {
+    publicUrl,
+    issuer,
+    person: { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' },
+    misbehave: {},
+    authorizations: [],
+    logouts: [],
+    serviceTokens: 0,
+    tokenRequests: [],
+    secrets: [CLIENT.secret],
+    stop: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+
+  const sign = (claims: JWTPayload, signingKey: CryptoKey): Promise<string> => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'test' }).sign(signingKey);
+
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const url = new URL(req.url ?? '/', publicUrl);
+    const json = (status: number, body: unknown): void => {
+      res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    if (provider.misbehave.down) return void res.writeHead(503).end();
+    switch (url.pathname) {
+      case '/realms/vestibule/.well-known/openid-configuration':
+        return json(200, {
+          issuer,
+          authorization_endpoint: `${publicUrl}${base}/auth`,
+          token_endpoint: `${publicUrl}${base}/token`,
+          jwks_uri: `${publicUrl}${base}/certs`,
+          end_session_endpoint: `${publicUrl}${base}/logout`,
+          pushed_authorization_request_endpoint: `${publicUrl}${base}/ext/par/request`,
+          response_types_supported: ['code'],
+          id_token_signing_alg_values_supported: ['RS256', 'HS256'],
+          authorization_response_iss_parameter_supported: true,
+        });
+      case `${base}/certs`:
+        return json(200, { keys: [jwk] });
+      case `${base}/ext/par/request`: {
+        const reference = `urn:ietf:params:oauth:request_uri:${randomUUID()}`;
+        pushed.set(reference, new URLSearchParams(await bodyOf(req)));
+        return json(201, { request_uri: reference, expires_in: 60 });
+      }
+      case `${base}/auth`: {
+        const effective = pushed.get(url.searchParams.get('request_uri') ?? '') ?? url.searchParams;
+        provider.authorizations.push({ inUrl: url.searchParams, effective });
+        const code = `code-${randomUUID()}`;
+        codes.set(code, effective);
+        provider.secrets.push(code, ...['invitation_token', 'state', 'nonce'].flatMap((name) => effective.get(name) ?? []));
+        const query = new URLSearchParams({ code, state: effective.get('state') ?? '', iss: issuer, session_state: 'keycloak-session' });
+        provider.misbehave.redirect?.(query);
+        return void res.writeHead(302, { location: `${effective.get('redirect_uri')}?${query.toString()}` }).end();
+      }
+      case `${base}/token`:
+        return token(req, json);
+      case `${base}/logout`:
+        provider.logouts.push(url.searchParams);
+        return void res.writeHead(302, { location: url.searchParams.get('post_logout_redirect_uri') ?? '/' }).end();
+      default:
+        return json(404, {});
+    }
+  };
+
+  const token = async (req: IncomingMessage, json: (status: number, body: unknown) => void): Promise<void> => {
+    const body = new URLSearchParams(await bodyOf(req));
+    provider.tokenRequests.push(body);
+    if (provider.misbehave.token) return json(provider.misbehave.token.status, provider.misbehave.token.body);
+    const now = Math.floor(Date.now() / 1000);
+    if (body.get('grant_type') === 'client_credentials') {
+      provider.serviceTokens += 1;
+      const service = await sign({ iss: issuer, azp: CLIENT.id, aud: 'vestibule-bridge', iat: now, exp: now + 60, n: provider.serviceTokens }, key.privateKey);
+      provider.secrets.push(service);
+      return json(200, { access_token: service, token_type: 'Bearer', expires_in: 60 });
+    }
+    const request = codes.get(body.get('code') ?? '');
+    codes.delete(body.get('code') ?? '');
+    const challenge = createHash('sha256').update(body.get('code_verifier') ?? '').digest('base64url');
+    if (!request || challenge !== request.get('code_challenge')) return json(400, { error: 'invalid_grant' });
+    const { person, misbehave } = provider;
+    const honest: JWTPayload = {
+      iss: issuer,
+      aud: CLIENT.id,
+      azp: CLIENT.id,
+      sub: person.sub,
+      sid: `sid-${person.sub}`,
+      nonce: request.get('nonce') ?? '',
+      iat: now,
+      exp: now + 300,
+      email: person.email,
+      name: person.name,
+      roles: person.roles ?? [],
+      ...(person.trial && { trial_app: person.trial.app, trial_ends_at: person.trial.endsAt, trial_access_until: person.trial.accessUntil }),
+    };
+    const claims = misbehave.claims?.(honest) ?? honest;
+    const signed = await sign(claims, misbehave.signWith === 'other-key' ? other.privateKey : key.privateKey);
+    const idToken = (await misbehave.idToken?.(signed)) ?? signed;
+    const accessToken = `access-${randomUUID()}`;
+    const refreshToken = `refresh-${randomUUID()}`;
+    provider.secrets.push(idToken, accessToken, refreshToken, body.get('code_verifier') ?? '');
+    return json(200, { access_token: accessToken, refresh_token: refreshToken, id_token: idToken, token_type: 'Bearer', expires_in: 300 });
+  };
+  return provider;
+}
+
+async function bodyOf(req: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of req as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

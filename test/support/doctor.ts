@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { stack } from './stack.ts';
+import { STACK_VARIABLE } from './stack-variable.ts';
+
+
+/** The environment that the bridge of the stack runs with. */
+export function bridgeEnvironment(): Record<string, string> {
+  return parseEnv(readFileSync(join(dirname(process.env[STACK_VARIABLE] ?? ''), 'bridge.env'), 'utf8')) as Record<string, string>;
+}
+
+export interface Diagnosis {
+  status: number;
+  findings: { check: string; user_id?: string }[];
+}
+
+/** `npm run doctor -- <what>` against the stack. */
+export async function runDoctor(what: 'consistency' | 'realm'): Promise<Diagnosis> {
+  const { admin } = stack();
+  const env = { ...process.env, ...bridgeEnvironment(), DOCTOR_ADMIN_USERNAME: admin.username, DOCTOR_ADMIN_PASSWORD: admin.password };
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env }, (error, stdout, stderr) => {
+      try {
+        resolve({ status: error ? Number(error.code) : 0, findings: JSON.parse(stdout) });
+      } catch {
+        reject(new Error(`The doctor did not answer in JSON.\n${stdout}\n${stderr}`));
+      }
+    });
+  });
+}
