@@ -76,8 +76,11 @@ test('SECURITY 4, 6: an identity is linked only after the account is proven agai
   const asked = await signInThrough(person.username, browser);
   expect(isSignedIn(asked)).toBe(false);
   const proof = await browser.submit(asked.form(), { submitAction: 'linkAccount' });
-  const password = proof.body.includes('type="password"') ? proof : await browser.submit(proof.form(), { authenticationExecution: '' });
-  const linked = await browser.submit(password.form(), { password: person.password });
+  const others = await browser.submit(proof.form('kc-select-try-another-way-form'));
+  const ways = [...others.body.matchAll(/name="authenticationExecution"[^>]*value="([^"]+)"/g)].map(([, id]) => id!);
+  const byPassword = ways.at(-1)!;
+  const password = await browser.submit(others.form(), { authenticationExecution: byPassword });
+  const linked = await browser.submit(password.form('kc-form-login'), { password: person.password });
   if (!isSignedIn(linked)) throw new Error(linked.body);
   expect(isSignedIn(await signInThrough(person.username))).toBe(true);
 

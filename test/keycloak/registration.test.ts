@@ -163,9 +163,9 @@ describe('somebody else', () => {
     const asked = await browser.get(await invite(address));
     expect(asked.body).toContain(bob.user.email);
     expect(asked.body).toContain(address);
-    const form = await browser.submit(asked.form('kc-other-person-form'), {});
+    const form = await browser.submit(asked.form('trial-other-person'), { decision: 'go-on' });
     let page = await submitForm(browser, form);
-    if (!isSignedIn(page)) page = await browser.submit(page.form('page-form'));
+    if (!isSignedIn(page)) page = await browser.submit(page.form('page-form'), { choice: 'go_on' });
     expect(isSignedIn(page)).toBe(true);
     expect((await browser.json(`${stack().proxy}/api/session`)).user.email).toBe(address);
   });

@@ -13,7 +13,8 @@ export function bridgeEnvironment(): Record<string, string> {
 
 export interface Diagnosis {
   status: number;
-  findings: { check: string; user_id?: string }[];
+  passed: string[];
+  findings: { check: string; subject: string; detail: string; advice: string }[];
 }
 
 /** `npm run doctor -- <what>` against the stack. */
@@ -23,7 +24,7 @@ export async function runDoctor(what: 'consistency' | 'realm'): Promise<Diagnosi
   return new Promise((resolve, reject) => {
     execFile(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env }, (error, stdout, stderr) => {
       try {
-        resolve({ status: error ? Number(error.code) : 0, findings: JSON.parse(stdout) });
+        resolve({ status: error ? Number(error.code) : 0, ...JSON.parse(stdout) });
       } catch {
         reject(new Error(`The doctor did not answer in JSON.\n${stdout}\n${stderr}`));
       }

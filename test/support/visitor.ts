@@ -28,8 +28,8 @@ export async function submitForm(browser: HttpBrowser, form: Visit, values: Reco
 }
 
 /** From the mail's link to the sample app. */
-export async function signUp(link: string, browser = httpBrowser()): Promise<{ browser: HttpBrowser; page: Visit }> {
-  return { browser, page: await submitForm(browser, await browser.get(link)) };
+export async function signUp(link: string, browser = httpBrowser(), password = PASSWORD): Promise<{ browser: HttpBrowser; page: Visit }> {
+  return { browser, page: await submitForm(browser, await browser.get(link), { password, 'password-confirm': password }) };
 }
 
 export function isSignedIn(page: Visit): boolean {

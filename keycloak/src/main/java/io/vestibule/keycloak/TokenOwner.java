@@ -40,7 +40,7 @@ final class TokenOwner {
             case "IMPLICIT_HYBRID_TOKEN_RESPONSE" -> of(((ImplicitHybridTokenResponse) context).getClientSessionContext());
             case "DEVICE_TOKEN_RESPONSE" -> ((DeviceTokenResponseContext) context).getClientSession().getUserSession().getUser();
             case "BACKCHANNEL_TOKEN_RESPONSE" -> of(((BackchannelTokenResponseContext) context).getClientSessionContext());
-            case "USERINFO_REQUEST" -> UserInfo.owner(context);
+            case "USERINFO_REQUEST" -> UserInfo.owner(session, context);
             case "TOKEN_EXCHANGE_REQUEST" -> TokenExchange.owner(session, context);
             case "JWT_AUTHORIZATION_GRANT" -> JwtGrant.owner(session, context);
             default -> null;
@@ -68,24 +68,28 @@ final class TokenOwner {
         return token.getSubject() == null ? null : session.users().getUserById(realm, token.getSubject());
     }
 
+    // May be unverified yet. Whoever forges one is refused by the endpoint itself if not here.
+    private static UserModel of(KeycloakSession session, String token) {
+        try {
+            return token == null ? null : of(session, new JWSInput(token).readJsonContent(AccessToken.class));
+        } catch (JWSInputException e) {
+            // An external issuer's opaque token: the mapper caps what is made from it.
+            return null;
+        }
+    }
+
+    // Newer Keycloaks have the client session in this context, older ones the token only.
     private static final class UserInfo {
 
-        static UserModel owner(ClientPolicyContext context) {
-            return ((UserInfoRequestContext) context).getClientSession().getUserSession().getUser();
+        static UserModel owner(KeycloakSession session, ClientPolicyContext context) {
+            return of(session, ((UserInfoRequestContext) context).getTokenForUserInfo().getToken());
         }
     }
 
     private static final class TokenExchange {
 
-        // The token is not verified yet. Whoever forges one is refused by the exchange itself if not here.
         static UserModel owner(KeycloakSession session, ClientPolicyContext context) {
-            String subjectToken = ((TokenExchangeRequestContext) context).getTokenExchangeContext().getParams().getSubjectToken();
-            try {
-                return subjectToken == null ? null : of(session, new JWSInput(subjectToken).readJsonContent(AccessToken.class));
-            } catch (JWSInputException e) {
-                // An external issuer's opaque token: the mapper caps what is made from it.
-                return null;
-            }
+            return of(session, ((TokenExchangeRequestContext) context).getTokenExchangeContext().getParams().getSubjectToken());
         }
     }
 

@@ -2,6 +2,7 @@ package io.vestibule.keycloak;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,11 +35,18 @@ record TrialStamp(String product, String state, Long trialEndsAt, Long trialAcce
         return user.getAttributeStream(ATTRIBUTE).findAny().isPresent();
     }
 
-    /** The entry whose clients hold {@code clientId}; empty when no trial of this person concerns that client. */
+    /**
+     * The entry whose clients hold {@code clientId}, of several products the one that lasts longest, as the bridge judges
+     * it too; empty when no trial of this person concerns that client.
+     */
     static Optional<TrialStamp> of(UserModel user, String clientId) {
-        return entries(user.getAttributeStream(ATTRIBUTE).toList()).stream()
+        return lastingLongest(entries(user.getAttributeStream(ATTRIBUTE).toList()), clientId);
+    }
+
+    static Optional<TrialStamp> lastingLongest(List<TrialStamp> entries, String clientId) {
+        return entries.stream()
                 .filter(stamp -> stamp.clients.contains(clientId))
-                .findFirst();
+                .max(Comparator.comparingLong(stamp -> stamp.trialAccessUntil == null ? Long.MAX_VALUE : stamp.trialAccessUntil));
     }
 
     /** Values that can't be read are logged and skipped. */

@@ -77,6 +77,14 @@ class TrialStampTest {
         assertEquals(UNTIL - 1, shorter.getExp());
     }
 
+    @Test
+    void ofTwoProductsOfOneClientTheLongerTrialCounts() {
+        String longer = GOLDEN.replace("\"app\",\"state\"", "\"reports\",\"state\"").replace(String.valueOf(UNTIL), String.valueOf(UNTIL + 5));
+        List<TrialStamp> both = TrialStamp.entries(List.of(GOLDEN, longer));
+        assertEquals("reports", TrialStamp.lastingLongest(both, "vestibule-proxy").orElseThrow().product());
+        assertTrue(TrialStamp.lastingLongest(both, "another-client").isEmpty());
+    }
+
     private static TrialStamp golden() {
         return TrialStamp.entries(List.of(GOLDEN)).get(0);
     }

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { bridgeEnvironment } from '../support/doctor.ts';
+import { freshAddress } from '../support/person.ts';
+import { STACK_VARIABLE } from '../support/stack-variable.ts';
+import { inbox, queryDatabase, stack } from '../support/stack.ts';
+import { invite, isSignedIn, signUp } from '../support/visitor.ts';
+
+const PASSWORD = 'a pass phrase nobody else uses 4711';
+const SCHEMAS = ['bridge', 'proxy', 'graphile_worker'];
+
+function everyLogLine(): string {
+  const folder = join(dirname(process.env[STACK_VARIABLE] ?? ''), 'logs');
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    .join('\n');
+}
+
+async function everyRow(): Promise<string> {
+  const tables = await queryDatabase(`select format('%I.%I', table_schema, table_name) as name from information_schema.tables where table_schema = any($1) and table_type = 'BASE TABLE'`, [SCHEMAS]);
+  const rows = await Promise.all(tables.map(({ name }) => queryDatabase(`select t::text as row from ${String(name)} t`)));
+  return rows.flat().map(({ row }) => String(row)).join('\n');
+}
+
+test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches a log or lies readable in a table', async () => {
+  const address = freshAddress('ada');
+  const link = await invite(address);
+  const notMe = (await inbox.waitForMail(address)).links.find((one) => one.includes('/trial/not-me'))!;
+  const { browser, page } = await signUp(link, undefined, PASSWORD);
+  expect(isSignedIn(page)).toBe(true);
+  const environment = bridgeEnvironment();
+  const cookies = browser.cookies(stack().proxy);
+  const secrets = {
+    'the invitation token': new URL(link).searchParams.get('invitation_token')!,
+    'the not-me token': new URL(notMe).searchParams.get('t')!,
+    'the password': PASSWORD,
+    'the session cookie': Object.entries(cookies).find(([name]) => /vestibule/.test(name))![1],
+    'Keycloak’s identity cookie': cookies['KEYCLOAK_IDENTITY'] ?? browser.cookies(`${stack().keycloak}/realms/${stack().realm}/`)['KEYCLOAK_IDENTITY']!,
+    'the bridge’s client secret': environment['BRIDGE_CLIENT_SECRET']!,
+    'the address hash key': environment['ADDRESS_HASH_KEY']!,
+    'the database password': new URL(environment['BRIDGE_DATABASE_URL']!).password,
+    'the admin’s password': stack().admin.password,
+  };
+  const written = { logs: everyLogLine(), tables: await everyRow() };
+  expect(written.logs).toContain('mail sent');
+  expect(written.tables).toContain(address);
+  const found = Object.entries(secrets).flatMap(([name, secret]) => Object.entries(written).flatMap(([where, text]) => (text.includes(secret) ? [`${name} in the ${where}`] : [])));
+  expect(Object.values(secrets).filter((secret) => secret.length < 10)).toEqual([]);
+  expect(found).toEqual([]);
+});
