@@ -17,7 +17,15 @@ export function openDatabase<Schema>(
   const pool = new Pool({ connectionString: url, max: options.poolSize, application_name: options.name, connectionTimeoutMillis: 5_000 });
   listenForErrors(pool, options.onError);
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-  return { db, pool, close: () => db.destroy() };
+  return {
+    db,
+    pool,
+    close: async () => {
+      await db.destroy();
+      // Kysely leaves a pool alone that it never asked for a connection.
+      if (!pool.ended) await pool.end();
+    },
+  };
 }
 
 /** Brings `schema` up to date under an advisory lock, so that many replicas may start at once. `then` runs under the same lock. */

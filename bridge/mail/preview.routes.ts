@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import type { MailKind } from '../db/schema.ts';
-import type { Links } from './links.ts';
+import type { LinksIn } from './links.ts';
 import { mailLocales, type RenderMail } from './render.ts';
 
 const KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
@@ -10,7 +10,7 @@ const EXAMPLE_LIFETIME_MILLISECONDS = 7 * 86_400_000;
 const EXAMPLE_TOKEN = 'an-example-of-a-token';
 
 /** Development only: every mail in every language, as people get it. */
-export function mailPreviewRoutes(products: Products, render: RenderMail, links: Links): Router {
+export function mailPreviewRoutes(products: Products, render: RenderMail, links: LinksIn): Router {
   const router = Router();
   router.get('/dev/mails', (_req, res) => {
     const items = products.flatMap((product) =>
@@ -31,9 +31,9 @@ export function mailPreviewRoutes(products: Products, render: RenderMail, links:
     }
     const mail = render(product, req.params.locale, kind, {
       address: 'ada@example.com',
-      signUpUrl: kind === 'invitation' ? links.invitation(EXAMPLE_TOKEN, null) : '',
+      signUpUrl: kind === 'invitation' ? links(req.params.locale).invitation(EXAMPLE_TOKEN, null) : '',
       expiresAt: new Date(Date.now() + EXAMPLE_LIFETIME_MILLISECONDS),
-      notMeUrl: links.notMe(EXAMPLE_TOKEN),
+      notMeUrl: links(req.params.locale).notMe(EXAMPLE_TOKEN),
     });
     if (req.query['part'] === 'text') res.type('text/plain').send(`Subject: ${mail.subject}\nFrom: ${mail.from}\n\n${mail.text}`);
     else res.type('html').send(mail.html);

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Eta, type TemplateFunction } from 'eta';
 import type { Product } from '../../platform/products.ts';
 import type { MailKind } from '../db/schema.ts';
-import type { Links } from './links.ts';
+import type { LinksIn } from './links.ts';
 
 export const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
 
@@ -32,7 +32,7 @@ export function mailLocales(): readonly string[] {
     .sort();
 }
 
-export function mailRenderer(links: Links, defaultFrom: string): RenderMail {
+export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
   const forHtml = new Eta({ autoTrim: false });
   const forText = new Eta({ autoTrim: false, autoEscape: false });
   const compiled = new Map<string, TemplateFunction>();
@@ -44,7 +44,7 @@ export function mailRenderer(links: Links, defaultFrom: string): RenderMail {
   };
   return (product, locale, kind, content) => {
     const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
-    const it = { ...links, ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
+    const it = { ...links(locale), ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
     const subject = fill(forText, product, `${locale}/${kind}.subject.eta`, it).trim();
     const html = fill(forHtml, product, `${locale}/${kind}.html.eta`, it);
     const text = fill(forText, product, `${locale}/${kind}.text.eta`, it);

@@ -5,7 +5,7 @@ import type { Db } from '../db/schema.ts';
 import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
 import { productOf } from '../trial/provision.service.ts';
 import { hashToken, newToken } from '../trial/token.ts';
-import type { Links } from './links.ts';
+import type { LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
 import type { RenderMail } from './render.ts';
 import { isRefusedForGood, type Transport } from './transport.ts';
@@ -15,7 +15,7 @@ const MILLISECONDS_PER_DAY = 86_400_000;
 interface Using {
   products: Products;
   clock: Clock;
-  links: Links;
+  links: LinksIn;
   render: RenderMail;
   transport: Transport;
   invitationLifetimeDays: number;
@@ -66,9 +66,9 @@ function compose(using: Using, mail: Mail, notMeToken: string, invitation: { tok
   const product = productOf(using.products, mail.product);
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {
     address: mail.address,
-    signUpUrl: invitation === undefined ? '' : using.links.invitation(invitation.token, mail.nextPage),
+    signUpUrl: invitation === undefined ? '' : using.links(mail.locale).invitation(invitation.token, mail.nextPage),
     expiresAt: invitation?.expiresAt,
-    notMeUrl: using.links.notMe(notMeToken),
+    notMeUrl: using.links(mail.locale).notMe(notMeToken),
   });
   return { id: mail.id, from, to: mail.address, subject, html, text };
 }

@@ -104,8 +104,8 @@ describe('which mail is sent', () => {
     bridge.accounts.add({ username: address });
     await register();
     expect(lastMail().subject).toBe('Welcome back to Vestibule sample app');
-    expect(lastMail().links).toContain(`${PROXY_URL}/api/login`);
-    expect(lastMail().links).toContain('http://keycloak.test/realms/vestibule/login-actions/reset-credentials?client_id=vestibule-proxy');
+    expect(lastMail().links).toContain(`${PROXY_URL}/api/login?lang=en`);
+    expect(lastMail().links).toContain('http://keycloak.test/realms/vestibule/login-actions/reset-credentials?client_id=vestibule-proxy&kc_locale=en');
     expect(lastMail().text).not.toContain('invitation_token');
   });
 
