@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { baseUrl, count, flag, list, mode, port, readConfig, secretKey, secretText, text } from '../platform/config.ts';
-import { ConfigError } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
 import { isCidr } from './http/client-address.ts';
 
 const FIELDS = {
@@ -33,8 +32,10 @@ const FIELDS = {
 /** Pure: every fault is named at once. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   const read = readConfig(FIELDS, env);
-  if (read.VESTIBULE_MODE === 'production' && read.MOVABLE_CLOCK) {
-    throw new ConfigError(['MOVABLE_CLOCK: must not be true in production']);
+  if (read.VESTIBULE_MODE === 'production') {
+    const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
+    const faults = [...publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }), ...(read.MOVABLE_CLOCK ? ['MOVABLE_CLOCK: must not be true in production'] : [])];
+    if (faults.length > 0) throw new ConfigError(faults);
   }
   const keycloakInternalUrl = read.KEYCLOAK_INTERNAL_URL ?? read.KEYCLOAK_PUBLIC_URL;
   return Object.freeze({

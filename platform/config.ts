@@ -27,6 +27,20 @@ export function readConfig<Shape extends z.ZodRawShape>(
   );
 }
 
+/**
+ * What is wrong with addresses that people see, outside development: plain http lets anybody read a one-time link, and
+ * whatever listens on a visitor's own localhost would be sent to him (SECURITY.md 26).
+ */
+export function publicAddressFaults(named: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(named).flatMap(([name, address]) => {
+    const { protocol, hostname } = new URL(address);
+    if (protocol !== 'https:') return [`${name}: must be https in production`];
+    return LOOPBACK.test(hostname) ? [`${name}: must not be localhost in production`] : [];
+  });
+}
+
+const LOOPBACK = /^(localhost|.*\.localhost|127\..*|\[::1\])$/;
+
 export const text = z.string().min(1);
 
 export const secretText: z.ZodType<Secret, string> = z

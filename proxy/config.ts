@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, list, mode, port, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
 import type { Secret } from '../platform/secret.ts';
 
 export interface ProxyConfig {
@@ -71,8 +71,9 @@ const SHAPE = {
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Readonly<ProxyConfig> {
   const read = readConfig(SHAPE, env);
   if (read.VESTIBULE_MODE === 'production') {
-    const plain = (['PROXY_PUBLIC_URL', 'KEYCLOAK_PUBLIC_URL'] as const).filter((name) => !read[name].startsWith('https://'));
-    if (plain.length > 0) throw new ConfigError(plain.map((name) => `${name}: must be https in production`));
+    const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
+    const faults = publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL });
+    if (faults.length > 0) throw new ConfigError(faults);
   }
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,

@@ -41,6 +41,8 @@ describe('the configuration', () => {
     ['ADDRESS_HASH_KEY', { ADDRESS_HASH_KEY: 'short' }],
     ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/8, everybody' }],
     ['MOVABLE_CLOCK', { MOVABLE_CLOCK: 'true' }],
+    ['KEYCLOAK_PUBLIC_URL', { KEYCLOAK_PUBLIC_URL: 'http://sso.example.com' }],
+    ['PROXY_PUBLIC_URL', { PROXY_PUBLIC_URL: 'https://localhost:8400' }],
   ])('names %s when it is wrong', (name, wrong) => {
     expect(() => loadConfig({ ...COMPLETE, ...wrong })).toThrow(name);
   });

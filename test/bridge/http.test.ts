@@ -110,7 +110,7 @@ describe('the movable clock', () => {
   });
 
   test('nor are previews in production', async () => {
-    const own = await openBridge({ env: { VESTIBULE_MODE: 'production' } });
+    const own = await openBridge({ env: { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://sso.example.com', PROXY_PUBLIC_URL: 'https://app.example.com' } });
     const statuses = [await own.send('/dev/mails', { method: 'GET' }), await own.send('/dev/clock', { method: 'GET' })].map((one) => one.status);
     await own.close();
     expect(statuses).toEqual([404, 404]);

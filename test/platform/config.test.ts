@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { baseUrl, ConfigError, port, readConfig, secretKey, secretText } from '../../platform/config.ts';
+import { baseUrl, ConfigError, port, publicAddressFaults, readConfig, secretKey, secretText } from '../../platform/config.ts';
 
 const shape = { PORT: port, PUBLIC_URL: baseUrl, SECRET: secretText, KEY: secretKey };
 const good = { PORT: '8400', PUBLIC_URL: 'https://id.example.com/', SECRET: 's3cret', KEY: Buffer.alloc(32, 7).toString('base64') };
@@ -41,4 +41,15 @@ test('a placeholder that nobody replaced is not a secret', () => {
 test('SECURITY 14: a secret prints as [secret] wherever it goes', () => {
   const { SECRET } = readConfig(shape, good);
   expect([`${SECRET}`, JSON.stringify(SECRET), inspect(SECRET)].join(' ')).toBe('[secret] "[secret]" [secret]');
+});
+
+test.each([
+  ['https://app.example.com', []],
+  ['http://app.example.com', ['PROXY_PUBLIC_URL: must be https in production']],
+  ['https://localhost:8400', ['PROXY_PUBLIC_URL: must not be localhost in production']],
+  ['https://demo.localhost', ['PROXY_PUBLIC_URL: must not be localhost in production']],
+  ['https://127.0.0.1', ['PROXY_PUBLIC_URL: must not be localhost in production']],
+  ['https://[::1]', ['PROXY_PUBLIC_URL: must not be localhost in production']],
+])('SECURITY 26: in production %s has the faults %j', (address, expected) => {
+  expect(publicAddressFaults({ PROXY_PUBLIC_URL: address })).toEqual(expected);
 });
