@@ -1,6 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { parseEnv } from 'node:util';
 import { stack } from './stack.ts';
 import { STACK_VARIABLE } from './stack-variable.ts';
@@ -21,13 +23,7 @@ export interface Diagnosis {
 export async function runDoctor(what: 'consistency' | 'realm'): Promise<Diagnosis> {
   const { admin } = stack();
   const env = { ...process.env, ...bridgeEnvironment(), DOCTOR_ADMIN_USERNAME: admin.username, DOCTOR_ADMIN_PASSWORD: admin.password };
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env }, (error, stdout, stderr) => {
-      try {
-        resolve({ status: error ? Number(error.code) : 0, ...JSON.parse(stdout) });
-      } catch {
-        reject(new Error(`The doctor did not answer in JSON.\n${stdout}\n${stderr}`));
-      }
-    });
-  });
+  const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [answer, [status]] = await Promise.all([text(doctor.stdout), once(doctor, 'close')]);
+  return { status, ...JSON.parse(answer) };
 }
