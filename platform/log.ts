@@ -2,7 +2,7 @@ import pino, { type DestinationStream, type Logger } from 'pino';
 
 export type Log = Logger;
 
-const SECRET_KEYS = ['token', 'invitation_token', 'password', 'authorization', 'cookie', 'set-cookie', 'client_secret', 'code', 'code_verifier', 'id_token', 'access_token', 'refresh_token'];
+const SECRET_KEYS = ['token', 'invitation_token', 'password', 'authorization', 'cookie', 'set-cookie', 'client_secret', 'code_verifier', 'id_token', 'access_token', 'refresh_token'];
 
 /** JSON lines on standard output. Values under names that carry secrets are cut, two levels deep. */
 export function createLog(part: string, level: string, destination?: DestinationStream): Log {

@@ -14,7 +14,8 @@ export interface Identity {
 export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined {
   const header = (name: string): string => {
     const value = headers[name];
-    return typeof value === 'string' ? value.trim() : '';
+    // The proxy sends UTF-8; Node reads header bytes as Latin-1.
+    return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8').trim() : '';
   };
   const userId = header('x-user');
   if (userId === '') return undefined;

@@ -4,6 +4,7 @@ import { AppError } from '../../platform/problem.ts';
 import { readCookies } from '../cookie.ts';
 import { nextPage } from '../next-page.ts';
 import { languageOf, showNotice, text, translateFor, type Notice, type Showing } from '../pages/show.ts';
+import type { Meter } from '../metrics/meter.ts';
 import { currentSession } from '../session/session.service.ts';
 import {
   answerOtherPerson,
@@ -27,6 +28,7 @@ const TOO_LATE = new Set(['temporarily_unavailable', 'login_required', 'interact
 export interface LoginRouteParts extends LoginParts, Showing {
   publicUrl: string;
   contactUrl: string;
+  meter: Pick<Meter, 'login'>;
 }
 
 export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback' | 'ended' | 'resumePage' | 'resume' | 'otherPersonPage' | 'otherPersonAnswer', RequestHandler> {
@@ -36,6 +38,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
   const begin = async (req: Request, res: Response, wish: Pick<LoginWish, 'invitationToken' | 'nextPage'>): Promise<void> => {
     const language = languageOf(parts, req);
     const started = await startLogin(parts, { ...wish, language, requestId: requestIdOf(res) }, readCookies(req.headers.cookie));
+    parts.meter.login(started.location instanceof AppError ? 'unreachable' : 'started');
     for (const id of started.dropped) res.append('Set-Cookie', parts.cookies.clear(parts.cookies.login(id)));
     res.append('Set-Cookie', parts.cookies.set(parts.cookies.login(started.id), started.binding, LOGIN_LIFETIME_SECONDS));
     if (!(started.location instanceof AppError)) return res.redirect(req.method === 'POST' ? 303 : 302, started.location.href);
@@ -108,6 +111,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
     callback: async (req, res) => {
       const current = await currentSession(parts, req.headers.cookie);
       const finished = await finishLogin(parts, new URL(req.originalUrl, parts.publicUrl), readCookies(req.headers.cookie), current);
+      parts.meter.login(finished.outcome);
       switch (finished.outcome) {
         case 'signed_in':
           return signIn(res, finished.id, finished.sessionId, finished.nextPage);
@@ -139,6 +143,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
       const t = translateFor(parts, req);
       return showNotice(parts, req, res, {
         icon: 'door',
+        tokenFree: true,
         title: t('resume.title'),
         paragraphs: [t('resume.body')],
         form: { action: '/api/login/resume', buttons: [{ label: t('resume.submit') }] },
@@ -158,6 +163,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
       const t = translateFor(parts, req);
       return showNotice(parts, req, res, {
         icon: 'people',
+        tokenFree: true,
         title: t('other.title'),
         paragraphs: [t('other.body', { current: current.email, next: next.email }), t('other.effect')],
         form: {
@@ -178,6 +184,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
       const answer = await answerOtherPerson(parts, { id, goOn: choice === 'go_on' }, readCookies(req.headers.cookie), current);
       if (answer === 'trial_over') return showNotice(parts, req, res, trialOver(req));
       if (answer === 'stayed') return res.redirect(303, landing);
+      parts.meter.login('signed_in');
       return signIn(res, id, answer.sessionId, answer.nextPage);
     },
   };

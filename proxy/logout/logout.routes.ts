@@ -21,6 +21,7 @@ export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'don
       const t = translateFor(parts, req);
       return showNotice(parts, req, res, {
         icon: 'door',
+        tokenFree: true,
         title: t('logout.title'),
         paragraphs: [t('logout.body', { email: session.email })],
         form: { action: '/api/logout', buttons: [{ label: t('logout.submit') }] },

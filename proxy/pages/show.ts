@@ -25,6 +25,8 @@ export interface Page {
   /** Where the link to another language leads, when not to this very address. */
   languagePath?: string;
   showRequestId?: boolean;
+  /** Its address holds no token: browsers may tell our own forms where they came from, which plain http needs (same-origin.ts). */
+  tokenFree?: boolean;
   data?: object;
 }
 
@@ -60,6 +62,7 @@ export function show(showing: Showing, req: Request, res: Response, page: Page):
   const product = page.product ?? findProduct(showing.products, text(req.query['product'])) ?? showing.products[0];
   const language = languageOf(showing, req, product);
   const chosen = text(((req.body ?? {}) as Record<string, unknown>)['switch_lang']) ?? text(req.query['lang']);
+  if (page.tokenFree) res.set('Referrer-Policy', 'same-origin');
   if (chosen === language) res.append('Set-Cookie', showing.cookies.set(showing.cookies.language, language, LANGUAGE_COOKIE_SECONDS));
   const html = showing.pages.render(page.template, language, {
     title: page.title,

@@ -129,8 +129,7 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
       }
     },
     check: async () => {
-      metadata = { found: discover(), until: Date.now() + METADATA_LIFETIME_MILLISECONDS };
-      await metadata.found;
+      await discover();
     },
   };
 }

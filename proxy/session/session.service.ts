@@ -5,10 +5,11 @@ import type { Tables } from '../db/tables.ts';
 import { hashOf, newHandle } from '../handle.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
-import { deleteEndedSessions, deleteSessions, findSession, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
+import { countSessions, deleteEndedSessions, deleteSessions, findSession, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
 
-/** `last_seen_at` is written at most this often, so that a busy session costs one write a minute. */
+/** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
 const TOUCH_EVERY_MILLISECONDS = 60_000;
+const TOUCHES_PER_IDLE_LIMIT = 10;
 /** Requests that left the browser with the old cookie still pass while a new login replaces it. */
 const REPLACED_LIVES_MILLISECONDS = 10_000;
 
@@ -33,7 +34,7 @@ export async function currentSession(keeping: SessionKeeping, cookieHeader: stri
   if (!stored) return undefined;
   const now = keeping.clock.now();
   if (now >= endOf(stored, stored.lastSeenAt, keeping)) return undefined;
-  const stale = now.getTime() - stored.lastSeenAt.getTime() >= TOUCH_EVERY_MILLISECONDS;
+  const stale = now.getTime() - stored.lastSeenAt.getTime() >= Math.min(TOUCH_EVERY_MILLISECONDS, keeping.limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (stale) await touchSession(keeping.db, stored.idHash, now);
   return { ...stored, expiresAt: endOf(stored, stale ? now : stored.lastSeenAt, keeping) };
 }
@@ -60,6 +61,11 @@ export async function endSession(keeping: Pick<SessionKeeping, 'db'>, session: S
 
 export function tokensOf(keeping: Pick<SessionKeeping, 'seal'>, session: Session): Tokens | undefined {
   return keeping.seal.open<Tokens>('session', session.sealedTokens);
+}
+
+export async function countLiveSessions(keeping: Pick<SessionKeeping, 'db' | 'clock' | 'limits'>): Promise<number> {
+  const now = keeping.clock.now();
+  return countSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
 }
 
 export async function sweepSessions(keeping: SessionKeeping): Promise<void> {

@@ -27,6 +27,8 @@ export interface ConsentBox {
   error?: string;
 }
 
+/** `again`: a new link needs the address and what the product can't do without. */
+export type Extent = 'all' | 'again';
 /** Message keys by field name. */
 export type FieldErrors = Readonly<Record<string, string>>;
 export type Input = Readonly<Record<string, unknown>>;
@@ -37,7 +39,7 @@ const NAME_LENGTH = 100;
 /** The bridge's names for what the form calls otherwise. */
 const FORM_NAMES: Readonly<Record<string, string>> = { username: 'email' };
 
-export function fieldRows(product: Product, t: Translate, input: Input, errors: FieldErrors, which: 'all' | 'address'): Field[][] {
+export function fieldRows(product: Product, t: Translate, input: Input, errors: FieldErrors, extent: Extent): Field[][] {
   const optional = t('form.optional');
   const firstWrong = Object.keys(errors)[0];
   const field = (name: string, label: string, more: Partial<Field> = {}): Field => {
@@ -53,7 +55,8 @@ export function fieldRows(product: Product, t: Translate, input: Input, errors: 
     };
   };
   const address = field('email', t('form.email'), { type: 'email', required: true, autocomplete: 'email', maxLength: ADDRESS_LENGTH, hint: t('form.email_hint') });
-  if (which === 'address') return [[address]];
+  const attributes = asked(product.attributes, extent).map(({ id, label, required, max_length }) => [field(`attributes.${id}`, label, { required, maxLength: max_length })]);
+  if (extent === 'again') return [[address], ...attributes];
   return [
     [address],
     [
@@ -61,12 +64,12 @@ export function fieldRows(product: Product, t: Translate, input: Input, errors: 
       field('lastname', t('form.lastname'), { autocomplete: 'family-name', maxLength: NAME_LENGTH }),
     ],
     [field('company', t('form.company'), { autocomplete: 'organization', maxLength: NAME_LENGTH })],
-    ...product.attributes.map(({ id, label, required, max_length }) => [field(`attributes.${id}`, label, { required, maxLength: max_length })]),
+    ...attributes,
   ];
 }
 
-export function consentBoxes(product: Product, t: Translate, input: Input, errors: FieldErrors): ConsentBox[] {
-  return product.consents.map(({ id, label, version, url, required }) => {
+export function consentBoxes(product: Product, t: Translate, input: Input, errors: FieldErrors, extent: Extent): ConsentBox[] {
+  return asked(product.consents, extent).map(({ id, label, version, url, required }) => {
     const name = `consents.${id}`;
     const error = errors[name];
     return { name, label, version, url, required, checked: input[name] !== undefined, ...(error !== undefined && { error: t(error) }) };
@@ -74,11 +77,10 @@ export function consentBoxes(product: Product, t: Translate, input: Input, error
 }
 
 /** What is missing; whether an address can be written to is for the bridge to judge. */
-export function missing(product: Product, input: Input, which: 'all' | 'address'): FieldErrors {
+export function missing(product: Product, input: Input): FieldErrors {
   const empty = (name: string): boolean => (text(input[name]) ?? '').trim() === '';
   const errors: Record<string, string> = {};
   if (empty('email')) errors['email'] = 'form.missing_email';
-  if (which === 'address') return errors;
   for (const { id, required } of product.attributes) if (required && empty(`attributes.${id}`)) errors[`attributes.${id}`] = 'form.missing_value';
   for (const { id, required } of product.consents) if (required && empty(`consents.${id}`)) errors[`consents.${id}`] = 'form.missing_consent';
   return errors;
@@ -91,11 +93,11 @@ export function refusedField(rows: readonly Field[][], field: string | undefined
   return rows.flat().some((one) => one.name === name) ? { [name]: 'form.bad_value' } : undefined;
 }
 
-export function signUpFrom(product: Product, input: Input, language: string, nextPage: string | undefined): SignUp {
+export function signUpFrom(product: Product, input: Input, extent: Extent, language: string, nextPage: string | undefined): SignUp {
   const value = (name: string): string => (text(input[name]) ?? '').trim();
-  const attributes = product.attributes.flatMap(({ id }) => (value(`attributes.${id}`) === '' ? [] : [[id, value(`attributes.${id}`)] as [string, string]]));
-  const consents = product.consents.flatMap(({ id }) => (value(`consents.${id}`) === '' ? [] : [{ id, version: value(`consents.${id}`) }]));
-  const names = (['firstname', 'lastname', 'company'] as const).flatMap((name) => (value(name) === '' ? [] : [[name, value(name)] as [string, string]]));
+  const attributes = asked(product.attributes, extent).flatMap(({ id }) => (value(`attributes.${id}`) === '' ? [] : [[id, value(`attributes.${id}`)] as [string, string]]));
+  const consents = asked(product.consents, extent).flatMap(({ id }) => (value(`consents.${id}`) === '' ? [] : [{ id, version: value(`consents.${id}`) }]));
+  const names = (extent === 'again' ? [] : ['firstname', 'lastname', 'company']).flatMap((name) => (value(name) === '' ? [] : [[name, value(name)] as [string, string]]));
   return {
     username: value('email'),
     product: product.id,
@@ -105,4 +107,8 @@ export function signUpFrom(product: Product, input: Input, language: string, nex
     ...(attributes.length > 0 && { attributes: Object.fromEntries(attributes) }),
     ...(consents.length > 0 && { consents }),
   };
+}
+
+function asked<T extends { required: boolean }>(items: readonly T[], extent: Extent): readonly T[] {
+  return extent === 'all' ? items : items.filter(({ required }) => required);
 }

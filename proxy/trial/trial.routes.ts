@@ -10,7 +10,7 @@ import { nextPage } from '../next-page.ts';
 import { waitInWords } from '../pages/pages.ts';
 import { languageOf, show, showNotice, text, translateFor, type Showing } from '../pages/show.ts';
 import type { Seal } from '../seal.ts';
-import { consentBoxes, fieldRows, missing, refusedField, signUpFrom, type FieldErrors, type Input } from './sign-up-form.ts';
+import { consentBoxes, fieldRows, missing, refusedField, signUpFrom, type Extent, type FieldErrors, type Input } from './sign-up-form.ts';
 
 const NOTICE_SECONDS = 15 * 60;
 const LONGEST_TOKEN = 200;
@@ -29,6 +29,7 @@ interface SentNotice {
 }
 
 type Form = 'trial' | 'new-link';
+const EXTENT: Readonly<Record<Form, Extent>> = { trial: 'all', 'new-link': 'again' };
 type Handlers = Record<'forwardRegister' | 'signUpPage' | 'signUp' | 'checkEmail' | 'newLinkPage' | 'newLink' | 'notMePage' | 'notMe' | 'notMeDone', RequestHandler>;
 
 export function trialRoutes(parts: TrialParts): Handlers {
@@ -45,9 +46,9 @@ export function trialRoutes(parts: TrialParts): Handlers {
   const showForm = (form: Form, req: Request, res: Response, product: Product, input: Input, problem: { errors?: FieldErrors; alert?: string; status?: number } = {}): void => {
     const t = translateFor(parts, req, product);
     const wanted = wantedPage(input['next_page']);
-    res.set('Referrer-Policy', 'same-origin');
     show(parts, req, res, {
       template: form,
+      tokenFree: true,
       status: problem.status ?? 200,
       title: `${problem.errors || problem.alert ? `${t('form.error_prefix')} ` : ''}${t(form === 'trial' ? 'trial.title' : 'new_link.title')}`,
       product,
@@ -57,8 +58,8 @@ export function trialRoutes(parts: TrialParts): Handlers {
         productId: product.id,
         nextPage: wanted,
         alert: problem.alert,
-        rows: fieldRows(product, t, input, problem.errors ?? {}, form === 'trial' ? 'all' : 'address'),
-        consents: consentBoxes(product, t, input, problem.errors ?? {}),
+        rows: fieldRows(product, t, input, problem.errors ?? {}, EXTENT[form]),
+        consents: consentBoxes(product, t, input, problem.errors ?? {}, EXTENT[form]),
         signInUrl: wanted === undefined ? '/api/login' : `/api/login?${new URLSearchParams({ next_page: wanted }).toString()}`,
       },
     });
@@ -75,13 +76,13 @@ export function trialRoutes(parts: TrialParts): Handlers {
       const input = req.body as Input;
       const product = productOf(input['product']);
       if (input['switch_lang'] !== undefined) return showForm(form, req, res, product, input);
-      const which = form === 'trial' ? 'all' : 'address';
-      const errors = missing(product, input, which);
+      const extent = EXTENT[form];
+      const errors = missing(product, input);
       if (Object.keys(errors).length > 0) return showForm(form, req, res, product, input, { errors, status: 400 });
       const language = languageOf(parts, req, product);
       const t = parts.pages.translate(language);
       const wanted = wantedPage(input['next_page']);
-      const answer = await parts.bridge.register(signUpFrom(product, input, language, wanted), callerOf(req, res));
+      const answer = await parts.bridge.register(signUpFrom(product, input, extent, language, wanted), callerOf(req, res));
       switch (answer.outcome) {
         case 'accepted': {
           const notice: SentNotice = { email: (text(input['email']) ?? '').trim(), productId: product.id, nextPage: wanted };
@@ -89,7 +90,7 @@ export function trialRoutes(parts: TrialParts): Handlers {
           return res.redirect(303, '/trial/check-email');
         }
         case 'refused': {
-          const onField = refusedField(fieldRows(product, t, input, {}, which), answer.field);
+          const onField = refusedField(fieldRows(product, t, input, {}, extent), answer.field);
           return showForm(form, req, res, product, input, { status: 400, ...(onField ? { errors: onField } : { alert: t('form.rejected') }) });
         }
         case 'limited':
@@ -112,9 +113,9 @@ export function trialRoutes(parts: TrialParts): Handlers {
       const notice = sealed === undefined ? undefined : parts.seal.open<SentNotice>('notice', sealed);
       const product = findProduct(parts.products, notice?.productId) ?? parts.products[0];
       const query = new URLSearchParams({ product: product.id, ...(notice?.nextPage !== undefined && { next_page: notice.nextPage }) });
-      res.set('Referrer-Policy', 'same-origin');
       show(parts, req, res, {
         template: 'check-email',
+        tokenFree: true,
         title: translateFor(parts, req, product)('check.title'),
         product,
         data: { email: notice?.email, productId: product.id, nextPage: notice?.nextPage, otherUrl: `/trial?${query.toString()}` },

@@ -34,6 +34,11 @@ test('the start page says who you are and leads to your small app', async () => 
   expect(text).toContain('until January 1, 2100');
 });
 
+test('a name outside of ASCII is read as the proxy sends it', async () => {
+  const name = Buffer.from('Zoë Šimůnková', 'utf8').toString('latin1');
+  expect((await get('/', { ...ADA, 'X-User-Name': name })).text).toContain('Hello, Zoë Šimůnková');
+});
+
 test('your small app opens', async () => {
   const { status, text } = await get('/apps/app-1', ADA);
   expect([status, text.includes('This is your small app')]).toEqual([200, true]);

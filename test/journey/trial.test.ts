@@ -133,6 +133,14 @@ test('somebody who has an account gets "welcome back", and its link signs in', a
   await reset.goto(mail.links.find((link) => /reset/.test(link))!);
   expect(await reset.isVisible('#kc-reset-password-form')).toBe(true);
   await screenshot(reset, 'reset-password');
+  await reset.fill('#username', address);
+  await reset.click('#kc-reset-password-form [type=submit]');
+  const resetMail = await inbox.waitForMail(address, 3);
+  await reset.goto(resetMail.links.find((link) => link.includes('action-token'))!);
+  await reset.fill('#password-new', 'another pass phrase');
+  await reset.fill('#password-confirm', 'another pass phrase');
+  await reset.click('[type=submit]');
+  await sampleApp(reset);
 });
 
 test('somebody whose trial has ended gets "your trial ended" and no new trial', async () => {

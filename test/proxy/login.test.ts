@@ -154,6 +154,15 @@ describe('signing in', () => {
     expect(other.headers.getSetCookie().filter((line) => line.startsWith('vestibule_dev='))).toEqual([]);
   });
 
+  test('knowing the name of a login cookie is not holding it', async () => {
+    const browser = stand.browser();
+    const callback = await callbackOf(browser);
+    const thief = stand.browser();
+    for (const name of loginCookies(browser)) thief.cookies.set(name, 'x'.repeat(43));
+    expect((await thief.get(callback)).status).toBe(400);
+    expect((await browser.get(callback)).status).toBe(303);
+  });
+
   test('a login that stood open too long is refused', async () => {
     const browser = stand.browser();
     const callback = await callbackOf(browser);
@@ -183,15 +192,18 @@ describe('signing in', () => {
   });
 });
 
-describe('another person signs in here (SECURITY 8)', () => {
-  async function asked(): Promise<{ browser: Browser; page: string; question: string }> {
-    const browser = await stand.signedIn();
-    stand.provider.person = GRACE;
-    const end = await browser.follow(await browser.get('/api/login?next_page=/wanted'));
-    return { browser, page: end.body, question: /name="login" value="([^"]+)"/.exec(end.body)?.[1] ?? '' };
-  }
-  const whoIs = async (browser: Browser) => (await browser.send('/api/session')).json<{ user: { id: string } }>().user.id;
+/** A browser of one person in which another has just signed in. */
+async function asked(): Promise<{ browser: Browser; page: string; question: string }> {
+  const browser = await stand.signedIn();
+  stand.provider.person = GRACE;
+  const end = await browser.follow(await browser.get('/api/login?next_page=/wanted'));
+  return { browser, page: end.body, question: /name="login" value="([^"]+)"/.exec(end.body)?.[1] ?? '' };
+}
+async function whoIs(browser: Browser): Promise<string> {
+  return (await browser.send('/api/session')).json<{ user: { id: string } }>().user.id;
+}
 
+describe('another person signs in here (SECURITY 8)', () => {
   test('a page names both and nothing has changed yet', async () => {
     const { browser, page } = await asked();
     expect(page).toContain('ada@example.com');

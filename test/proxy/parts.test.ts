@@ -83,13 +83,11 @@ describe('cookies', () => {
 describe('languages', () => {
   const pages = loadPages();
   test('every message exists in every language', () => {
-    const keys = (language: string) => Object.keys(messages(language)).sort();
     expect(pages.languages.map(({ code }) => code).sort()).toEqual(['en', 'fr']);
     expect(keys('fr')).toEqual(keys('en'));
   });
 
   test('every message has the same holes in every language', () => {
-    const holes = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
     const fr = messages('fr');
     const different = Object.entries(messages('en')).filter(([key, text]) => JSON.stringify(holes(text)) !== JSON.stringify(holes(fr[key] ?? '')));
     expect(different).toEqual([]);
@@ -115,4 +113,12 @@ describe('languages', () => {
 
 function messages(language: string): Record<string, string> {
   return JSON.parse(readFileSync(`proxy/pages/messages/${language}.json`, 'utf8')) as Record<string, string>;
+}
+
+function keys(language: string): string[] {
+  return Object.keys(messages(language)).sort();
+}
+
+function holes(text: string): string[] {
+  return (text.match(/\{\w+\}/g) ?? []).sort();
 }

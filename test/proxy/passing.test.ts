@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { request as httpRequest } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { startApp } from './support/servers.ts';
 import { send, type Browser } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
@@ -177,17 +177,17 @@ describe('the app’s answer', () => {
   });
 
   test('streams: the first piece arrives before the last is made', async () => {
-    let finish: () => void = () => undefined;
+    const open: ServerResponse[] = [];
     stand.app.answer = (_req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n');
-      finish = () => res.end('data: last\n\n');
+      open.push(res);
     };
     const pieces = await new Promise<string[]>((resolve, reject) => {
       const got: string[] = [];
-      httpRequest(`${stand.url}/events`, { headers: { cookie: cookieHeader() } }, (incoming) => {
+      httpRequest(`${stand.url}/events`, { headers: { cookie: cookieHeader() }, agent: false }, (incoming) => {
         incoming.on('data', (chunk: Buffer) => {
           got.push(chunk.toString());
-          finish();
+          open.pop()?.end('data: last\n\n');
         });
         incoming.on('end', () => resolve(got));
       })
@@ -197,31 +197,33 @@ describe('the app’s answer', () => {
     expect(pieces).toEqual(['data: first\n\n', 'data: last\n\n']);
   });
 
-  test('of 64 MiB passes without piling up here', async () => {
+  test('waits in the app while the browser does not read, and passes whole when it does', async () => {
     const piece = Buffer.alloc(1024 * 1024, 7);
-    stand.app.answer = (_req, res) => {
-      let left = 64;
+    const pieces = 256;
+    let written = 0;
+    stand.app.answer = (req, res) => {
+      if (req.url !== '/big') return void res.end();
       const write = (): void => {
-        while (left > 0) {
-          left -= 1;
+        while (written < pieces) {
+          written += 1;
           if (!res.write(piece)) return void res.once('drain', write);
         }
         res.end();
       };
       write();
     };
-    const length = await new Promise<number>((resolve, reject) => {
-      let got = 0;
-      httpRequest(`${stand.url}/big`, { headers: { cookie: cookieHeader() } }, (incoming) => {
-        incoming.on('data', (chunk: Buffer) => {
-          got += chunk.length;
-        });
-        incoming.on('end', () => resolve(got));
-      })
-        .on('error', reject)
-        .end();
-    });
-    expect(length).toBe(64 * 1024 * 1024);
+    const outgoing = httpRequest(`${stand.url}/big`, { headers: { cookie: cookieHeader() }, agent: false }).end();
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    // Time passes by other requests; the app has stopped writing when it got no further during 25 of them.
+    for (let still = 0, before = -1; still < 25; before = written) {
+      await browser.send('/');
+      still = written === before ? still + 1 : 0;
+    }
+    const heldBack = written;
+    let length = 0;
+    for await (const chunk of incoming as AsyncIterable<Buffer>) length += chunk.length;
+    expect(heldBack).toBeLessThan(pieces / 4);
+    expect(length).toBe(pieces * piece.length);
   });
 
   test('that breaks off in the middle breaks off for the browser too', async () => {
@@ -229,7 +231,7 @@ describe('the app’s answer', () => {
       res.writeHead(200, { 'content-length': '100' }).write('half');
       res.socket?.destroySoon();
     };
-    await expect(browser.get('/')).rejects.toThrow();
+    await expect(browser.get('/')).rejects.toThrow('aborted');
   });
 
   test('is no longer asked for when the browser goes away', async () => {
@@ -239,7 +241,7 @@ describe('the app’s answer', () => {
         res.writeHead(200).write('first');
       };
     });
-    const outgoing = httpRequest(`${stand.url}/slow`, { headers: { cookie: cookieHeader() } }, () => outgoing.destroy());
+    const outgoing = httpRequest(`${stand.url}/slow`, { headers: { cookie: cookieHeader() }, agent: false }, () => outgoing.destroy());
     outgoing.on('error', () => undefined);
     outgoing.end();
     await closed;
@@ -259,6 +261,22 @@ describe('when the app does not answer', () => {
     lost.app = await startApp(Number(new URL(lost.app.url).port));
     expect((await person.get('/x')).status).toBe(200);
     await lost.stop();
+  });
+
+  test('it hangs up during an upload: still a 502', async () => {
+    const rude = createServer((socket) => socket.once('data', () => socket.destroy()).on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(rude, 'listening');
+    const lost = await startStand({ env: { APP_INTERNAL_URL: `http://127.0.0.1:${(rude.address() as AddressInfo).port}` } });
+    const person = await lost.signedIn();
+    const cookie = `vestibule_dev=${person.cookies.get('vestibule_dev')}`;
+    const { hostname, port } = new URL(lost.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST /upload HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nContent-Length: 10000000\r\n\r\nthe first piece of many`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 502 /);
+    socket.destroy();
+    await lost.stop();
+    rude.close();
   });
 
   test('a web-socket is answered 501 with what to do', async () => {

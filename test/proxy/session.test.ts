@@ -88,6 +88,25 @@ describe('a session', () => {
   });
 });
 
+describe('a browser that sends no Sec-Fetch (plain http on a local network)', () => {
+  test('can use every form, because its page lets it name its origin', async () => {
+    const browser = await stand.signedIn();
+    for (const page of ['/api/logout', '/trial', '/trial/new-link', '/trial/check-email']) expect([page, (await browser.get(page)).headers.get('referrer-policy')]).toEqual([page, 'same-origin']);
+    const reply = await send(stand.url, { method: 'POST', form: { switch_lang: 'fr' }, headers: { accept: 'text/html', origin: stand.url } }, '/trial');
+    expect(reply.status).toBe(200);
+  });
+});
+
+test('a short idle limit does not end a busy session', async () => {
+  const short = await startStand({ env: { SESSION_IDLE_MINUTES: '1' } });
+  const browser = await short.signedIn();
+  for (const seconds of [30, 60, 90, 120]) {
+    short.clock.setOffset(seconds);
+    expect(await isSignedIn(browser)).toBe(true);
+  }
+  await short.stop();
+});
+
 describe('signing out', () => {
   test('GET asks and changes nothing', async () => {
     const browser = await stand.signedIn();

@@ -84,8 +84,6 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     },
   };
 
-  const sign = (claims: JWTPayload, signingKey: CryptoKey): Promise<string> => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'test' }).sign(signingKey);
-
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const url = new URL(req.url ?? '/', publicUrl);
     const json = (status: number, body: unknown): void => {
@@ -171,6 +169,10 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     return json(200, { access_token: accessToken, refresh_token: refreshToken, id_token: idToken, token_type: 'Bearer', expires_in: 300 });
   };
   return provider;
+}
+
+function sign(claims: JWTPayload, signingKey: CryptoKey): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'test' }).sign(signingKey);
 }
 
 async function bodyOf(req: IncomingMessage): Promise<string> {

@@ -56,7 +56,7 @@ export async function startStand(options: { env?: Record<string, string>; produc
   });
   const clock = movableClock();
   const proxy = await startProxy(config, options.products ?? PRODUCTS, createLog('proxy', 'debug', sink), clock);
-  return {
+  const stand: Stand = {
     url,
     proxy,
     provider,
@@ -73,8 +73,10 @@ export async function startStand(options: { env?: Record<string, string>; produc
     },
     stop: async () => {
       await proxy.stop();
-      await Promise.all([provider.stop(), bridge.stop(), app.stop()]);
+      // What the test put in their place is stopped, not what it stopped itself.
+      await Promise.all([stand.provider.stop(), stand.bridge.stop(), stand.app.stop()]);
       await database.drop();
     },
   };
+  return stand;
 }

@@ -1,0 +1,16 @@
+import { expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { migrate } from '../../proxy/db/migrate.ts';
+import { freshDatabase } from '../support/database.ts';
+
+test('ten replicas that start at once migrate an empty database once', async () => {
+  const database = await freshDatabase();
+  const client = new Client({ connectionString: database.proxyUrl });
+  await client.connect();
+  await client.query('drop schema proxy cascade');
+  await Promise.all(Array.from({ length: 10 }, () => migrate(database.proxyUrl)));
+  const { rows } = await client.query('select name from proxy.kysely_migration');
+  await client.end();
+  await database.drop();
+  expect(rows).toHaveLength(1);
+});
