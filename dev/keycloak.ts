@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, copyFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Jar } from './jar.ts';
 import { maven, runToEnd, type Workshop } from './maven.ts';
 import type { Ports } from './ports.ts';
@@ -16,20 +16,20 @@ const SHARED_FOLDERS = ['lib', 'providers', 'conf', 'themes'];
 const BUILD_OPTIONS = { KC_DB: 'postgres', KC_CACHE: 'local', KC_HEALTH_ENABLED: 'true', KC_METRICS_ENABLED: 'true' };
 
 /** The unpacked distribution, fetched through Maven once per cache. */
-export async function ensureDistribution(workshop: Workshop, note: (text: string) => void): Promise<string> {
+export async function ensureDistribution(workshop: Workshop, version: string, note: (text: string) => void): Promise<string> {
   const { cacheDir } = workshop;
-  const folder = join(cacheDir, `keycloak-${KEYCLOAK_VERSION}`);
+  const folder = join(cacheDir, `keycloak-${version}`);
   if (existsSync(folder)) {
     note('in the cache');
     return folder;
   }
   const unpacked = join(cacheDir, `unpacking-${process.pid}`);
-  const artifact = `org.keycloak:keycloak-quarkus-dist:${KEYCLOAK_VERSION}:zip`;
+  const artifact = `org.keycloak:keycloak-quarkus-dist:${version}:zip`;
   mkdirSync(unpacked, { recursive: true });
   try {
     const goal = ['dependency:unpack', `-Dartifact=${artifact}`, '-DoutputDirectory=.', '-DmarkersDirectory=marks'];
-    await maven(workshop, `Fetching Keycloak ${KEYCLOAK_VERSION}`, 'keycloak-fetch', goal, unpacked);
-    putInPlace(join(unpacked, `keycloak-${KEYCLOAK_VERSION}`), folder);
+    await maven(workshop, `Fetching Keycloak ${version}`, 'keycloak-fetch', goal, unpacked);
+    putInPlace(join(unpacked, `keycloak-${version}`), folder);
   } finally {
     rmSync(unpacked, { recursive: true, force: true });
   }
@@ -39,7 +39,7 @@ export async function ensureDistribution(workshop: Workshop, note: (text: string
 /** The distribution with our jar, after `kc.sh build`; made again only when the jar or the options changed. */
 export async function ensureBuild(workshop: Workshop, distribution: string, jar: Jar, note: (text: string) => void): Promise<string> {
   const { cacheDir } = workshop;
-  const key = sha256(JSON.stringify([KEYCLOAK_VERSION, jar.hash, BUILD_OPTIONS])).slice(0, 16);
+  const key = sha256(JSON.stringify([basename(distribution), jar.hash, BUILD_OPTIONS])).slice(0, 16);
   const folder = join(cacheDir, `built-${key}`);
   if (existsSync(folder)) {
     note('unchanged');

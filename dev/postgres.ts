@@ -41,7 +41,7 @@ interface Account {
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const account = accountFor();
   const binaries = reachableBinaries(account);
-  const home = account ? join(systemFolder(), `vestibule-postgres-${shortHash(options.dataDir)}`) : join(options.dataDir, 'postgres');
+  const home = databaseFolder(options.dataDir);
   const cluster = join(home, 'cluster');
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   await stopLeftOver(cluster);
@@ -82,6 +82,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Of that data folder; root keeps it outside, where the server's account can reach it. */
+export function databaseFolder(dataDir: string): string {
+  return process.getuid?.() === 0 ? join(systemFolder(), `vestibule-postgres-${shortHash(dataDir)}`) : join(dataDir, 'postgres');
 }
 
 function settings({ port, durable }: PostgresOptions): string[] {

@@ -24,7 +24,8 @@ export function terminalProgress(steps: number, output: NodeJS.WriteStream = pro
       const announce = setTimeout(() => show(usualSeconds > 2 ? `${label} … about ${usualSeconds} s` : `${label} …`), FIRST_WORD_AFTER_MS);
       const timer = setInterval(() => {
         const past = Math.round(seconds());
-        if (output.isTTY || past % QUIET_LINE_EVERY_S === 0) show(`${label} … ${past} s of about ${Math.max(usualSeconds, past)} s`);
+        const usual = past > usualSeconds ? `, usually ${usualSeconds} s` : ` of about ${usualSeconds} s`;
+        if (output.isTTY || past % QUIET_LINE_EVERY_S === 0) show(`${label} … ${past} s${usual}`);
       }, TICK_MS);
       try {
         const result = await work((text) => {

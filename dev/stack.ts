@@ -5,7 +5,7 @@ import { sampleApp } from './app/app.ts';
 import { claimDataFolder, makeFolder } from './data-folder.ts';
 import { bridgeEnvironment, proxyEnvironment, realmEnvironment, REALM, type Addresses } from './environment.ts';
 import { openInbox } from './inbox/inbox.ts';
-import { ensureJar } from './jar.ts';
+import { ensureJar, type Jar } from './jar.ts';
 import { ensureBuild, ensureDistribution, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
@@ -30,6 +30,9 @@ export interface StackOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** False for tests: the databases need not survive a power cut. */
   durable?: boolean;
+  keycloakVersion?: string;
+  /** Taken instead of one made from the sources. */
+  jar?: Jar;
   /** Gives up and ends what was started so far. */
   signal?: AbortSignal;
 }
@@ -82,7 +85,7 @@ async function refusal(signal: AbortSignal | undefined): Promise<never> {
 }
 
 async function startParts(options: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
-  const { dataDir, cacheDir, signal } = options;
+  const { dataDir, cacheDir, signal, keycloakVersion = KEYCLOAK_VERSION } = options;
   const progress: Progress = {
     ...options.progress,
     step: (...step) => {
@@ -110,8 +113,8 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     undo.push(started.stop);
     return started;
   });
-  const jar = await progress.step('Provider jar for Keycloak, by Maven', 30, (note) => ensureJar(ROOT, workshop, note));
-  const distribution = await progress.step(`Keycloak ${KEYCLOAK_VERSION}, by Maven (180 MB)`, 25, (note) => ensureDistribution(workshop, note));
+  const jar = await progress.step('Provider jar for Keycloak, by Maven', 30, async (note) => options.jar ?? ensureJar(ROOT, workshop, note));
+  const distribution = await progress.step(`Keycloak ${keycloakVersion}, by Maven (180 MB)`, 25, (note) => ensureDistribution(workshop, keycloakVersion, note));
   const build = await progress.step('Keycloak with the jar, kc.sh build', 30, (note) => ensureBuild(workshop, distribution, jar, note));
 
   const origin = originOf(realmText, jar.hash, variables);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { claimDataFolder, isAbandoned, type DataFolder } from '../../../dev/data-folder.ts';
+import { databaseFolder } from '../../../dev/postgres.ts';
 
 const RUN_DIR = join(import.meta.dirname, '..', '..', '..', '.run');
 const PREFIX = 'test-';
@@ -13,7 +14,7 @@ export async function runFolder(kind: 'fast' | 'stack'): Promise<string> {
     if (!isAbandoned(path)) continue;
     const left: DataFolder = await claimDataFolder(path);
     left.release();
-    rmSync(path, { recursive: true, force: true });
+    for (const folder of [databaseFolder(path), path]) rmSync(folder, { recursive: true, force: true });
   }
   return join(RUN_DIR, `${PREFIX}${kind}-${process.pid}`);
 }
