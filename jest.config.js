@@ -7,7 +7,7 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/.run', '<rootDir>/keycloak/target'],
 };
 
-/** `fast` needs Postgres only; `stack` needs the whole stack, Keycloak and Chromium. @type {import('jest').Config} */
+/** `fast` needs Postgres only; `stack` needs the whole stack, Keycloak and Chromium; `faults` has a stack of its own and breaks it. @type {import('jest').Config} */
 export default {
   projects: [
     {
@@ -23,6 +23,13 @@ export default {
       testMatch: ['<rootDir>/test/{keycloak,journey}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/setup/stack.mjs',
       globalTeardown: '<rootDir>/test/support/setup/stack-teardown.mjs',
+    },
+    {
+      ...common,
+      displayName: 'faults',
+      testMatch: ['<rootDir>/test/faults/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/setup/faults.mjs',
+      globalTeardown: '<rootDir>/test/support/setup/faults-teardown.mjs',
     },
   ],
   testTimeout: 60_000,

@@ -5,6 +5,8 @@ import { nothingHere, requestContext, sendProblem } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
+import { countRequests } from './metrics/measure.ts';
+import type { Meter } from './metrics/meter.ts';
 import { bridgeRoutes } from './routes.ts';
 import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
@@ -12,6 +14,7 @@ const CONTENT_POLICY = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], 
 
 interface Using extends TrialRoutesUsing {
   log: Log;
+  meter: Meter;
   dependencies: Readonly<Record<string, Dependency>>;
   developmentRoutes: readonly Router[];
   checkAnswers: boolean;
@@ -25,13 +28,14 @@ export function createApp(using: Using): Express {
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use(requestContext(using.log));
+  app.use(countRequests(using.meter));
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY } }));
   app.use(healthRoutes(using.dependencies));
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });
   for (const router of using.developmentRoutes) app.use(router);
-  app.use(mountRoutes(routes, using.guard, { checkAnswers: using.checkAnswers }));
+  app.use(mountRoutes(routes, using.guard, using.meter, { checkAnswers: using.checkAnswers }));
   app.use(nothingHere);
   app.use(sendProblem);
   return app;

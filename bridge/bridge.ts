@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { Registry } from 'prom-client';
 import { movableClock, systemClock, type Clock, type MovableClock } from '../platform/clock.ts';
 import { openDatabase } from '../platform/database.ts';
 import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
+import { startMetricsServer } from '../platform/metrics.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
 import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
-import { trustedRanges } from './http/client-address.ts';
 import { keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
@@ -20,6 +21,8 @@ import { mailLocales, mailRenderer } from './mail/render.ts';
 import { sendInvitation } from './mail/send-invitation.service.ts';
 import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
+import { bridgeGauges } from './metrics/gauges.ts';
+import { createMeter, type Step } from './metrics/meter.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -34,6 +37,8 @@ export interface Given {
 
 export interface Bridge {
   port: number;
+  /** Undefined where nobody may scrape. */
+  metricsPort: number | undefined;
   /** Drains: no new requests, jobs under way finish, then connections close. */
   stop(): Promise<void>;
 }
@@ -53,19 +58,33 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const transport = smtpTransport(config.smtpUrl, config.proxyUrl);
   const keys = signingKeys(`${config.keycloak.internalUrl}/realms/${config.keycloak.realm}`, log);
   const accounts = given.accounts ?? keycloakAccounts({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
-  const jobs = { ...config, products, clock, hash, accounts, links, render, transport, log };
+  const registry = new Registry();
+  const meter = createMeter(registry);
+  const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {
-      send_invitation: ({ sign_up_request_id }) => sendInvitation(db, jobs, sign_up_request_id),
+      send_invitation: async ({ sign_up_request_id }) => countStep('invitation', await sendInvitation(db, jobs, sign_up_request_id)),
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
-      reconcile: ({ attempt_id }) => reconcile(db, jobs, attempt_id),
+      reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
+    meter,
     log,
   );
+  const dependencies = {
+    postgres: { required: true, check: () => pool.query('select 1') },
+    keycloak_keys: { required: true, check: () => keys.check() },
+    // Steps are answered and sign-ups taken while it is away; mails queue.
+    keycloak: { required: false, check: () => Promise.all([keys.checkFresh(), accounts.check()]) },
+    worker: { required: true, check: () => worker.check() },
+    // Mails queue while it is away.
+    smtp: { required: false, check: () => transport.check() },
+  };
+  bridgeGauges(registry, { db, pool, clock, log, dependencies });
   const app = createApp({
     db,
     log,
+    meter,
     products,
     clock,
     hash,
@@ -74,29 +93,29 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
     locales: mailLocales(),
-    trustedProxies: trustedRanges(config.trustedProxies),
+    trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
-    dependencies: {
-      postgres: { required: true, check: () => pool.query('select 1') },
-      keycloak_keys: { required: true, check: () => keys.check() },
-      worker: { required: true, check: () => worker.check() },
-      // Mails queue while it is away.
-      smtp: { required: false, check: () => transport.check() },
-    },
+    dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
   });
   const server = await startServer(app, config.address);
+  const metricsServer = config.metricsAddress && (await startMetricsServer(registry, config.metricsAddress, log));
   return {
     port: server.port,
+    metricsPort: metricsServer?.port,
     stop: async () => {
-      await server.stop();
+      await Promise.all([server.stop(), metricsServer?.stop()]);
       await worker.stop();
       keys.stop();
       transport.close();
       await close();
     },
   };
+
+  function countStep(step: Step, outcome: string | undefined): void {
+    if (outcome !== undefined) meter.step(step, outcome);
+  }
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
     const previews = mailPreviewRoutes(products, render, links);

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
-import { isCidr } from './http/client-address.ts';
+import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { ranges } from '../platform/client-address.ts';
 
 const FIELDS = {
   VESTIBULE_MODE: mode,
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   BRIDGE_HOST: text.default('127.0.0.1'),
   BRIDGE_PORT: port,
+  BRIDGE_METRICS_PORT: port.optional(),
   BRIDGE_DATABASE_URL: secretText,
   BRIDGE_CLIENT_ID: text.default('vestibule-bridge'),
   BRIDGE_CLIENT_SECRET: secretText,
@@ -25,7 +26,7 @@ const FIELDS = {
   REGISTER_LIMIT_PER_MINUTE: count.default(1000),
   MAIL_LIMIT_PER_MAILBOX_PER_DAY: count.default(5),
   MAIL_LIMIT_SECONDS_BETWEEN: count.default(60),
-  TRUSTED_PROXIES: list.refine((ranges) => ranges.every(isCidr), 'must be addresses or CIDR ranges, separated by commas').default([]),
+  TRUSTED_PROXIES: ranges.prefault(''),
   MOVABLE_CLOCK: flag.default(false),
 };
 
@@ -42,6 +43,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     development: read.VESTIBULE_MODE === 'development',
     logLevel: read.LOG_LEVEL,
     address: { host: read.BRIDGE_HOST, port: read.BRIDGE_PORT },
+    metricsAddress: read.BRIDGE_METRICS_PORT === undefined ? undefined : { host: read.BRIDGE_HOST, port: read.BRIDGE_METRICS_PORT },
     databaseUrl: read.BRIDGE_DATABASE_URL,
     clientId: read.BRIDGE_CLIENT_ID,
     clientSecret: read.BRIDGE_CLIENT_SECRET,

@@ -14,6 +14,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
+ * | GET /metrics, on BRIDGE_METRICS_PORT | whoever reaches it | ../platform/metrics.ts |
  * | GET, POST /dev/clock | development, with MOVABLE_CLOCK | clock/clock.routes.ts |
  * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
  */

@@ -4,10 +4,13 @@ import { run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { Log } from '../platform/log.ts';
+import { secondsSince } from '../platform/metrics.ts';
 import { workerLogger } from './db/worker-log.ts';
 import type { Jobs } from './db/job.ts';
 import type { Db } from './db/schema.ts';
+import type { Meter } from './metrics/meter.ts';
 import { freeJobsOfDeadWorkers, holdWorkerLock } from './db/worker-lock.ts';
+import { workerPool } from './db/worker-pool.ts';
 
 const CONCURRENT_JOBS = 4;
 const POLL_MILLISECONDS = 1_000;
@@ -26,16 +29,16 @@ export interface RunningWorker {
 }
 
 /** Starts again by itself when it ends, as it does when Postgres was away while a job finished. */
-export async function startWorker(pgPool: Pool, handlers: JobHandlers, log: Log): Promise<RunningWorker> {
+export async function startWorker(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 'job'>, log: Log): Promise<RunningWorker> {
   const stopping = new AbortController();
-  let running: Run | undefined = await startRun(pgPool, handlers, log);
+  let running: Run | undefined = await startRun(pgPool, handlers, meter, log);
   const supervised = (async () => {
     while (!stopping.signal.aborted) {
       await running?.ended;
       running = undefined;
       await pause(RESTART_MILLISECONDS, undefined, { signal: stopping.signal }).catch(() => {});
       if (stopping.signal.aborted) return;
-      running = await startRun(pgPool, handlers, log).catch((error: unknown) => void log.error({ err: error }, 'the job worker did not start'));
+      running = await startRun(pgPool, handlers, meter, log).catch((error: unknown) => void log.error({ err: error }, 'the job worker did not start'));
     }
   })();
   return {
@@ -55,15 +58,15 @@ interface Run {
   stop(): Promise<void>;
 }
 
-async function startRun(pgPool: Pool, handlers: JobHandlers, log: Log): Promise<Run> {
+async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 'job'>, log: Log): Promise<Run> {
   const events: WorkerEvents = new EventEmitter();
   const poolId = new Promise<string>((resolve) => {
     events.once('pool:create', ({ workerPool }) => resolve(workerPool.id));
   });
   const runner = await run({
-    pgPool,
+    pgPool: workerPool(pgPool),
     events,
-    taskList: taskList(handlers),
+    taskList: taskList(handlers, meter),
     concurrency: CONCURRENT_JOBS,
     pollInterval: POLL_MILLISECONDS,
     noHandleSignals: true,
@@ -85,11 +88,19 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, log: Log): Promise<
   return { ended, stop };
 }
 
-export function taskList(handlers: JobHandlers): TaskList {
+export function taskList(handlers: JobHandlers, meter: Pick<Meter, 'job'>): TaskList {
   const task =
     <Name extends keyof Jobs>(name: Name): TaskList[string] =>
-    (payload, { job }) =>
-      handlers[name](payload as Jobs[Name], { lastTry: job.attempts >= job.max_attempts });
+    async (payload, { job }) => {
+      const started = performance.now();
+      let outcome: 'done' | 'failed' = 'failed';
+      try {
+        await handlers[name](payload as Jobs[Name], { lastTry: job.attempts >= job.max_attempts });
+        outcome = 'done';
+      } finally {
+        meter.job(name, outcome, secondsSince(started));
+      }
+    };
   return { send_invitation: task('send_invitation'), send_mail: task('send_mail'), reconcile: task('reconcile') };
 }
 

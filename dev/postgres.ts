@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { StartError } from './start-error.ts';
-import { endGroup, identityOf, startProcess, waitUntilReady, type ProcessRecord } from './processes.ts';
+import { endGroup, identityOf, startProcess, waitUntilReady, type ProcessRecord, type RunningProcess } from './processes.ts';
 
 const START_LIMIT_MS = 30_000;
 const MAX_CONNECTIONS = 200;
@@ -24,6 +24,7 @@ export interface PostgresOptions {
 
 export interface Postgres {
   readonly port: number;
+  readonly process: RunningProcess;
   /** As the superuser. */
   readonly url: string;
   databaseUrl(database: string, role: string, password: string): string;
@@ -74,6 +75,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const stop = (): Promise<void> => running.stop('SIGINT');
   return {
     port: options.port,
+    process: running,
     url: superuserUrl,
     databaseUrl: url,
     stop,

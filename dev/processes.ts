@@ -81,10 +81,10 @@ export interface RunningProcess {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a process as leader of a group of its own, its output in a log file. */
+/** Starts a process as leader of a group of its own, its output added to a log file. */
 export function startProcess(command: Command, record?: ProcessRecord): RunningProcess {
   mkdirSync(dirname(command.logFile), { recursive: true });
-  const log = openSync(command.logFile, 'w', 0o600);
+  const log = openSync(command.logFile, 'a', 0o600);
   const options: SpawnOptions = { cwd: command.cwd, env: command.env, detached: true, stdio: ['ignore', log, log] };
   if (command.uid !== undefined) options.uid = command.uid;
   if (command.gid !== undefined) options.gid = command.gid;

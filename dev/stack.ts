@@ -8,8 +8,9 @@ import { openInbox } from './inbox/inbox.ts';
 import { ensureJar, type Jar } from './jar.ts';
 import { ensureBuild, ensureDistribution, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
+import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
-import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady, type RunningProcess } from './processes.ts';
+import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
 import type { Progress } from './progress.ts';
 import { changesSince, keepOrigin, originOf, realmVariables } from './realm.ts';
 import { secretsOf, type Secrets } from './secrets.ts';
@@ -19,6 +20,10 @@ export const ROOT = join(import.meta.dirname, '..');
 export const STEPS = 8;
 const SERVICE_LIMIT_MS = 60_000;
 const DATABASE = 'vestibule';
+
+/** Who dials whom, where something may be put between. */
+export type Hop = 'bridge-postgres' | 'keycloak-postgres' | 'keycloak-bridge' | 'bridge-keycloak' | 'bridge-smtp';
+export type PartName = 'postgres' | 'keycloak' | 'bridge' | 'proxy';
 
 export interface StackOptions {
   portBase: number;
@@ -33,6 +38,10 @@ export interface StackOptions {
   keycloakVersion?: string;
   /** Taken instead of one made from the sources. */
   jar?: Jar;
+  /** Gets the port that would be dialled and answers the one to dial instead: for tests that put faults between. */
+  detour?: (hop: Hop, port: number) => Promise<number>;
+  /** The SMTP code by which the inbox refuses a recipient; it takes all others. */
+  refuseRecipient?: (address: string) => number | undefined;
   /** Gives up and ends what was started so far. */
   signal?: AbortSignal;
 }
@@ -45,6 +54,8 @@ export interface StackDescription {
   realm: string;
   inbox: string;
   app: string;
+  /** What Prometheus would scrape. */
+  metrics: { bridge: string; proxy: string };
   admin: { username: string; password: string };
   /** As the superuser of the database `vestibule`. */
   databaseUrl: string;
@@ -54,6 +65,7 @@ export interface Stack {
   description: StackDescription;
   smtpUrl: string;
   bridgeEnvironment: Readonly<Record<string, string>>;
+  parts: Readonly<Record<PartName, Part>>;
   /** Settles with a sentence when a part ends by itself. */
   broken: Promise<string>;
   stop(): Promise<void>;
@@ -67,12 +79,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const one of undo.splice(0).toReversed()) await one();
   };
   try {
-    const { postgres, ...parts } = await Promise.race([startParts(options, undo), refusal(options.signal)]);
+    const { postgres, ...started } = await Promise.race([startParts(options, undo), refusal(options.signal)]);
     const destroy = async (): Promise<void> => {
       await stop();
       await postgres.destroy();
     };
-    return { ...parts, stop, destroy };
+    return { ...started, stop, destroy };
   } catch (error) {
     await stop();
     throw error;
@@ -95,23 +107,31 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   };
   const ports = portsFrom(options.portBase);
   const addresses = addressesOf(ports);
+  const dial = (hop: Hop, port: number): Promise<number> => options.detour?.(hop, port) ?? Promise.resolve(port);
   const realmText = readFileSync(join(ROOT, 'realm-export.json'), 'utf8');
 
   const folder = await claimDataFolder(dataDir);
   // The record knows what is only half-way started, too.
   undo.push(folder.release, folder.record.endLeftOvers);
   if (folder.ended.length > 0) progress.line(`Ended what an earlier start had left running: ${folder.ended.join(', ')}.`);
+  rmSync(join(dataDir, 'logs'), { recursive: true, force: true });
   makeFolder(cacheDir);
   await refuseTakenPorts(ports);
   const secrets = secretsOf(dataDir);
-  const variables = realmVariables(realmText, { ...options.env, ...realmEnvironment(addresses, secrets, options.env) });
+  const variables = realmVariables(realmText, {
+    ...options.env,
+    ...realmEnvironment({ ...addresses, bridgeInternal: `http://127.0.0.1:${await dial('keycloak-bridge', ports.bridge)}` }, secrets, options.env),
+  });
   const log = (name: string): string => join(dataDir, 'logs', `${name}.log`);
   const workshop = { cacheDir, logFile: log, record: folder.record };
 
-  const postgres = await progress.step('Postgres 18', 2, async () => {
-    const started = await startPostgres({ dataDir, port: ports.postgres, password: secrets.postgres, durable: options.durable ?? true, record: folder.record });
-    undo.push(started.stop);
-    return started;
+  const startDatabase = (): Promise<Postgres> =>
+    startPostgres({ dataDir, port: ports.postgres, password: secrets.postgres, durable: options.durable ?? true, record: folder.record });
+  const { postgres, part: postgresPart } = await progress.step('Postgres 18', 2, async () => {
+    const postgres = await startDatabase();
+    const part = await startPart(async () => postgres.process, { again: async () => (await startDatabase()).process, stopBy: 'SIGINT' });
+    undo.push(part.stop);
+    return { postgres, part };
   });
   const jar = await progress.step('Provider jar for Keycloak, by Maven', 30, async (note) => options.jar ?? ensureJar(ROOT, workshop, note));
   const distribution = await progress.step(`Keycloak ${keycloakVersion}, by Maven (180 MB)`, 25, (note) => ensureDistribution(workshop, keycloakVersion, note));
@@ -124,7 +144,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   await prepareDatabases(postgres, secrets);
 
   await progress.step('Inbox and sample app', 1, async () => {
-    const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp });
+    const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp, refuseRecipient: options.refuseRecipient });
     undo.push(inbox.close);
     const app = sampleApp().listen(ports.app, '127.0.0.1');
     await once(app, 'listening');
@@ -137,27 +157,43 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   const admin = { username: 'admin', password: secrets.admin };
   const keycloak = await progress.step(`Keycloak, ${changes?.length === 0 ? 'start' : 'first start with the realm'}`, changes?.length === 0 ? 14 : 25, async () => {
     const realmFile = join(ROOT, 'realm-export.json');
-    const started = await startKeycloak({ build, dataDir, realmFile, variables, ports, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') });
-    undo.push(() => started.stop());
+    const dialled = { ...ports, postgres: await dial('keycloak-postgres', ports.postgres) };
+    const started = await startPart(() =>
+      startKeycloak({ build, dataDir, realmFile, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') }),
+    );
+    undo.push(started.stop);
     if (!(await answersOk(`http://127.0.0.1:${ports.keycloak}/realms/${REALM}`))) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
     return started;
   });
   keepOrigin(dataDir, origin);
 
-  const bridgeEnv = bridgeEnvironment({ addresses, secrets, env: options.env, databaseUrl: postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge) });
+  const bridgeEnv = bridgeEnvironment({
+    addresses: {
+      ...addresses,
+      keycloakInternal: `http://127.0.0.1:${await dial('bridge-keycloak', ports.keycloak)}`,
+      smtp: `smtp://127.0.0.1:${await dial('bridge-smtp', ports.smtp)}`,
+    },
+    secrets,
+    env: options.env,
+    databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge), await dial('bridge-postgres', ports.postgres)),
+  });
   const proxyEnv = proxyEnvironment({ addresses, secrets, env: options.env, databaseUrl: postgres.databaseUrl(DATABASE, 'proxy', secrets.databaseProxy) });
-  const startService = (name: 'bridge' | 'proxy', env: Record<string, string>): Promise<RunningProcess> =>
+  const startService = (name: 'bridge' | 'proxy', env: Record<string, string>): Promise<Part> =>
     progress.step(name === 'bridge' ? 'Bridge' : 'Proxy', 2, async () => {
-      const running = startProcess(
-        { name, file: process.execPath, args: [`${name}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env } },
-        folder.record,
-      );
-      undo.push(() => running.stop());
-      await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${ports[name]}/readyz`));
-      return running;
+      const part = await startPart(async (more) => {
+        const running = startProcess(
+          { name, file: process.execPath, args: [`${name}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env, ...more } },
+          folder.record,
+        );
+        await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${ports[name]}/readyz`));
+        return running;
+      });
+      undo.push(part.stop);
+      return part;
     });
   const bridge = await startService('bridge', bridgeEnv);
   const proxy = await startService('proxy', proxyEnv);
+  const parts = { postgres: postgresPart, keycloak, bridge, proxy };
 
   return {
     postgres,
@@ -168,12 +204,14 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
       realm: REALM,
       inbox: addresses.inbox,
       app: addresses.app,
+      metrics: { bridge: `${at(ports.bridgeMetrics)}/metrics`, proxy: `${at(ports.proxyMetrics)}/metrics` },
       admin,
       databaseUrl: postgres.databaseUrl(DATABASE, 'postgres', secrets.postgres),
     },
     smtpUrl: addresses.smtp,
     bridgeEnvironment: bridgeEnv,
-    broken: Promise.race([keycloak, bridge, proxy].map(async (part) => `${await part.ended}.\n${lastLines(log(part.name))}`)),
+    parts,
+    broken: Promise.race((['keycloak', 'bridge', 'proxy'] as const).map(async (name) => `${await parts[name].ended}.\n${lastLines(log(name))}`)),
   };
 }
 
@@ -194,6 +232,12 @@ function addressesOf(ports: Ports): Addresses {
 
 function at(port: number): string {
   return `http://localhost:${port}`;
+}
+
+function atPort(address: string, port: number): string {
+  const url = new URL(address);
+  url.port = String(port);
+  return url.href;
 }
 
 async function refuseTakenPorts(ports: Ports): Promise<void> {

@@ -9,14 +9,16 @@ const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
 const REPORTS = join(ROOT, 'keycloak', 'target', 'surefire-reports');
 const RUN_DIR = join(ROOT, '.run');
+const QUICK_FAULTS = 'test/faults/quick';
 
 const FAILED: Tally = { passed: 0, failed: 1, skipped: 0 };
 const PASSED: Tally = { passed: 1, failed: 0, skipped: 0 };
 
 const args = process.argv.slice(2);
 const fast = args.includes('--fast');
+const faults = args.includes('--faults');
 /** Anything else narrows jest down, and then jest alone is wanted. */
-const narrowing = args.filter((arg) => arg !== '--fast');
+const narrowing = args.filter((arg) => arg !== '--fast' && arg !== '--faults');
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -42,12 +44,15 @@ interface Check {
 function checks(): Check[] {
   const fastTests: Check = { title: 'jest, without Keycloak', run: () => jest('fast', ['--maxWorkers=2']) };
   const stackTests: Check = { title: 'jest, on the whole stack', run: () => jest('stack', ['--runInBand']) };
-  if (narrowing.length > 0) return fast ? [fastTests] : [fastTests, stackTests];
+  const faultTests: Check = { title: 'jest, faults on a stack of their own', run: () => jest('faults', ['--runInBand']) };
+  const quickFaultTests: Check = { title: 'jest, the quick faults on a stack of their own', run: () => jest('faults', ['--runInBand', QUICK_FAULTS]) };
+  if (faults) return [faultTests];
+  if (narrowing.length > 0) return fast ? [fastTests] : [fastTests, stackTests, ...(narrowing.some((arg) => arg.includes('faults')) ? [faultTests] : [])];
   const still: Check[] = [
     { title: 'types (tsc)', run: () => tool('tsc', ['--noEmit']) },
     { title: 'lint (oxlint)', run: () => tool('oxlint', ['--deny-warnings']) },
   ];
-  return fast ? [...still, fastTests] : [...still, { title: 'Java unit tests', run: java }, fastTests, stackTests];
+  return fast ? [...still, fastTests] : [...still, { title: 'Java unit tests', run: java }, fastTests, stackTests, quickFaultTests];
 }
 
 async function timed({ title, run }: Check): Promise<Tally> {
@@ -72,11 +77,11 @@ async function java(): Promise<Tally> {
   return javaTally(reports.map((name) => readFileSync(join(REPORTS, name), 'utf8')), code);
 }
 
-async function jest(project: 'fast' | 'stack', options: string[]): Promise<Tally> {
+async function jest(project: 'fast' | 'stack' | 'faults', options: string[]): Promise<Tally> {
   // Where only some tests are asked for, a project may have none of them.
   const wanted = narrowing.length === 0 || (await hasTests(project));
   if (!wanted) return { passed: 0, failed: 0, skipped: 0 };
-  if (project === 'stack') process.env['CHROME_BIN'] = ensureChromium();
+  if (project !== 'faults') process.env['CHROME_BIN'] = ensureChromium();
   mkdirSync(RUN_DIR, { recursive: true, mode: 0o700 });
   const output = join(RUN_DIR, `jest-${project}-${process.pid}.json`);
   try {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A role and a schema of its own for each part; Keycloak has a database of its own.
+# A role for each part; Keycloak has a database of its own. Runs once, on an empty volume.
 set -euo pipefail
 psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -v bridge="$BRIDGE_DB_PASSWORD" -v proxy="$PROXY_DB_PASSWORD" -v keycloak="$KEYCLOAK_DB_PASSWORD" <<'SQL'
 create role bridge login password :'bridge';
@@ -7,5 +7,6 @@ create role proxy login password :'proxy';
 create role keycloak login password :'keycloak';
 create database vestibule;
 create database keycloak owner keycloak;
-grant create on database vestibule to bridge, proxy;
+revoke all on database vestibule, keycloak from public;
+grant connect, create, temporary on database vestibule to bridge, proxy;
 SQL

@@ -1,4 +1,4 @@
-/** The domain clock. Trials, invitations and limits live on it; tokens, TLS and job queues live on real time. */
+/** The domain clock. Trials, invitations and the limits of mails live on it; tokens, TLS, job queues and the limits of register live on real time. */
 export interface Clock {
   now(): Date;
   /** The real instant at which `instant` will have come, for whoever compares with a clock of its own. */

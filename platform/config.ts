@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { secret, type Secret } from './secret.ts';
 
-/** Thrown once, with every fault by the name of its variable. */
+/** Thrown once, with every fault by the name of its variable or of its place in the products file. */
 export class ConfigError extends Error {
   readonly faults: readonly string[];
-  constructor(faults: readonly string[]) {
-    super(`Configuration is not usable. Set or correct these environment variables:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+  constructor(faults: readonly string[], advice = 'Configuration is not usable. Set or correct these environment variables:') {
+    super(`${advice}\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
     this.name = 'ConfigError';
     this.faults = faults;
   }

@@ -19,13 +19,9 @@ export function healthRoutes(dependencies: Readonly<Record<string, Dependency>>)
   router.get('/readyz', async (_req, res) => {
     const states = await Promise.all(
       Object.entries(dependencies).map(async ([name, dependency]) => {
-        try {
-          await within(CHECK_LIMIT_MILLISECONDS, dependency.check());
-          return { name, required: dependency.required, state: 'up' };
-        } catch (error) {
-          logOf(res)?.warn({ err: error, dependency: name }, 'dependency is down');
-          return { name, required: dependency.required, state: 'down' };
-        }
+        const state = await stateOf(dependency);
+        if (state.state === 'down') logOf(res)?.warn({ err: state.cause, dependency: name }, 'dependency is down');
+        return { name, required: dependency.required, state: state.state };
       }),
     );
     const down = states.filter((one) => one.state === 'down');
@@ -39,6 +35,15 @@ export function healthRoutes(dependencies: Readonly<Record<string, Dependency>>)
       });
   });
   return router;
+}
+
+export async function stateOf(dependency: Dependency): Promise<{ state: 'up' } | { state: 'down'; cause: unknown }> {
+  try {
+    await within(CHECK_LIMIT_MILLISECONDS, dependency.check());
+    return { state: 'up' };
+  } catch (cause) {
+    return { state: 'down', cause };
+  }
 }
 
 async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {

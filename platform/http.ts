@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import { AppError, toProblem } from './problem.ts';
+import { AppError, toProblem, type ProblemCode } from './problem.ts';
 import type { Log } from './log.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
 
@@ -44,11 +44,17 @@ export const sendProblem: ErrorRequestHandler = (error: unknown, _req, res, next
   if (res.headersSent) return next(error);
   const known = asAppError(error);
   const problem = toProblem(known, requestIdOf(res));
+  res.locals['problem'] = problem.code;
   if (problem.status >= 500) logOf(res)?.error({ err: error }, problem.code);
   if (known instanceof AppError && known.retryAfterSeconds !== undefined) res.setHeader('Retry-After', String(known.retryAfterSeconds));
   if (problem.status === 401 && !res.hasHeader('WWW-Authenticate')) res.setHeader('WWW-Authenticate', 'Bearer');
   return res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 };
+
+/** The code of the problem that this request was answered with. */
+export function problemOf(res: Response): ProblemCode | undefined {
+  return res.locals['problem'] as ProblemCode | undefined;
+}
 
 /** What Express and its body parsers throw, in our words. */
 export function asAppError(error: unknown): unknown {

@@ -3,11 +3,14 @@ export class AppError extends Error {
   readonly code: ProblemCode;
   /** Seconds after which trying again makes sense; becomes `Retry-After`. */
   readonly retryAfterSeconds: number | undefined;
-  constructor(code: ProblemCode, detail: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+  /** The part of the request that is meant, by its path: `username`, `attributes.team`. */
+  readonly field: string | undefined;
+  constructor(code: ProblemCode, detail: string, options: { cause?: unknown; retryAfterSeconds?: number; field?: string | undefined } = {}) {
     super(detail, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.field = options.field;
   }
 }
 
@@ -42,6 +45,7 @@ export interface Problem {
   detail: string;
   code: ProblemCode;
   request_id: string;
+  field?: string;
 }
 
 /** RFC 9457. Anything that is not an {@link AppError} becomes `internal_error`; its message stays inside. */
@@ -50,5 +54,5 @@ export function toProblem(error: unknown, requestId: string): Problem {
   const code = known?.code ?? 'internal_error';
   const [status, title] = PROBLEMS[code];
   const detail = known?.message ?? 'Try again. If it happens again, tell support the request id.';
-  return { type: `urn:vestibule:problem:${code}`, title, status, detail, code, request_id: requestId };
+  return { type: `urn:vestibule:problem:${code}`, title, status, detail, code, request_id: requestId, ...(known?.field !== undefined && { field: known.field }) };
 }

@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { domainToASCII } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ConfigError } from './config.ts';
 
 const id = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower-case letters, digits and dashes, at most 32');
+
+const DOMAIN = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/;
+
+/** In the form that addresses are kept in: lower case, IDNA. */
+const domain = z
+  .string()
+  .transform((written) => domainToASCII(written.trim().normalize('NFC')))
+  .refine((written) => DOMAIN.test(written), 'must be a domain, such as example.com');
 
 const productSchema = z.strictObject({
   id,
@@ -23,7 +34,7 @@ const productSchema = z.strictObject({
   }),
   mail: z.strictObject({ from: z.string().optional(), templates: z.string().default('bridge/mail/templates') }).prefault({}),
   origins: z.array(z.url()).default([]),
-  blocked_domains: z.array(z.string()).default([]),
+  blocked_domains: z.array(domain).default([]),
   attributes: z.array(z.strictObject({ id, label: z.string(), required: z.boolean().default(false), max_length: z.number().int().positive().default(200) })).default([]),
   consents: z.array(z.strictObject({ id, label: z.string(), version: z.string(), required: z.boolean().default(false), url: z.url().optional() })).default([]),
 });
@@ -36,11 +47,35 @@ export type Product = Readonly<z.infer<typeof productSchema>>;
 /** At least one; the first is the default. */
 export type Products = readonly [Product, ...Product[]];
 
-/** Reads products.yaml; throws an error that names the file and every fault in it. */
+/** Reads products.yaml; throws {@link ConfigError} that names the file and every fault in it. */
 export function loadProducts(path: string): Products {
-  const parsed = fileSchema.safeParse(parse(readFileSync(path, 'utf8')));
+  const parsed = fileSchema.safeParse(parseYaml(path, readText(path)));
   if (parsed.success) return parsed.data.products as unknown as Products;
-  throw new Error(`${path} is not usable:\n${z.prettifyError(parsed.error)}`);
+  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const what = code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code})`;
+    throw new ConfigError([`PRODUCTS_FILE: ${resolve(path)}: ${what}`]);
+  }
+}
+
+function parseYaml(path: string, text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    // The first line says what and where; after it comes an excerpt.
+    const [first = ''] = (error as Error).message.split('\n', 1);
+    throw unusable(path, [first.replace(/:$/, '')]);
+  }
+}
+
+function unusable(path: string, faults: readonly string[]): ConfigError {
+  return new ConfigError(faults, `The products file ${resolve(path)} is not usable. Correct it (docs/products.md explains every key):`);
 }
 
 export function findProduct(products: Products, productId: string | undefined): Product | undefined {

@@ -1,12 +1,15 @@
-import { BlockList, isIP } from 'node:net';
+import type { BlockList } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
   host: string;
   port: number;
+  /** Undefined where nobody may scrape. */
+  metricsPort: number | undefined;
   logLevel: string;
   /** The origin that browsers see. Every link is built from it and from nothing else. */
   publicUrl: string;
@@ -20,6 +23,8 @@ export interface ProxyConfig {
     issuer: string;
     clientId: string;
     clientSecret: Secret;
+    /** Where an invitation goes: `registrations` where Keycloak has no `prompt=create` yet (before 26.1). */
+    invitationEndpoint: 'auth' | 'registrations';
   };
   /** The first seals; all of them open. */
   sealKeys: readonly [Secret, ...Secret[]];
@@ -34,26 +39,19 @@ export interface ProxyConfig {
 
 const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
 const contact = z.string().regex(/^(https?:\/\/|mailto:)\S+$/, 'must be an http(s) or mailto address');
-const cidrs = list.refine((items) => items.every((item) => cidr(item) !== undefined), 'must be addresses or CIDR ranges, comma-separated').transform((items) => {
-  const trusted = new BlockList();
-  for (const item of items) {
-    const range = cidr(item);
-    if (range) trusted.addSubnet(range.address, range.prefix, range.family);
-  }
-  return trusted;
-});
 
 const SHAPE = {
   VESTIBULE_MODE: mode,
   LOG_LEVEL: text.default('info'),
   PROXY_HOST: text.default('127.0.0.1'),
   PROXY_PORT: port,
+  PROXY_METRICS_PORT: port.optional(),
   PROXY_PUBLIC_URL: origin,
   PROXY_DATABASE_URL: secretText,
   PROXY_CLIENT_ID: text.default('vestibule-proxy'),
   PROXY_CLIENT_SECRET: secretText,
   PRODUCTS_FILE: text.default('./products.yaml'),
-  TRUSTED_PROXIES: cidrs.prefault(''),
+  TRUSTED_PROXIES: ranges.prefault(''),
   KEYCLOAK_PUBLIC_URL: baseUrl,
   KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
   KEYCLOAK_REALM: text.default('vestibule'),
@@ -65,6 +63,7 @@ const SHAPE = {
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   INVITATION_BY_PAR: flag.prefault('true'),
+  INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
 };
 
 /** Pure: throws {@link ConfigError} with every fault at once. */
@@ -79,6 +78,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
     port: read.PROXY_PORT,
+    metricsPort: read.PROXY_METRICS_PORT,
     logLevel: read.LOG_LEVEL,
     publicUrl: read.PROXY_PUBLIC_URL,
     databaseUrl: read.PROXY_DATABASE_URL,
@@ -89,6 +89,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
       issuer: `${read.KEYCLOAK_PUBLIC_URL}/realms/${encodeURIComponent(read.KEYCLOAK_REALM)}`,
       clientId: read.PROXY_CLIENT_ID,
       clientSecret: read.PROXY_CLIENT_SECRET,
+      invitationEndpoint: read.INVITATION_ENDPOINT,
     },
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
@@ -96,16 +97,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
-    invitationByPar: read.INVITATION_BY_PAR,
+    invitationByPar: read.INVITATION_BY_PAR && read.INVITATION_ENDPOINT === 'auth',
     trustedProxies: read.TRUSTED_PROXIES,
   });
-}
-
-function cidr(item: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
-  const [address = '', bits, ...rest] = item.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return undefined;
-  const longest = version === 4 ? 32 : 128;
-  const prefix = bits === undefined ? longest : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-  return prefix <= longest ? { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' } : undefined;
 }

@@ -2,8 +2,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { BlockList } from 'node:net';
 import { AppError } from '../platform/problem.ts';
 import type { Log } from '../platform/log.ts';
+import { secondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
-import { clientAddress } from './client-address.ts';
+import { clientAddress } from '../platform/client-address.ts';
+import { countRequest } from './metrics/count-request.ts';
+import type { Meter } from './metrics/meter.ts';
 import { isReserved, pathOf, targetFault } from './request-target.ts';
 import { currentSession, type SessionKeeping } from './session/session.service.ts';
 import type { Upstream } from './upstream/upstream.ts';
@@ -23,6 +26,7 @@ export interface ListenerParts {
   sessions: SessionKeeping;
   publicUrl: string;
   trustedProxies: BlockList;
+  meter: Pick<Meter, 'request' | 'upstream'>;
   log: Log;
 }
 
@@ -43,7 +47,10 @@ export function createListener(parts: ListenerParts): RequestListener {
     const started = performance.now();
     const session = await currentSession(parts.sessions, req.headers.cookie);
     if (!session) return toExpress(req, res, { kind: 'sign_in' });
-    const error = await parts.upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: origin });
+    const passing = performance.now();
+    const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
+    const error = await parts.upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: origin, onAnswer });
+    if (error) parts.meter.upstream(error.code, secondsSince(passing));
     if (error) return toExpress(req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     return parts.log.info(
@@ -56,6 +63,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
+    countRequest(parts.meter, req, res);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(req, res, { kind: 'bad_target', fault });
     if (req.headers.upgrade?.toLowerCase() === 'websocket') return toExpress(req, res, { kind: 'no_web_sockets' });

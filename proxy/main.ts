@@ -1,22 +1,18 @@
 import { systemClock } from '../platform/clock.ts';
-import { ConfigError } from '../platform/config.ts';
 import { stopOnSignal } from '../platform/http.ts';
 import { createLog } from '../platform/log.ts';
 import { loadProducts } from '../platform/products.ts';
+import { startOrExit } from '../platform/start.ts';
 import { loadConfig } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { startProxy } from './proxy.ts';
 
-try {
+await startOrExit('proxy', async () => {
   const config = loadConfig(process.env);
-  const log = createLog('proxy', config.logLevel);
   const products = loadProducts(config.productsFile);
+  const log = createLog('proxy', config.logLevel);
   await migrate(config.databaseUrl.reveal());
   const proxy = await startProxy(config, products, log, systemClock);
   stopOnSignal(log, proxy.stop);
   log.info({ port: proxy.port, public_url: config.publicUrl }, 'ready');
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-}
+});

@@ -24,18 +24,18 @@ export function routes(parts: RouteParts): Router {
   const login = loginRoutes(parts);
   const logout = logoutRoutes(parts);
   const trial = trialRoutes(parts);
-  const form = express.urlencoded({ extended: false, limit: LONGEST_FORM });
+  const form = [express.urlencoded({ extended: false, limit: LONGEST_FORM }), emptyBody];
   const raw = express.raw({ type: () => true, limit: LONGEST_REGISTER });
   const ours = sameOrigin(parts.publicUrl);
 
   const map: Readonly<Record<string, Partial<Record<Method, Steps>>>> = {
     // Signing in and out
     '/api/login': { get: login.start },
-    '/api/login/resume': { get: login.resumePage, post: [ours, form, login.resume] },
-    '/api/login/other-person': { get: login.otherPersonPage, post: [ours, form, login.otherPersonAnswer] },
+    '/api/login/resume': { get: login.resumePage, post: [ours, ...form, login.resume] },
+    '/api/login/other-person': { get: login.otherPersonPage, post: [ours, ...form, login.otherPersonAnswer] },
     '/api/login/ended': { get: login.ended },
     '/api/callback': { get: login.callback },
-    '/api/logout': { get: logout.ask, post: [ours, form, logout.logOut] },
+    '/api/logout': { get: logout.ask, post: [ours, ...form, logout.logOut] },
     '/api/logout/done': { get: logout.done },
     '/api/session': { get: sessionRoute(parts, parts.publicUrl) },
 
@@ -44,10 +44,10 @@ export function routes(parts: RouteParts): Router {
     '/api/legacy/trial/register': { post: [raw, trial.forwardRegister], options: trial.forwardRegister },
 
     // Pages. The token of `not-me` is its own proof: nothing to forge.
-    '/trial': { get: trial.signUpPage, post: [ours, form, trial.signUp] },
+    '/trial': { get: trial.signUpPage, post: [ours, ...form, trial.signUp] },
     '/trial/check-email': { get: trial.checkEmail },
-    '/trial/new-link': { get: trial.newLinkPage, post: [ours, form, trial.newLink] },
-    '/trial/not-me': { get: trial.notMePage, post: [form, trial.notMe] },
+    '/trial/new-link': { get: trial.newLinkPage, post: [ours, ...form, trial.newLink] },
+    '/trial/not-me': { get: trial.notMePage, post: [...form, trial.notMe] },
     '/trial/not-me/done': { get: trial.notMeDone },
     '/trial/assets/:file': { get: assetRoute(parts.pages) },
   };
@@ -64,3 +64,9 @@ export function routes(parts: RouteParts): Router {
   }
   return router;
 }
+
+/** What does not say that it is a form is a form with nothing in it: its page says what is missing. */
+const emptyBody: RequestHandler = (req, _res, next) => {
+  req.body ??= {};
+  next();
+};

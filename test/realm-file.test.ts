@@ -73,7 +73,7 @@ describe('realm-export.json', () => {
     const holders = realm.users.filter((user: { clientRoles?: Record<string, string[]> }) => user.clientRoles?.['realm-management']);
     expect(holders).toHaveLength(1);
     expect(holders[0]).toMatchObject({ username: 'service-account-vestibule-bridge', clientRoles: { 'realm-management': ['view-users'] } });
-    expect(realm.groups).toEqual([{ name: 'vestibule-trials' }]);
+    expect(realm.groups).toEqual([{ name: 'vestibule-trials', path: '/vestibule-trials' }]);
     expect(realm.clientScopeMappings['realm-management']).toEqual([{ client: 'vestibule-bridge', roles: ['view-users'] }]);
   });
 

@@ -10,6 +10,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           id uuid primary key default gen_random_uuid(),
           product text not null,
           address text not null,
+          -- Stays when an erasure forgets the address, so that a second trial is a decision.
           address_hash bytea not null,
           locale text not null,
           first_name text,
@@ -22,7 +23,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           requested_at timestamptz not null,
           result text
         )`,
-        sql`create index on bridge.sign_up_request (product, address_hash)`,
         sql`create table bridge.mail (
           id uuid primary key default gen_random_uuid(),
           sign_up_request_id uuid not null references bridge.sign_up_request,
@@ -61,8 +61,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           address text not null,
           user_id text not null,
           state text not null default 'pending' check (state in ('pending', 'confirmed', 'superseded', 'released')),
-          first_name text,
-          last_name text,
+          -- The language of the reminders to come.
           locale text not null,
           trial_app_id uuid not null,
           trial_ends_at timestamptz not null,
@@ -70,6 +69,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           attempted_at timestamptz not null,
           absent_at timestamptz,
           looks int not null default 0,
+          -- What Keycloak said, for the timeline of a trial: settled_at alone does not tell a rollback from silence.
           outcome text check (outcome in ('committed', 'rolled_back')),
           settled_at timestamptz
         )`,

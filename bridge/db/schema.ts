@@ -77,8 +77,6 @@ export interface RegistrationTable {
   address: string;
   user_id: string;
   state: Generated<RegistrationState>;
-  first_name: string | null;
-  last_name: string | null;
   locale: string;
   /** Kept here too, because Keycloak may have stamped them although the trial row went away. */
   trial_app_id: string;

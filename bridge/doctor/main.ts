@@ -5,14 +5,15 @@ import { openDatabase } from '../../platform/database.ts';
 import { loadConfig, type Config } from '../config.ts';
 import type { Schema } from '../db/schema.ts';
 import { adminClient, keycloakAccounts, listGroupMembers } from '../keycloak/accounts.ts';
+import { checkClocks } from './clock.ts';
 import { findDisagreements } from './consistency.ts';
 import type { Finding } from './finding.ts';
 import { checkRealm } from './realm.ts';
 
-const USAGE = 'Usage: npm run doctor -- consistency | realm [--json]\n';
+const USAGE = 'Usage: npm run doctor -- consistency | realm | clock [--json]\n';
 const STAMPED_GROUP = 'vestibule-trials';
 
-const COMMANDS: Readonly<Record<string, (config: Config) => Promise<{ passed: readonly string[]; findings: readonly Finding[] }>>> = { consistency, realm };
+const COMMANDS: Readonly<Record<string, (config: Config) => Promise<{ passed: readonly string[]; findings: readonly Finding[] }>>> = { consistency, realm, clock: checkClocks };
 
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });

@@ -11,6 +11,7 @@ const problemSchema = z
     detail: z.string(),
     code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
     request_id: z.string(),
+    field: z.string().optional().meta({ description: 'The part of the request that is meant, by its path', example: 'attributes.team' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
 

@@ -1,7 +1,10 @@
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { AppError, type ProblemCode } from '../../platform/problem.ts';
-import type { Caller, Guard } from '../keycloak/service-token.ts';
+import { STEPS_CLIENT_ID, type Caller, type Guard } from '../keycloak/service-token.ts';
+import { measureRoute, setOutcome } from '../metrics/measure.ts';
+import type { Meter, Step } from '../metrics/meter.ts';
+import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 
@@ -12,6 +15,8 @@ export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodTyp
   aliases?: readonly string[];
   summary: string;
   caller: 'anybody' | Caller;
+  /** Counted under this name, with what `outcome` was told or the problem's code. */
+  step?: Step;
   body?: Body;
   query?: Query;
   /** The status of success and what it carries; every other status is a problem. */
@@ -20,12 +25,12 @@ export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodTyp
   problems: readonly ProblemCode[];
   /** Runs first, for every method of this path. */
   before?: RequestHandler;
-  answer(request: { body: z.infer<Body>; query: z.infer<Query>; req: Request; res: Response }): Promise<z.input<Reply>>;
+  answer(request: { body: z.infer<Body>; query: z.infer<Query>; req: Request; res: Response; outcome: (one: string) => void }): Promise<z.input<Reply>>;
 }
 
 /** A declared route, its own types forgotten. */
 export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
-  answer(request: { body: unknown; query: unknown; req: Request; res: Response }): Promise<unknown>;
+  answer(request: { body: unknown; query: unknown; req: Request; res: Response; outcome: (one: string) => void }): Promise<unknown>;
 };
 
 export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUndefined, Query extends z.ZodType = z.ZodUndefined>(
@@ -35,13 +40,14 @@ export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUnd
 }
 
 /** Mounts declared routes: the caller first, then the body, then the handler; other methods of their paths get 405. */
-export function mountRoutes(routes: readonly Route[], guard: Guard, options: { checkAnswers: boolean }): Router {
+export function mountRoutes(routes: readonly Route[], guard: Guard, meter: Meter, options: { checkAnswers: boolean }): Router {
   const router = Router({ caseSensitive: true, strict: true });
   for (const one of routes) {
     for (const path of [one.path, ...(one.aliases ?? [])]) {
       const handlers = [
+        measureRoute(meter, { path, step: one.step, fromKeycloak: one.caller !== 'anybody' && one.caller.clientId === STEPS_CLIENT_ID }),
         ...(one.caller === 'anybody' ? [] : [guard.demand(one.caller)]),
-        ...(one.body === undefined ? [] : [demandJson, json({ limit: BODY_LIMIT_BYTES, type: () => true })]),
+        ...(one.body === undefined ? [] : [demandJson, json({ limit: BODY_LIMIT_BYTES, type: () => true, verify: countWrittenFields }), refuseRepeatedFields]),
         answering(one, options.checkAnswers),
       ];
       if (one.before !== undefined) router.all(path, one.before);
@@ -75,7 +81,7 @@ function answering(one: Route, checkAnswers: boolean): RequestHandler {
   return async (req, res) => {
     const body = parse(one.body, req.body);
     const query = one.query === undefined ? undefined : parse(one.query, req.query);
-    const reply = await one.answer({ body, query, req, res });
+    const reply = await one.answer({ body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
     if (checkAnswers) one.reply.parse(reply);
     res.status(one.status).json(reply);
   };
@@ -86,7 +92,7 @@ function parse(schema: z.ZodType | undefined, value: unknown): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => [issue.path.join('.'), issue.message].filter(Boolean).join(': '));
-  throw new AppError('invalid_request', faults.slice(0, 5).join('; '));
+  throw new AppError('invalid_request', faults.slice(0, 5).join('; '), { field: parsed.error.issues[0]?.path.join('.') || undefined });
 }
 
 function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {

@@ -4,6 +4,7 @@ import type { Secret } from '../../platform/secret.ts';
 const TIME_LIMIT_MILLISECONDS = 10_000;
 const RENEW_BEFORE_SECONDS = 30;
 const PAGE_SIZE = 500;
+const CHECK_MILLISECONDS = 5_000;
 
 export interface Account {
   id: string;
@@ -18,6 +19,8 @@ export interface Accounts {
   /** By exact user name, else by exact e-mail address. */
   findByAddress(address: string): Promise<Account | undefined>;
   findById(userId: string): Promise<Account | undefined>;
+  /** Resolves when the bridge can sign in and read users; asks Keycloak at most every few seconds. */
+  check(): Promise<void>;
 }
 
 interface KeycloakAccess {
@@ -29,6 +32,7 @@ interface KeycloakAccess {
 
 export function keycloakAccounts(access: KeycloakAccess): Accounts {
   const admin = adminClient(access);
+  let checked: { at: number; result: Promise<void> } | undefined;
   return {
     findById: async (id) => {
       const user = await admin.users.findOne({ id }, { catchNotFound: true });
@@ -40,7 +44,16 @@ export function keycloakAccounts(access: KeycloakAccess): Accounts {
       const [byEmail] = await admin.users.find({ email: address, exact: true });
       return byEmail === undefined ? undefined : toAccount(byEmail);
     },
+    check: () => {
+      if (checked === undefined || Date.now() - checked.at > CHECK_MILLISECONDS) checked = { at: Date.now(), result: readAnything(admin) };
+      return checked.result;
+    },
   };
+}
+
+/** By a name that nobody has, so that the answer stays small. */
+async function readAnything(admin: KeycloakAdminClient): Promise<void> {
+  await admin.users.find({ username: '-', exact: true, max: 1 });
 }
 
 /** Everybody in a top-level group, with their stamps. */

@@ -1,5 +1,7 @@
+import { verify as verifySignature } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import KeycloakConnect from 'keycloak-connect';
+import { logOf } from '../../platform/http.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -30,7 +32,7 @@ interface Claims {
 export interface Guard {
   /** Lets this caller in; everybody else gets 401 or 403 as problem+json. */
   demand(caller: Caller): RequestHandler;
-  /** Whether the request carries a valid token of this client, whatever its roles. */
+  /** Whether the request carries a token of this client, whatever its roles. One that is not valid gets 401: its sender can renew it. */
   isFrom(clientId: string, req: Request, res: Response): Promise<boolean>;
 }
 
@@ -65,8 +67,17 @@ export function serviceTokenGuard(
   };
 
   const verify = async (req: Request, res: Response): Promise<Claims> => {
-    const claims = strictClaims(req.headers.authorization, Date.now() / 1000);
+    const token = readToken(req.headers.authorization);
+    const { claims } = token;
     if (claims.iss !== config.keycloak.issuer) throw refused('The token is of another issuer.');
+    const now = Date.now() / 1000;
+    const untimely = untimeliness(claims, now);
+    if (untimely !== undefined) {
+      if (claims.azp === STEPS_CLIENT_ID && (await isSigned(token, keys))) {
+        logOf(res).warn({ skew_seconds: Math.round(Number(claims.iat) - now) }, "Keycloak's clock and the bridge's differ: its calls are refused until they agree");
+      }
+      throw refused(untimely);
+    }
     try {
       await keycloak.getGrant(req, res);
     } catch (error) {
@@ -86,29 +97,42 @@ export function serviceTokenGuard(
     },
     isFrom: async (clientId, req, res) => {
       if (req.headers.authorization === undefined) return false;
-      try {
-        const claims = await verify(req, res);
-        return claims.azp === clientId && isMachine(claims, clientId);
-      } catch {
-        return false;
-      }
+      const claims = await verify(req, res);
+      return claims.azp === clientId && isMachine(claims, clientId);
     },
   };
 }
 
-/** The claims of a bearer token that is in time, before its signature is known to be good. */
-function strictClaims(authorization: string | undefined, now: number): Claims {
-  const [, token] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '') ?? [];
-  if (token === undefined || token.length > MAX_TOKEN_LENGTH) throw refused('Send an access token: "Authorization: Bearer …".');
-  const [header, claims] = token.split('.', 2).map(parsePart) as [{ alg?: unknown; kid?: unknown }, Claims];
+interface Token {
+  keyId: string;
+  claims: Claims;
+  /** The token's text. */
+  text: string;
+}
+
+/** A bearer token, before its signature is known to be good. */
+function readToken(authorization: string | undefined): Token {
+  const [, text] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '') ?? [];
+  if (text === undefined || text.length > MAX_TOKEN_LENGTH) throw refused('Send an access token: "Authorization: Bearer …".');
+  const [header, claims] = text.split('.', 2).map(parsePart) as [{ alg?: unknown; kid?: unknown }, Claims];
   if (header.alg !== 'RS256' || typeof header.kid !== 'string') throw refused('The token is not signed with RS256 and a key id.');
   if (claims.typ !== 'Bearer') throw refused('The token is not an access token.');
-  if (!isNumber(claims.exp) || claims.exp <= now) throw refused('The token has expired or has no end.');
-  if (!isNumber(claims.iat) || claims.iat > now + CLOCK_SKEW_SECONDS) throw refused('The token was issued in the future.');
-  if (claims.nbf !== undefined && (!isNumber(claims.nbf) || claims.nbf > now + CLOCK_SKEW_SECONDS)) {
-    throw refused('The token is not valid yet.');
-  }
-  return claims;
+  return { keyId: header.kid, claims, text };
+}
+
+/** Why a token is not in time, or undefined when it is. */
+function untimeliness(claims: Claims, now: number): string | undefined {
+  if (!isNumber(claims.exp) || claims.exp <= now) return 'The token has expired or has no end.';
+  if (!isNumber(claims.iat) || claims.iat > now + CLOCK_SKEW_SECONDS) return 'The token was issued in the future.';
+  const tooEarly = claims.nbf !== undefined && (!isNumber(claims.nbf) || claims.nbf > now + CLOCK_SKEW_SECONDS);
+  return tooEarly ? 'The token is not valid yet.' : undefined;
+}
+
+/** Only what Keycloak signed says anything about its clock. */
+async function isSigned({ keyId, text }: Token, keys: SigningKeys): Promise<boolean> {
+  const key = await keys.find(keyId);
+  const at = text.lastIndexOf('.');
+  return key !== undefined && verifySignature('RSA-SHA256', Buffer.from(text.slice(0, at)), key, Buffer.from(text.slice(at + 1), 'base64url'));
 }
 
 function parsePart(part: string): unknown {

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import { AppError } from '../../platform/problem.ts';
 import type { AddressHash } from '../address/address-hash.ts';
-import { limitKey } from '../http/client-address.ts';
+import { limitKey } from './limit-key.ts';
 import { inWords } from './wait.ts';
 
 const WINDOW_SECONDS = 60;

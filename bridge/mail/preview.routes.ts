@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import type { MailKind } from '../db/schema.ts';
-import type { LinksIn } from './links.ts';
+import { landingOf, type LinksIn } from './links.ts';
 import { mailLocales, type RenderMail } from './render.ts';
 
 const KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
@@ -29,11 +29,14 @@ export function mailPreviewRoutes(products: Products, render: RenderMail, links:
     if (product === undefined || kind === undefined || !mailLocales().includes(req.params.locale)) {
       throw new AppError('not_found', 'See /dev/mails for the list.');
     }
+    const landing = landingOf(products, product, null);
+    const { invitation, notMe } = links(req.params.locale, landing);
     const mail = render(product, req.params.locale, kind, {
       address: 'ada@example.com',
-      signUpUrl: kind === 'invitation' ? links(req.params.locale).invitation(EXAMPLE_TOKEN, null) : '',
+      signUpUrl: kind === 'invitation' ? invitation(EXAMPLE_TOKEN) : '',
       expiresAt: new Date(Date.now() + EXAMPLE_LIFETIME_MILLISECONDS),
-      notMeUrl: links(req.params.locale).notMe(EXAMPLE_TOKEN),
+      notMeUrl: notMe(EXAMPLE_TOKEN),
+      landing,
     });
     if (req.query['part'] === 'text') res.type('text/plain').send(`Subject: ${mail.subject}\nFrom: ${mail.from}\n\n${mail.text}`);
     else res.type('html').send(mail.html);

@@ -13,6 +13,8 @@ export interface MailContent {
   signUpUrl: string;
   expiresAt: Date | undefined;
   notMeUrl: string;
+  /** Where signing in leads, when not where the proxy lands by itself. */
+  landing: string | undefined;
 }
 
 export interface RenderedMail {
@@ -44,7 +46,7 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
   };
   return (product, locale, kind, content) => {
     const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
-    const it = { ...links(locale), ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
+    const it = { ...links(locale, content.landing), ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
     const subject = fill(forText, product, `${locale}/${kind}.subject.eta`, it).trim();
     const html = fill(forHtml, product, `${locale}/${kind}.html.eta`, it);
     const text = fill(forText, product, `${locale}/${kind}.text.eta`, it);

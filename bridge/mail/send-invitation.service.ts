@@ -15,6 +15,9 @@ const DAY_MILLISECONDS = 86_400_000;
 /** The job queue's back-off reaches about a day and a half by then. */
 export const SEND_ATTEMPTS = 14;
 
+/** The kind of mail that was queued, or why none was. */
+export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited';
+
 interface Using {
   products: Products;
   clock: Clock;
@@ -25,15 +28,19 @@ interface Using {
 }
 
 /** Decides what the owner of an address that was typed somewhere gets to read, if anything. */
-export async function sendInvitation(db: Db, using: Using, signUpRequestId: string): Promise<void> {
+export async function sendInvitation(db: Db, using: Using, signUpRequestId: string): Promise<InvitationResult | undefined> {
   const request = await findSignUpRequest(db, signUpRequestId);
-  if (request === undefined || request.result !== null) return;
+  if (request === undefined || request.result !== null) return undefined;
   const product = productOf(using.products, request.product);
   const kind = isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
-  await db.transaction().execute(async (trx) => {
-    const result = kind === 'blocked' ? kind : await queueMail(trx, using, request, kind);
+  return db.transaction().execute(async (trx) => {
+    const now = using.clock.now();
+    const mailboxHash = using.hash.mailbox(request.address);
+    const result = kind === 'blocked' ? kind : ((await refusal(trx, using.mailLimits, mailboxHash, now)) ?? kind);
+    if (!(await settleSignUpRequest(trx, request.id, result))) return undefined;
+    if (result === kind && kind !== 'blocked') await queueMail(trx, request, kind, mailboxHash, now);
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
-    await settleSignUpRequest(trx, request.id, result);
+    return result;
   });
 }
 
@@ -64,14 +71,16 @@ function isStillAt(owner: Account | undefined, address: string): boolean {
   return owner === undefined || owner.username === address;
 }
 
-async function queueMail(trx: Trx, using: Using, request: SignUpRequest, kind: MailKind): Promise<string> {
-  const mailboxHash = using.hash.mailbox(request.address);
+/** Why this mailbox gets no mail now. Holds its lock from here on, so that nobody else counts meanwhile. */
+async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffer, now: Date): Promise<'suppressed' | 'limited' | undefined> {
   await lockMailbox(trx, mailboxHash);
   if (await isSuppressed(trx, mailboxHash)) return 'suppressed';
-  const now = using.clock.now();
   const { count, newest } = await countMails(trx, mailboxHash, new Date(now.getTime() - DAY_MILLISECONDS));
-  const tooSoon = newest !== null && now.getTime() - newest.getTime() < using.mailLimits.secondsBetween * 1000;
-  if (tooSoon || count >= using.mailLimits.perMailboxPerDay) return 'limited';
+  const tooSoon = newest !== null && now.getTime() - newest.getTime() < limits.secondsBetween * 1000;
+  return tooSoon || count >= limits.perMailboxPerDay ? 'limited' : undefined;
+}
+
+async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailboxHash: Buffer, queuedAt: Date): Promise<void> {
   const mailId = await insertMail(trx, {
     signUpRequestId: request.id,
     kind,
@@ -79,8 +88,7 @@ async function queueMail(trx: Trx, using: Using, request: SignUpRequest, kind: M
     address: request.address,
     mailboxHash,
     locale: request.locale,
-    queuedAt: now,
+    queuedAt,
   });
   await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
-  return kind;
 }

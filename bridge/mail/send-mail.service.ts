@@ -1,11 +1,12 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Products } from '../../platform/products.ts';
+import { hashToken, newToken } from '../../platform/token.ts';
 import type { Db } from '../db/schema.ts';
 import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
 import { productOf } from '../trial/provision.service.ts';
-import { hashToken, newToken } from '../trial/token.ts';
-import type { LinksIn } from './links.ts';
+import type { Meter } from '../metrics/meter.ts';
+import { landingOf, type LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
 import type { RenderMail } from './render.ts';
 import { isRefusedForGood, type Transport } from './transport.ts';
@@ -19,6 +20,7 @@ interface Using {
   render: RenderMail;
   transport: Transport;
   invitationLifetimeDays: number;
+  meter: Pick<Meter, 'mail'>;
   log: Log;
 }
 
@@ -29,7 +31,10 @@ interface Using {
 export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
   const mail = await findMail(db, mailId);
   if (mail === undefined || mail.state !== 'queued') return;
-  if (await isSuppressed(db, mail.mailboxHash)) return markFailed(db, mail.id, 'suppressed');
+  if (await isSuppressed(db, mail.mailboxHash)) {
+    using.meter.mail(mail.kind, 'suppressed');
+    return markFailed(db, mail.id, 'suppressed');
+  }
   const notMeToken = newToken();
   await insertNotMe(db, hashToken(notMeToken), mail);
   const invitation = mail.kind === 'invitation' ? await issueInvitation(db, using, mail) : undefined;
@@ -40,6 +45,7 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
     if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
     return giveUpOrRetry(db, using, mail, error, lastTry);
   }
+  using.meter.mail(mail.kind, 'sent');
   await markSent(db, mail.id, using.clock.now());
   using.log.info({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId }, 'mail sent');
 }
@@ -64,17 +70,21 @@ async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ toke
 
 function compose(using: Using, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
   const product = productOf(using.products, mail.product);
+  const landing = landingOf(using.products, product, mail.nextPage);
+  const links = using.links(mail.locale, landing);
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {
     address: mail.address,
-    signUpUrl: invitation === undefined ? '' : using.links(mail.locale).invitation(invitation.token, mail.nextPage),
+    signUpUrl: invitation === undefined ? '' : links.invitation(invitation.token),
     expiresAt: invitation?.expiresAt,
-    notMeUrl: using.links(mail.locale).notMe(notMeToken),
+    notMeUrl: links.notMe(notMeToken),
+    landing,
   });
   return { id: mail.id, from, to: mail.address, subject, html, text };
 }
 
 async function giveUpOrRetry(db: Db, using: Using, mail: Mail, error: unknown, lastTry: boolean): Promise<void> {
   const forGood = isRefusedForGood(error);
+  using.meter.mail(mail.kind, forGood ? 'refused' : lastTry ? 'given_up' : 'postponed');
   if (!forGood && !lastTry) throw new Error('The mail server did not take the mail', { cause: error });
   await markFailed(db, mail.id, forGood ? 'refused by the mail server' : 'given up after too many tries');
   using.log.warn({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId, err: error }, 'mail failed');

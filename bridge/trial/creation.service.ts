@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product, Products } from '../../platform/products.ts';
+import { hashToken } from '../../platform/token.ts';
 import { canonicalAddress } from '../address/address.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
@@ -22,7 +23,6 @@ import {
 } from './registration.store.ts';
 import { productOf, provision } from './provision.service.ts';
 import { deleteTrial } from './trial.store.ts';
-import { hashToken } from './token.ts';
 import { unusable } from './verify.service.ts';
 
 const SECONDS_PER_DAY = 86_400;
@@ -39,8 +39,6 @@ export interface CreationRequest {
   username: string;
   user_id: string;
   attempt_id: string;
-  first_name?: string | undefined;
-  last_name?: string | undefined;
   locale?: string | undefined;
 }
 
@@ -53,6 +51,8 @@ interface Using {
 export interface Creation {
   product: Product;
   registration: Registration;
+  /** `superseding`: in the place of a pending attempt; `repeated`: this attempt had its answer before. */
+  way: 'reserved' | 'superseding' | 'repeated';
 }
 
 /**
@@ -69,8 +69,8 @@ export async function create(db: Db, using: Using, request: CreationRequest): Pr
     if (canonicalAddress(request.username) !== usable.address) {
       throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
     }
-    await supersede(trx, usable, using.clock.now());
-    return reserve(trx, using, usable, request);
+    const superseding = await supersede(trx, usable, using.clock.now());
+    return { ...(await reserve(trx, using, usable, request)), way: superseding ? 'superseding' : 'reserved' };
   });
 }
 
@@ -97,18 +97,19 @@ function again(products: Products, earlier: Registration, invitation: Invitation
   if (!same || (earlier.state !== 'pending' && earlier.state !== 'confirmed')) {
     throw new AppError('attempt_conflict', 'Submit the form again: a later attempt took the place of this one.');
   }
-  return { product: productOf(products, earlier.product), registration: earlier };
+  return { product: productOf(products, earlier.product), registration: earlier, way: 'repeated' };
 }
 
-async function supersede(trx: Trx, registrant: { product: string; address: string }, now: Date): Promise<void> {
+async function supersede(trx: Trx, registrant: { product: string; address: string }, now: Date): Promise<boolean> {
   const pending = await findPendingRegistration(trx, registrant);
-  if (pending === undefined) return;
+  if (pending === undefined) return false;
   await moveRegistration(trx, pending.attemptId, ['pending'], 'superseded', now);
   await deleteTrial(trx, pending.attemptId);
   await freeInvitation(trx, pending.attemptId);
+  return true;
 }
 
-async function reserve(trx: Trx, using: Using, invitation: Invitation, request: CreationRequest): Promise<Creation> {
+async function reserve(trx: Trx, using: Using, invitation: Invitation, request: CreationRequest): Promise<Omit<Creation, 'way'>> {
   const product = productOf(using.products, invitation.product);
   const now = using.clock.now();
   const registration = await insertRegistration(trx, {
@@ -117,8 +118,6 @@ async function reserve(trx: Trx, using: Using, invitation: Invitation, request: 
     product: product.id,
     address: invitation.address,
     userId: request.user_id,
-    firstName: request.first_name ?? null,
-    lastName: request.last_name ?? null,
     locale: request.locale ?? invitation.locale,
     trialAppId: using.newAppId(),
     ...trialEnd(product, now),

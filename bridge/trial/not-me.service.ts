@@ -1,8 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
+import { hashToken } from '../../platform/token.ts';
 import type { Db } from '../db/schema.ts';
 import { findNotMe, suppressMailbox } from '../mail/mail.store.ts';
 import { revokeInvitations } from './invitation.store.ts';
-import { hashToken } from './token.ts';
 
 /** "This wasn't me": no open invitation of that address works any more, and no further mail goes there (SECURITY.md 12). */
 export async function disown(db: Db, clock: Clock, token: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts';
+import { nextPage } from '../../platform/next-page.ts';
 import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
@@ -35,14 +36,11 @@ export async function register(
   from: { clientAddress: string; requestId: string; locale: (product: Product) => string },
 ): Promise<void> {
   const product = findProduct(using.products, request.product);
-  if (product === undefined) throw new AppError('invalid_request', 'product: there is no such product.');
+  if (product === undefined) throw refused('product', 'there is no such product.');
   const address = canonicalAddress(request.username);
-  if (address === undefined) {
-    throw new AppError('invalid_request', 'username: must be an e-mail address with an ASCII name and a real domain, such as ada@example.com.');
-  }
-  if (request.next_page !== undefined && !isOwnPage(request.next_page, using.proxyUrl, using.products)) {
-    throw new AppError('invalid_request', 'next_page: must be a path that begins with one slash, or a start_url of a product.');
-  }
+  if (address === undefined) throw refused('username', 'must be an e-mail address with an ASCII name and a real domain, such as ada@example.com.');
+  const wantedPage = request.next_page === undefined ? null : nextPage(request.next_page, using.proxyUrl, using.products);
+  if (wantedPage === undefined) throw refused('next_page', 'must be a path that begins with one slash, outside /api, or a start_url of a product.');
   const attributes = declaredAttributes(product, request.attributes ?? {});
   const consents = declaredConsents(product, request.consents ?? []);
   await using.limit.consume(from.clientAddress);
@@ -55,7 +53,7 @@ export async function register(
       firstName: request.firstname ?? null,
       lastName: request.lastname ?? null,
       company: request.company ?? null,
-      nextPage: request.next_page ?? null,
+      nextPage: wantedPage,
       attributes,
       consents,
       requestId: from.requestId,
@@ -65,22 +63,14 @@ export async function register(
   });
 }
 
-function isOwnPage(page: string, proxyUrl: string, products: Products): boolean {
-  if (products.some((product) => product.start_url === page)) return true;
-  if (!/^\/(?![/\\])[^\\\p{Cc}]*$/u.test(page)) return false;
-  return URL.canParse(page, proxyUrl) && new URL(page, proxyUrl).origin === new URL(proxyUrl).origin;
-}
-
 function declaredAttributes(product: Product, given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [id, value] of Object.entries(given)) {
     const declared = product.attributes.find((one) => one.id === id);
-    if (declared === undefined) throw new AppError('invalid_request', `attributes.${id}: this product does not ask for that.`);
-    if (value.length > declared.max_length) {
-      throw new AppError('invalid_request', `attributes.${id}: at most ${declared.max_length} characters.`);
-    }
+    if (declared === undefined) throw refused(`attributes.${id}`, 'this product does not ask for that.');
+    if (value.length > declared.max_length) throw refused(`attributes.${id}`, `at most ${declared.max_length} characters.`);
   }
   const missing = product.attributes.find((one) => one.required && !given[one.id]?.trim());
-  if (missing !== undefined) throw new AppError('invalid_request', `attributes.${missing.id}: is required.`);
+  if (missing !== undefined) throw refused(`attributes.${missing.id}`, 'is required.');
   return given;
 }
 
@@ -90,13 +80,15 @@ function declaredConsents(
 ): readonly { id: string; version: string }[] {
   for (const one of given) {
     const declared = product.consents.find((consent) => consent.id === one.id);
-    if (declared === undefined) throw new AppError('invalid_request', `consents.${one.id}: this product does not ask for that.`);
-    if (declared.version !== one.version) {
-      throw new AppError('invalid_request', `consents.${one.id}: version ${declared.version} is the current one.`);
-    }
+    if (declared === undefined) throw refused(`consents.${one.id}`, 'this product does not ask for that.');
+    if (declared.version !== one.version) throw refused(`consents.${one.id}`, `version ${declared.version} is the current one.`);
   }
-  if (new Set(given.map((one) => one.id)).size !== given.length) throw new AppError('invalid_request', 'consents: each at most once.');
+  if (new Set(given.map((one) => one.id)).size !== given.length) throw refused('consents', 'each at most once.');
   const missing = product.consents.find((one) => one.required && !given.some((consent) => consent.id === one.id));
-  if (missing !== undefined) throw new AppError('invalid_request', `consents.${missing.id}: is required.`);
+  if (missing !== undefined) throw refused(`consents.${missing.id}`, 'is required.');
   return given;
+}
+
+function refused(field: string, words: string): AppError {
+  return new AppError('invalid_request', `${field}: ${words}`, { field });
 }

@@ -22,8 +22,6 @@ export interface NewRegistration {
   product: string;
   address: string;
   userId: string;
-  firstName: string | null;
-  lastName: string | null;
   locale: string;
   trialAppId: string;
   trialEndsAt: Date;
@@ -55,8 +53,6 @@ export async function insertRegistration(trx: Trx, registration: NewRegistration
       product: registration.product,
       address: registration.address,
       user_id: registration.userId,
-      first_name: registration.firstName,
-      last_name: registration.lastName,
       locale: registration.locale,
       trial_app_id: registration.trialAppId,
       trial_ends_at: registration.trialEndsAt,

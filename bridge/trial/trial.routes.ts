@@ -5,7 +5,7 @@ import { requestIdOf } from '../../platform/http.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db } from '../db/schema.ts';
-import { clientAddress } from '../http/client-address.ts';
+import { clientAddress } from '../../platform/client-address.ts';
 import { preflight, restrictOrigin } from '../http/cors.ts';
 import { chooseLocale } from '../http/locale.ts';
 import { route, type Route } from '../http/route.ts';
@@ -61,18 +61,20 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       aliases: ['/api/legacy/trial/register'],
       summary: 'Ask for an invitation to a free trial, sent by mail. The answer is the same whoever the address belongs to.',
       caller: 'anybody',
+      step: 'register',
       before: preflight(products),
       body: registerBody,
       status: 202,
       reply: registerAnswer,
-      problems: ['rate_limited'],
-      answer: async ({ body, req, res }) => {
+      problems: ['rate_limited', 'unauthorized'],
+      answer: async ({ body, req, res, outcome }) => {
         restrictOrigin(res, req.headers.origin, findProduct(products, body.product)?.origins ?? []);
         await register(db, using, body, {
           clientAddress: await clientAddressOf(using, req, res),
           requestId: requestIdOf(res),
           locale: (product) => chooseLocale(using.locales, body.locale, req.headers['accept-language'], product.locale),
         });
+        outcome('accepted');
         return ACCEPTED;
       },
     }),
@@ -81,33 +83,48 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       path: '/api/trial/verify',
       summary: 'Whether an invitation can be used, and whose it is. Looking never uses it up.',
       caller: keycloakStep,
+      step: 'verify',
       body: verifyBody,
       status: 200,
       reply: verifyAnswer,
       problems: [],
-      answer: async ({ body }) => verifyToWire(await verify(db, clock, body.token), clock),
+      answer: async ({ body, outcome }) => {
+        const looked = await verify(db, clock, body.token);
+        outcome(looked.valid ? 'valid' : looked.reason);
+        return verifyToWire(looked, clock);
+      },
     }),
     route({
       method: 'post',
       path: '/api/trial/creation',
       summary: 'Reserve an invitation for a user that Keycloak is about to commit, and provision the trial.',
       caller: keycloakStep,
+      step: 'creation',
       body: creationBody,
       status: 200,
       reply: creationAnswer,
       problems: ['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'],
-      answer: async ({ body }) => creationToWire(await create(db, using, body), clock),
+      answer: async ({ body, outcome }) => {
+        const creation = await create(db, using, body);
+        outcome(creation.way);
+        return creationToWire(creation, clock);
+      },
     }),
     route({
       method: 'post',
       path: '/api/trial/creation/outcome',
       summary: "How Keycloak's transaction ended. Best effort: what is missed, a job finds out.",
       caller: keycloakStep,
+      step: 'outcome',
       body: outcomeBody,
       status: 200,
       reply: outcomeAnswer,
       problems: [],
-      answer: async ({ body }) => ({ result: await takeOutcome(db, clock, body) }),
+      answer: async ({ body, outcome }) => {
+        const result = await takeOutcome(db, clock, body);
+        outcome(result);
+        return { result };
+      },
     }),
     route({
       method: 'get',
@@ -118,7 +135,11 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       status: 200,
       reply: infosAnswer,
       problems: [],
-      answer: async ({ query }) => infosToWire(await readInfos(db, using, query), clock),
+      answer: async ({ query, outcome }) => {
+        const infos = await readInfos(db, using, query);
+        outcome(infos?.state ?? 'no_trial');
+        return infosToWire(infos, clock);
+      },
     }),
     route({
       method: 'post',
@@ -139,6 +160,5 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
 
 async function clientAddressOf(using: TrialRoutesUsing, req: Request, res: Response): Promise<string> {
   const believed = await using.guard.isFrom(using.proxyClientId, req, res);
-  const forwardedFor = req.headers['x-forwarded-for'];
-  return clientAddress(req.socket.remoteAddress ?? '', forwardedFor?.toString(), using.trustedProxies, believed);
+  return clientAddress(req, using.trustedProxies, believed);
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { LONGEST_NEXT_PAGE } from '../../platform/next-page.ts';
 
-const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
+// Spelled out: \p{Cc} says nothing to most readers of a JSON schema.
+// oxlint-disable-next-line no-control-regex
+const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const MAX_TOKEN_LENGTH = 2_048;
 
 const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
@@ -17,7 +20,7 @@ export const registerBody = z.strictObject({
   lastname: line(200).optional(),
   company: line(200).optional(),
   locale: locale.optional(),
-  next_page: z.string().max(1024).optional().meta({ description: 'A path of the proxy, or a start_url of a product' }),
+  next_page: z.string().max(LONGEST_NEXT_PAGE).optional().meta({ description: 'A path of the proxy, or a start_url of a product' }),
   attributes: z.record(line(32), line(2000)).optional(),
   consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
 });
@@ -33,7 +36,12 @@ export const verifyAnswer = z.union([
     locale: z.string(),
     expires_at: epochSeconds,
   }),
-  z.strictObject({ valid: z.literal(false), reason: z.enum(['unknown', 'expired', 'revoked', 'spent']) }),
+  z.strictObject({
+    valid: z.literal(false),
+    reason: z.enum(['unknown', 'expired', 'revoked', 'spent']),
+    product: z.string().optional(),
+    username: z.string().optional(),
+  }),
 ]);
 
 export const creationBody = z.strictObject({
@@ -41,6 +49,7 @@ export const creationBody = z.strictObject({
   username: line(320).min(1),
   user_id: userId,
   attempt_id: attemptId,
+  // The names that were typed: Keycloak keeps them.
   first_name: line(255).optional(),
   last_name: line(255).optional(),
   locale: locale.optional(),

@@ -8,7 +8,11 @@ import type { verify } from './verify.service.ts';
 
 /** What leaves for Keycloak. Instants go through `toReal`: Keycloak compares with a clock of its own. */
 export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: Clock): z.input<typeof verifyAnswer> {
-  if (!looked.valid) return looked;
+  if (!looked.valid) {
+    const { reason, invitation } = looked;
+    if (invitation === undefined) return { valid: false, reason };
+    return { valid: false, reason, product: invitation.product, ...(reason === 'spent' ? { username: invitation.address } : {}) };
+  }
   const { invitation } = looked;
   return {
     valid: true,

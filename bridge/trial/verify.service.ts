@@ -1,7 +1,7 @@
 import type { Clock } from '../../platform/clock.ts';
+import { hashToken } from '../../platform/token.ts';
 import type { Db } from '../db/schema.ts';
 import { findInvitation, type Invitation } from './invitation.store.ts';
-import { hashToken } from './token.ts';
 
 export type Unusable = 'unknown' | 'expired' | 'revoked' | 'spent';
 
@@ -17,9 +17,9 @@ export async function verify(
   db: Db,
   clock: Clock,
   token: string,
-): Promise<{ valid: true; invitation: Invitation } | { valid: false; reason: Unusable }> {
+): Promise<{ valid: true; invitation: Invitation } | { valid: false; reason: Unusable; invitation: Invitation | undefined }> {
   const invitation = await findInvitation(db, hashToken(token));
   const reason = unusable(invitation, clock.now());
-  if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown' };
+  if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown', invitation };
   return { valid: true, invitation };
 }

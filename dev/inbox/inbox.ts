@@ -12,6 +12,8 @@ export interface InboxOptions {
   smtpPort: number;
   /** Without it there is no page. */
   httpPort?: number;
+  /** The SMTP code by which a recipient is refused; all others are taken. */
+  refuseRecipient?: ((address: string) => number | undefined) | undefined;
 }
 
 export interface Inbox {
@@ -37,6 +39,10 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     disabledCommands: ['AUTH', 'STARTTLS'],
     size: LARGEST_MESSAGE_BYTES,
     disableReverseLookup: true,
+    onRcptTo: ({ address }, _session, done) => {
+      const responseCode = options.refuseRecipient?.(address);
+      done(responseCode === undefined ? null : Object.assign(new Error('Not for this recipient'), { responseCode }));
+    },
     onData: (stream, session, done) => {
       const { mailFrom, rcptTo } = session.envelope;
       const envelope = { from: mailFrom ? mailFrom.address : '', to: rcptTo.map((one) => one.address) };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
-import { AppError } from '../../platform/problem.ts';
+import { AppError, type Problem } from '../../platform/problem.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Provider } from '../provider/provider.ts';
 
@@ -31,7 +31,7 @@ export interface SignUp {
   consents?: { id: string; version: string }[];
 }
 
-/** `refused`: the bridge names the field first in its detail. */
+/** `refused`: `field` where the bridge means one. */
 export type SignUpAnswer =
   | { outcome: 'accepted' }
   | { outcome: 'refused'; field: string | undefined }
@@ -125,15 +125,14 @@ function signUpAnswer(answer: unknown): SignUpAnswer {
   const { status, headers, body } = answer as Answer;
   if (status === 202) return { outcome: 'accepted' };
   if (status === 429) return { outcome: 'limited', retryAfterSeconds: Math.max(1, Number(headers['retry-after']) || 60) };
-  if (status >= 400 && status < 500 && status !== 401 && status !== 403) return { outcome: 'refused', field: fieldNamedIn(body) };
+  if (status >= 400 && status < 500 && status !== 401 && status !== 403) return { outcome: 'refused', field: fieldIn(body) };
   return { outcome: 'unavailable', cause: new Error(`register answered ${status}`) };
 }
 
-/** `username: must be …` → `username`. */
-function fieldNamedIn(body: Buffer): string | undefined {
+function fieldIn(body: Buffer): string | undefined {
   try {
-    const { detail } = JSON.parse(body.toString('utf8')) as { detail?: unknown };
-    return /^([a-z_]+(?:\.[a-z0-9-]+)?): /.exec(String(detail))?.[1];
+    const { field } = JSON.parse(body.toString('utf8')) as Partial<Problem>;
+    return typeof field === 'string' ? field : undefined;
   } catch {
     return undefined;
   }

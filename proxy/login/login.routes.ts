@@ -1,9 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { logOf, requestIdOf } from '../../platform/http.ts';
+import { nextPage } from '../../platform/next-page.ts';
 import { AppError } from '../../platform/problem.ts';
 import { readCookies } from '../cookie.ts';
-import { nextPage } from '../next-page.ts';
-import { languageOf, showNotice, text, translateFor, type Notice, type Showing } from '../pages/show.ts';
+import { keepLanguage, languageOf, showNotice, text, translateFor, type Notice, type Showing } from '../pages/show.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { currentSession } from '../session/session.service.ts';
 import {
@@ -41,7 +41,10 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
     parts.meter.login(started.location instanceof AppError ? 'unreachable' : 'started');
     for (const id of started.dropped) res.append('Set-Cookie', parts.cookies.clear(parts.cookies.login(id)));
     res.append('Set-Cookie', parts.cookies.set(parts.cookies.login(started.id), started.binding, LOGIN_LIFETIME_SECONDS));
-    if (!(started.location instanceof AppError)) return res.redirect(req.method === 'POST' ? 303 : 302, started.location.href);
+    if (!(started.location instanceof AppError)) {
+      keepLanguage(parts, req, res, language);
+      return res.redirect(req.method === 'POST' ? 303 : 302, started.location.href);
+    }
     logOf(res).error({ err: started.location }, 'sign-in service is out of reach');
     const t = translateFor(parts, req);
     const again = wish.invitationToken === undefined ? loginPath(wish.nextPage) : undefined;

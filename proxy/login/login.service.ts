@@ -1,6 +1,6 @@
 import { AppError } from '../../platform/problem.ts';
+import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, type Cookies } from '../cookie.ts';
-import { hashOf, matches, newHandle } from '../handle.ts';
 import type { Identity, LoginChecks, Provider, Tokens } from '../provider/provider.ts';
 import { openSession, type Session, type SessionKeeping } from '../session/session.service.ts';
 import {
@@ -63,17 +63,16 @@ export function isInvitation(token: string): boolean {
 /** A transaction of its own for every login, so that several tabs don't disturb each other. */
 export async function startLogin(parts: LoginParts, wish: LoginWish, cookies: Cookies): Promise<StartedLogin> {
   const checks = parts.provider.newChecks();
-  const stateHash = hashOf(checks.state);
+  const stateHash = hashToken(checks.state);
   const id = stateHash.toString('base64url').slice(0, ID_LENGTH);
-  const binding = newHandle();
+  const binding = newToken();
   const invitation = wish.invitationToken === undefined ? undefined : { invitation_token: wish.invitationToken, prompt: 'create' };
   const now = parts.clock.now();
   const dropped = (await loginsOf(parts, cookies)).slice(LOGINS_PER_BROWSER - 1).map((login) => login.id);
   await deleteLogins(parts.db, dropped);
-  await insertLogin(parts.db, {
+  await insertLogin(parts.db, stateHash, {
     id,
-    stateHash,
-    bindingHash: hashOf(binding),
+    bindingHash: hashToken(binding),
     sealed: parts.seal.seal('login', { checks, invitationToken: wish.invitationToken, nextPage: wish.nextPage } satisfies Sealed),
     hasInvitation: invitation !== undefined,
     createdAt: now,
@@ -115,7 +114,7 @@ export type FinishedLogin =
 
 export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: Cookies, current: Session | undefined): Promise<FinishedLogin> {
   const state = callbackUrl.searchParams.get('state') ?? '';
-  const id = hashOf(state).toString('base64url').slice(0, ID_LENGTH);
+  const id = hashToken(state).toString('base64url').slice(0, ID_LENGTH);
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === id);
   const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
   if (!login || !sealed || !(await takeLogin(parts.db, id, parts.clock.now()))) {
@@ -167,7 +166,7 @@ export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Prom
 /** Transactions whose cookie this browser really holds, newest first. */
 async function loginsOf(parts: LoginParts, cookies: Cookies): Promise<LoginTransaction[]> {
   const logins = await findLogins(parts.db, parts.cookies.loginIds(cookies));
-  return logins.filter((login) => matches(onlyCookie(cookies, parts.cookies.login(login.id)), login.bindingHash));
+  return logins.filter((login) => matchesToken(onlyCookie(cookies, parts.cookies.login(login.id)), login.bindingHash));
 }
 
 /** JSON has no dates. */

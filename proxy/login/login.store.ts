@@ -3,7 +3,6 @@ import type { Tables } from '../db/tables.ts';
 
 export interface LoginTransaction {
   id: string;
-  stateHash: Buffer;
   bindingHash: Buffer;
   sealed: string;
   hasInvitation: boolean;
@@ -16,12 +15,12 @@ export interface LoginTransaction {
 type Db = Kysely<Tables>;
 type Row = Tables['proxy.login_transaction'];
 
-export async function insertLogin(db: Db, login: LoginTransaction): Promise<void> {
+export async function insertLogin(db: Db, stateHash: Buffer, login: LoginTransaction): Promise<void> {
   await db
     .insertInto('proxy.login_transaction')
     .values({
       id: login.id,
-      state_hash: login.stateHash,
+      state_hash: stateHash,
       binding_hash: login.bindingHash,
       sealed: login.sealed,
       has_invitation: login.hasInvitation,
@@ -88,7 +87,6 @@ export async function deleteExpiredLogins(db: Db, now: Date): Promise<void> {
 function toLogin(row: Row): LoginTransaction {
   return {
     id: row.id,
-    stateHash: row.state_hash,
     bindingHash: row.binding_hash,
     sealed: row.sealed,
     hasInvitation: row.has_invitation,

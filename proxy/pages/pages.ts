@@ -77,21 +77,6 @@ function asset(file: string): Asset {
   return { body, version, type: TYPES[file.split('.').at(-1) ?? ''] ?? 'application/octet-stream', url: `/trial/assets/${file}?v=${version}` };
 }
 
-/** Codes of an Accept-Language header, most wanted first. */
-export function acceptedLanguages(header: string | undefined): string[] {
-  return (header ?? '')
-    .slice(0, 500)
-    .split(',')
-    .map((item) => {
-      const [code = '', ...parameters] = item.trim().split(';');
-      const weight = parameters.map((one) => /^\s*q=([\d.]+)$/.exec(one)?.[1]).find(Boolean);
-      return { code: code.trim(), weight: weight === undefined ? 1 : Number(weight) };
-    })
-    .filter(({ code, weight }) => /^[A-Za-z-]{2,35}$/.test(code) && weight > 0)
-    .sort((one, other) => other.weight - one.weight)
-    .map(({ code }) => code);
-}
-
 /** "2 minutes", in the person's language. */
 export function waitInWords(seconds: number, language: string): string {
   const [amount, unit] = seconds < 90 ? [Math.max(1, seconds), 'second'] : seconds < 5400 ? [Math.ceil(seconds / 60), 'minute'] : [Math.ceil(seconds / 3600), 'hour'];

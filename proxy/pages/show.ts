@@ -1,9 +1,10 @@
 import type { Request, Response } from 'express';
+import { acceptedLanguages } from '../../platform/locale.ts';
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { requestIdOf } from '../../platform/http.ts';
+import { pathOf } from '../../platform/request-target.ts';
 import { onlyCookie, readCookies, type CookieJar } from '../cookie.ts';
-import { pathOf } from '../request-target.ts';
-import { acceptedLanguages, type Pages, type Translate } from './pages.ts';
+import type { Pages, Translate } from './pages.ts';
 
 const LANGUAGE_COOKIE_SECONDS = 365 * 24 * 3600;
 /** What a page's link to another language keeps of its address. Never a token, code or state: they stay off pages. */
@@ -54,6 +55,12 @@ export function languageOf({ pages, cookies, products }: Showing, req: Request, 
   return pages.choose([...chosen, onlyCookie(readCookies(req.headers.cookie), cookies.language), ...acceptedLanguages(req.headers['accept-language']), product.locale]);
 }
 
+/** What was chosen by `?lang=` or by the switch is the language of later pages too. */
+export function keepLanguage({ cookies }: Showing, req: Request, res: Response, language: string): void {
+  const chosen = text(((req.body ?? {}) as Record<string, unknown>)['switch_lang']) ?? text(req.query['lang']);
+  if (chosen === language) res.append('Set-Cookie', cookies.set(cookies.language, language, LANGUAGE_COOKIE_SECONDS));
+}
+
 export function translateFor(showing: Showing, req: Request, product?: Product): Translate {
   return showing.pages.translate(languageOf(showing, req, product));
 }
@@ -61,9 +68,8 @@ export function translateFor(showing: Showing, req: Request, product?: Product):
 export function show(showing: Showing, req: Request, res: Response, page: Page): void {
   const product = page.product ?? findProduct(showing.products, text(req.query['product'])) ?? showing.products[0];
   const language = languageOf(showing, req, product);
-  const chosen = text(((req.body ?? {}) as Record<string, unknown>)['switch_lang']) ?? text(req.query['lang']);
   if (page.tokenFree) res.set('Referrer-Policy', 'same-origin');
-  if (chosen === language) res.append('Set-Cookie', showing.cookies.set(showing.cookies.language, language, LANGUAGE_COOKIE_SECONDS));
+  keepLanguage(showing, req, res, language);
   const html = showing.pages.render(page.template, language, {
     title: page.title,
     product: product.name,

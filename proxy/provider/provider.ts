@@ -93,7 +93,7 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
         code_challenge_method: 'S256',
         ...extra,
       };
-      if (!pushed) return oidc.buildAuthorizationUrl(client, parameters);
+      if (!pushed) return invitationAddress(oidc.buildAuthorizationUrl(client, parameters), keycloak.invitationEndpoint);
       return oidc.buildAuthorizationUrlWithPAR(client, parameters).catch((error: unknown) => {
         throw unreachable(error);
       });
@@ -132,6 +132,11 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
       await discover();
     },
   };
+}
+
+function invitationAddress(url: URL, endpoint: 'auth' | 'registrations'): URL {
+  if (endpoint === 'registrations' && url.searchParams.get('prompt') === 'create') url.pathname = url.pathname.replace(/\/auth$/, '/registrations');
+  return url;
 }
 
 /** Dials the internal address for what the metadata calls by its public one, and nothing else. */

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../platform/clock.ts';
+import { hashToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, readCookies, type CookieJar } from '../cookie.ts';
 import type { Tables } from '../db/tables.ts';
-import { hashOf, newHandle } from '../handle.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { countSessions, deleteEndedSessions, deleteSessions, findSession, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
@@ -30,7 +30,7 @@ export interface SessionKeeping {
 export async function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> {
   const id = onlyCookie(readCookies(cookieHeader), keeping.cookies.session);
   if (!id) return undefined;
-  const stored = await findSession(keeping.db, hashOf(id));
+  const stored = await findSession(keeping.db, hashToken(id));
   if (!stored) return undefined;
   const now = keeping.clock.now();
   if (now >= endOf(stored, stored.lastSeenAt, keeping)) return undefined;
@@ -45,9 +45,9 @@ export async function openSession(keeping: SessionKeeping, identity: Identity, t
   const absoluteEnd = now.getTime() + keeping.limits.absoluteMilliseconds;
   const endsAt = new Date(Math.min(absoluteEnd, identity.trial?.accessUntil.getTime() ?? absoluteEnd));
   if (endsAt <= now) return undefined;
-  const id = newHandle();
+  const id = newToken();
   await keeping.db.transaction().execute(async (trx) => {
-    await insertSession(trx, { ...identity, idHash: hashOf(id), sealedTokens: keeping.seal.seal('session', tokens), createdAt: now, lastSeenAt: now, endsAt });
+    await insertSession(trx, { ...identity, idHash: hashToken(id), sealedTokens: keeping.seal.seal('session', tokens), createdAt: now, lastSeenAt: now, endsAt });
     if (!replaced) return;
     if (replaced.sub === identity.sub) await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));
     else await deleteSessions(trx, replaced.idHash, replaced.sid);

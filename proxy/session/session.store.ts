@@ -69,6 +69,16 @@ export async function deleteSessions(db: Db, idHash: Buffer, sid: string | null)
     .execute();
 }
 
+export async function countSessions(db: Db, endingAfter: Date, seenAfter: Date): Promise<number> {
+  const { count } = await db
+    .selectFrom('proxy.session')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('ends_at', '>', endingAfter)
+    .where('last_seen_at', '>', seenAfter)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: Date): Promise<void> {
   await db
     .deleteFrom('proxy.session')

@@ -1,12 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { BlockList } from 'node:net';
 import { logOf, requestIdOf } from '../../platform/http.ts';
+import { nextPage } from '../../platform/next-page.ts';
 import { AppError, toProblem } from '../../platform/problem.ts';
 import { findProduct, type Product } from '../../platform/products.ts';
 import type { Bridge, Caller } from '../bridge/bridge.ts';
-import { clientAddress } from '../client-address.ts';
+import { clientAddress } from '../../platform/client-address.ts';
 import { onlyCookie, readCookies } from '../cookie.ts';
-import { nextPage } from '../next-page.ts';
 import { waitInWords } from '../pages/pages.ts';
 import { languageOf, show, showNotice, text, translateFor, type Showing } from '../pages/show.ts';
 import type { Seal } from '../seal.ts';

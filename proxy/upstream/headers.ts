@@ -13,19 +13,13 @@ export interface Passage {
   requestId: string;
   /** The only host that the app hears of; what the request says is not passed on (SECURITY.md 10). */
   public: { host: string; protocol: string };
+  /** Hears when the app begins to answer. */
+  onAnswer?: () => void;
 }
 
 /** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
 export function headersForApp(raw: readonly string[], identity: Identity, passage: Passage): string[] {
-  const named = connectionNames(raw);
-  const headers: string[] = [];
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at] ?? '';
-    const value = raw[at + 1] ?? '';
-    const lower = name.toLowerCase();
-    if (lower === 'host' || lower === 'cookie' || HOP_BY_HOP.has(lower) || named.has(lower) || isSpoofable(lower)) continue;
-    headers.push(name, value);
-  }
+  const headers = endToEnd(raw, (lowerName) => lowerName !== 'host' && lowerName !== 'cookie' && !isSpoofable(lowerName));
   const cookie = withoutOwnCookies(allValues(raw, 'cookie').join('; '));
   if (cookie !== undefined) headers.push('Cookie', cookie);
   const ours = {
@@ -45,15 +39,17 @@ export function headersForApp(raw: readonly string[], identity: Identity, passag
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
 export function headersFromApp(raw: readonly string[]): string[] {
+  return endToEnd(raw, (lowerName, value) => lowerName !== 'x-request-id' && !(lowerName === 'set-cookie' && setsOwnCookie(value)));
+}
+
+/** What is not for one hop, and passes. */
+function endToEnd(raw: readonly string[], passes: (lowerName: string, value: string) => boolean): string[] {
   const named = connectionNames(raw);
   const headers: string[] = [];
   for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at] ?? '';
-    const value = raw[at + 1] ?? '';
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || named.has(lower) || lower === 'x-request-id') continue;
-    if (lower === 'set-cookie' && setsOwnCookie(value)) continue;
-    headers.push(name, value);
+    const [name = '', value = ''] = [raw[at], raw[at + 1]];
+    const lowerName = name.toLowerCase();
+    if (!HOP_BY_HOP.has(lowerName) && !named.has(lowerName) && passes(lowerName, value)) headers.push(name, value);
   }
   return headers;
 }

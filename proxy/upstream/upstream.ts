@@ -1,4 +1,3 @@
-import { PassThrough } from 'node:stream';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, Pool, type Dispatcher } from 'undici';
 import { AppError } from '../../platform/problem.ts';
@@ -26,12 +25,11 @@ export function createUpstream(appUrl: string, limits: { firstByteMilliseconds?:
   return {
     pass: (req, res, identity, passage) =>
       new Promise((settle) => {
-        // undici destroys a body that it can't send; destroying req would cut the connection before our 502.
         const options: Dispatcher.DispatchOptions = {
           method: req.method ?? 'GET',
           path: req.url ?? '/',
           headers: headersForApp(req.rawHeaders, identity, passage),
-          body: hasBody(req) ? req.pipe(new PassThrough()) : null,
+          body: hasBody(req) ? req : null,
         };
         try {
           pool.dispatch(options, answerTo(res, passage, settle));
@@ -56,6 +54,7 @@ function answerTo(res: ServerResponse, passage: Passage, settle: (error?: AppErr
     },
     onResponseStart: (controller, status, _headers, statusMessage) => {
       if (status < 200) return;
+      passage.onAnswer?.();
       res.writeHead(status, statusMessage ?? '', [...headersFromApp(rawPairs(controller.rawHeaders)), 'X-Request-Id', passage.requestId]);
       res.on('drain', () => controller.resume());
     },

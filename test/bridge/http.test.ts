@@ -48,6 +48,17 @@ describe('a request that is not well-formed', () => {
   });
 });
 
+/** The same that much later by the real clock. */
+async function seconds<T>(later: number, work: () => Promise<T>): Promise<T> {
+  const original = Date.now;
+  Date.now = () => original() + later * 1000;
+  try {
+    return await work();
+  } finally {
+    Date.now = original;
+  }
+}
+
 describe('what the bridge says of itself', () => {
   test('the OpenAPI document names every route with its answers', async () => {
     const { body } = await bridge.send('/openapi.json', { method: 'GET' });
@@ -63,6 +74,7 @@ describe('what the bridge says of itself', () => {
       '/api/trial/verify',
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415']);
+    expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '429']);
     expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
     expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);
   });
@@ -74,9 +86,10 @@ describe('what the bridge says of itself', () => {
   test('/readyz: each dependency', async () => {
     const { status, body } = await bridge.send('/readyz', { method: 'GET' });
     const up = { state: 'up', required: true };
+    const optional = { state: 'up', required: false };
     expect([status, body]).toEqual([
       200,
-      { status: 'ready', dependencies: { postgres: up, keycloak_keys: up, worker: up, smtp: { state: 'up', required: false } } },
+      { status: 'ready', dependencies: { postgres: up, keycloak_keys: up, keycloak: optional, worker: up, smtp: optional } },
     ]);
   });
 
@@ -85,6 +98,28 @@ describe('what the bridge says of itself', () => {
     const { status, body } = await own.send('/readyz', { method: 'GET' });
     await own.close();
     expect([status, body['status']]).toEqual([200, 'degraded']);
+  });
+
+  test("/readyz while Keycloak does not let the bridge's account in: degraded, found out with one sign-in for many questions", async () => {
+    const own = await openBridge({ realAccounts: true });
+    own.realm.letIn(false);
+    const answers = [];
+    for (let asked = 0; asked < 3; asked += 1) answers.push(await own.send('/readyz', { method: 'GET' }));
+    const signIns = own.realm.signIns();
+    own.realm.letIn(true);
+    const later = await seconds(6, () => own.send('/readyz', { method: 'GET' }));
+    await own.close();
+    expect(answers.map(({ status, body }) => [status, body['status']])).toEqual([200, 200, 200].map((status) => [status, 'degraded']));
+    expect(answers[0]?.body['dependencies']).toMatchObject({ keycloak: { state: 'down', required: false }, keycloak_keys: { state: 'up' } });
+    expect(signIns).toBe(1);
+    expect(later.body['status']).toBe('ready');
+  });
+
+  test('/readyz when the keys of the realm were last read too long ago: degraded', async () => {
+    expect((await seconds(240, () => bridge.send('/readyz', { method: 'GET' }))).body['status']).toBe('ready');
+    const { status, body } = await seconds(360, () => bridge.send('/readyz', { method: 'GET' }));
+    expect([status, body['status']]).toEqual([200, 'degraded']);
+    expect(body['dependencies']).toMatchObject({ keycloak: { state: 'down' } });
   });
 
   test('/readyz before the keys of the realm were read: unready', async () => {

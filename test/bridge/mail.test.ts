@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { SMTPServer } from 'smtp-server';
-import { CONTACT_URL, creationOf, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
+import { addJob } from '../../bridge/db/job.ts';
+import { CONTACT_URL, creationOf, eventually, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
 
 const MINUTE = 60;
 const DAY = 86_400;
@@ -105,7 +106,7 @@ describe('which mail is sent', () => {
     await register();
     expect(lastMail().subject).toBe('Welcome back to Vestibule sample app');
     expect(lastMail().links).toContain(`${PROXY_URL}/api/login?lang=en`);
-    expect(lastMail().links).toContain('http://keycloak.test/realms/vestibule/login-actions/reset-credentials?client_id=vestibule-proxy&kc_locale=en');
+    expect(lastMail().links).toContain('http://keycloak.test/realms/vestibule/login-actions/reset-credentials?client_id=vestibule-proxy&redirect_uri=http%3A%2F%2Fproxy.test%2Fapi%2Flogin&kc_locale=en');
     expect(lastMail().text).not.toContain('invitation_token');
   });
 
@@ -155,6 +156,28 @@ describe('which mail is sent', () => {
   });
 });
 
+describe('a sign-up request', () => {
+  test('is settled once, with one mail, however many runs of its job meet', async () => {
+    const gate = Promise.withResolvers<void>();
+    let waiting = 0;
+    const findByAddress = async () => {
+      waiting += 1;
+      await gate.promise;
+      return undefined;
+    };
+    const own = await openBridge({ env: { MAIL_LIMIT_SECONDS_BETWEEN: '0' }, accounts: { findByAddress, findById: findByAddress, check: async () => {} } });
+    await own.send('/api/trial/register', { body: { username: address } });
+    const { id } = await own.db.selectFrom('bridge.sign_up_request').select('id').executeTakeFirstOrThrow();
+    for (let run = 1; run < 4; run += 1) await addJob(own.db, 'send_invitation', { sign_up_request_id: id });
+    await eventually(async () => waiting === 4);
+    gate.resolve();
+    await own.settled();
+    const mails = await own.db.selectFrom('bridge.mail').select('kind').execute();
+    await own.close();
+    expect(mails).toEqual([{ kind: 'invitation' }]);
+  });
+});
+
 describe('the limits of a mailbox', () => {
   test('are a minute between two mails and five a day, answered like any other request', async () => {
     for (const seconds of [0, 59, 1, 60, 60, 60, 60]) {
@@ -189,7 +212,7 @@ describe('"this wasn\'t me" (SECURITY.md 12)', () => {
     const [token, disowning] = [tokenOf(), notMe()];
     const posted = [await bridge.asProxy('/api/trial/not-me', { token: disowning }), await bridge.asProxy('/api/trial/not-me', { token: disowning })];
     expect(posted.map((answer) => answer.status)).toEqual([200, 200]);
-    expect((await bridge.asStep('/api/trial/verify', { token })).body).toEqual({ valid: false, reason: 'revoked' });
+    expect((await bridge.asStep('/api/trial/verify', { token })).body).toEqual({ valid: false, reason: 'revoked', product: 'app' });
     bridge.clock.pass(DAY);
     await register();
     expect(mailsTo(address)).toHaveLength(1);

@@ -95,6 +95,20 @@ describe('register', () => {
     expect([answer.status, answer.body['code']]).toEqual([400, 'invalid_request']);
   });
 
+  test.each<[string, object]>([
+    ['username', { username: 'ada' }],
+    ['username', { username: ['ada@example.com'] }],
+    ['product', { product: 'nothing' }],
+    ['firstname', { firstname: 'A'.repeat(201) }],
+    ['next_page', { next_page: '/api/logout' }],
+    ['attributes.team', { attributes: {} }],
+    ['attributes.shoe', { attributes: { ...asked.attributes, shoe: '42' } }],
+    ['consents.terms', { consents: [] }],
+  ])('a refusal names its field: %s', async (field, body) => {
+    const answer = await register(bridge, { username: newAddress(), ...asked, ...body });
+    expect([answer.status, answer.body['field']]).toEqual([400, field]);
+  });
+
   describe('from a browser of another origin', () => {
     const origin = 'https://www.example.com';
 
@@ -107,8 +121,9 @@ describe('register', () => {
 
     test.each(['https://evil.example', 'https://www.example.com.evil.example', 'http://www.example.com', 'null'])('gives %s no permission', async (other) => {
       for (const method of ['OPTIONS', 'POST']) {
-        const answer = await bridge.send(REGISTER, { method, headers: { origin: other } });
-        expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+        const body = method === 'POST' ? { username: newAddress(), ...asked } : undefined;
+        const answer = await bridge.send(REGISTER, { method, body, headers: { origin: other, 'access-control-request-method': 'POST' } });
+        expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([method === 'POST' ? 202 : 204, null]);
       }
     });
 
@@ -160,6 +175,20 @@ describe('the limits of register', () => {
     expect(refused(await attempts(12, () => ({ authorization, 'x-forwarded-for': `192.0.2.${(client += 1)}` })))).toBe(expected);
   });
 
+  test.each<[string, (one: TestBridge) => Promise<string> | string]>([
+    ['has expired', (one) => one.realm.serviceToken('vestibule-proxy', 'trial-manage', { exp: Math.floor(Date.now() / 1000) - 1 })],
+    ['is signed by an unknown key', (one) => one.realm.stepToken({ azp: 'vestibule-proxy' }, { kid: 'nobody' })],
+    ['is none', () => 'let-me-in'],
+  ])('are not applied to a caller whose token %s: it gets 401 and may renew it', async (_name, token) => {
+    bridge = await openBridge();
+    const username = newAddress();
+    const answer = await register(bridge, { username }, { authorization: `Bearer ${await token(bridge)}`, 'x-forwarded-for': '192.0.2.1' });
+    expect([answer.status, answer.body['code']]).toEqual([401, 'unauthorized']);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    expect(await requestOf(bridge, username)).toBeUndefined();
+  });
+
   test('count an IPv6 client by its /64 (SECURITY.md 11)', async () => {
     bridge = await openBridge({ env: { TRUSTED_PROXIES: '127.0.0.1' } });
     let client = 0;
@@ -195,7 +224,7 @@ function heldAccounts() {
     await gate.promise;
     return username === known ? { id: 'known', username, emailVerified: true, stamps: [] } : undefined;
   };
-  return { known, go: gate.resolve, accounts: { findByAddress, findById: async () => undefined } };
+  return { known, go: gate.resolve, accounts: { findByAddress, findById: async () => undefined, check: async () => {} } };
 }
 
 /** Every statement that reaches Postgres meanwhile, but for those of the job worker and its waiting job. */

@@ -13,6 +13,7 @@ afterAll(() => bridge.close());
 const now = () => Math.floor(Date.now() / 1000);
 const call = (token: string | undefined, path = '/api/trial/verify') =>
   bridge.send(path, { body: { token: 'x' }, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
+const skews = () => bridge.log().match(/(?<="skew_seconds":)-?\d+/g)?.map(Number) ?? [];
 const changed = (claims: Claims) => () => bridge.realm.stepToken(claims);
 
 async function unsigned(): Promise<string> {
@@ -84,6 +85,27 @@ describe('a call of a step', () => {
     const before = bridge.realm.requests();
     await Promise.all(Array.from({ length: 20 }, () => call(token)));
     expect(bridge.realm.requests()).toBe(before);
+  });
+});
+
+describe('a clock that differs is named in the log', () => {
+  test.each([
+    ['ahead', 120],
+    ['behind', -120],
+  ])("Keycloak's %s", async (_name, seconds) => {
+    const before = skews().length;
+    const iat = now() + seconds;
+    expect((await call(await bridge.realm.stepToken({ iat, exp: iat + 30 }))).status).toBe(401);
+    expect(skews().slice(before).map((skew) => Math.abs(skew - seconds) <= 1)).toEqual([true]);
+  });
+
+  test('not by what anybody else signed', async () => {
+    const before = skews().length;
+    const iat = now() + 120;
+    const { privateKey } = await generateKeyPair('RS256');
+    const token = await new SignJWT({ ...stepClaims(), iat, exp: iat + 30 }).setProtectedHeader({ alg: 'RS256', kid: 'first' }).sign(privateKey);
+    expect((await call(token)).status).toBe(401);
+    expect(skews()).toHaveLength(before);
   });
 });
 

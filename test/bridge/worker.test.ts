@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { sql } from 'kysely';
 import { Pool } from 'pg';
 import { freeJobsOfDeadWorkers, holdWorkerLock } from '../../bridge/db/worker-lock.ts';
+import { workerPool } from '../../bridge/db/worker-pool.ts';
 import { eventually, openBridge, type TestBridge } from './support/bridge.ts';
 
 let bridge: TestBridge;
@@ -55,4 +56,16 @@ test('jobs go on after every connection was cut', async () => {
   await eventually(async () => (await bridge.send('/readyz', { method: 'GET' })).status === 200);
   await register();
   await eventually(mailCame);
+});
+
+test('a connection that graphile-worker gives back twice is given back once', async () => {
+  const idle = await new Promise<number>((resolve, reject) => {
+    workerPool(pool).connect((error, _client, release) => {
+      if (error) return reject(error);
+      release();
+      release();
+      return resolve(pool.idleCount);
+    });
+  });
+  expect(idle).toBe(1);
 });

@@ -24,7 +24,12 @@ async function everyRow(): Promise<string> {
   return rows.flat().map(({ row }) => String(row)).join('\n');
 }
 
-test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches a log or lies readable in a table', async () => {
+async function everyMetric(): Promise<string> {
+  const answers = await Promise.all(Object.values(stack().metrics).map((address) => fetch(address)));
+  return (await Promise.all(answers.map((answer) => answer.text()))).join('\n');
+}
+
+test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches a log or a metric, or lies readable in a table', async () => {
   const address = freshAddress('ada');
   const link = await invite(address);
   const notMe = (await inbox.waitForMail(address)).links.find((one) => one.includes('/trial/not-me'))!;
@@ -43,9 +48,13 @@ test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches 
     'the database password': new URL(environment['BRIDGE_DATABASE_URL']!).password,
     'the admin’s password': stack().admin.password,
   };
-  const written = { logs: everyLogLine(), tables: await everyRow() };
+  const written = { logs: everyLogLine(), tables: await everyRow(), metrics: await everyMetric() };
   expect(written.logs).toContain('mail sent');
   expect(written.tables).toContain(address);
+  expect(written.metrics).toMatch(/vestibule_proxy_logins_total\{outcome="signed_in"\} [1-9]/);
+  expect(written.metrics).toMatch(/vestibule_sign_up_steps_total\{step="outcome",outcome="confirmed"\} [1-9]/);
+  expect(written.metrics).not.toContain(address);
+  expect(written.metrics).not.toMatch(/="[^"]*(@|[0-9a-f]{8}-[0-9a-f]{4})/);
   const found = Object.entries(secrets).flatMap(([name, secret]) => Object.entries(written).flatMap(([where, text]) => (text.includes(secret) ? [`${name} in the ${where}`] : [])));
   expect(Object.values(secrets).filter((secret) => secret.length < 10)).toEqual([]);
   expect(found).toEqual([]);

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { axe, launchBrowser, PHONE, screenshot, type TestBrowser } from '../support/browser.ts';
+import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { freshAddress } from '../support/person.ts';
-import { inbox, moveClock, stack } from '../support/stack.ts';
+import { inbox, moveClock, pause, stack } from '../support/stack.ts';
 import { invite, PASSWORD, register } from '../support/visitor.ts';
 
 const DAY_SECONDS = 86_400;
@@ -99,6 +100,8 @@ test('the language of the request goes through mail, form and back', async () =>
   await screenshot(page, 'registration-form-fr');
   await choosePassword(page);
   await sampleApp(page);
+  await page.goto(`${stack().proxy}/api/logout`);
+  expect(await page.getAttribute('html', 'lang')).toBe('fr');
 });
 
 test('on a phone, in the dark, without JavaScript, from the sign-up page', async () => {
@@ -171,7 +174,7 @@ test('a spent link brings somebody who is signed out to sign-in, with one line s
   await sampleApp(page);
 });
 
-test('a refused link says why and offers a new one; asking for it reveals nothing', async () => {
+test('a refused link says why and offers a new one', async () => {
   const page = await browse();
   await page.goto(`${stack().proxy}/api/login?invitation_token=${'A'.repeat(43)}`);
   expect(await axe(page)).toEqual([]);
@@ -222,4 +225,57 @@ test('"this wasn’t me" asks, then withdraws the invitation', async () => {
   await screenshot(page, 'not-me-done');
   await page.goto(link);
   expect(await page.textContent('body')).toMatch(/withdrawn|revoked/i);
+});
+
+test('a creation that fails shows the form again, filled, and works when tried again', async () => {
+  const page = await browse();
+  await page.goto(await invite(freshAddress('ada')));
+  const resume = pause('bridge');
+  try {
+    await choosePassword(page);
+    await page.waitForSelector('.pf-m-danger');
+  } finally {
+    resume();
+  }
+  expect(await axe(page)).toEqual([]);
+  await screenshot(page, 'creation-failed');
+  expect(await page.inputValue('#lastName')).toBe('Lovelace');
+  await choosePassword(page);
+  await sampleApp(page);
+});
+
+test('somebody whose address has an account by now is offered to sign in', async () => {
+  const address = freshAddress('ada');
+  const first = await invite(address);
+  await register(address);
+  const second = (await inbox.waitForMail(address, 2)).links.find((link) => link.includes('invitation_token='))!;
+  expect(second).not.toBe(first);
+  await keycloakAdmin().create('/users', { username: address, email: address, emailVerified: true, enabled: true, credentials: [{ type: 'password', value: PASSWORD }] });
+  const page = await browse();
+  await page.goto(second);
+  expect(await axe(page)).toEqual([]);
+  await screenshot(page, 'account-exists');
+  await page.click('main [type=submit]');
+  await page.fill('#password', PASSWORD);
+  await page.click('#kc-login');
+  await sampleApp(page);
+});
+
+test.each([
+  ['sign-up', '/trial'],
+  ['check-email', '/trial/check-email'],
+  ['new-link', '/trial/new-link'],
+])('the page "%s" passes axe', async (name, path) => {
+  const page = await browse();
+  await page.goto(`${stack().proxy}${path}`);
+  expect(await axe(page)).toEqual([]);
+  await screenshot(page, name);
+});
+
+test.each(['invitation', 'welcome_back', 'trial_ended'])('the mail "%s" can be looked at in development', async (kind) => {
+  const page = await browse();
+  const answer = await page.goto(`${stack().bridge}/dev/mails/app/${kind}/en`);
+  expect(answer!.status()).toBe(200);
+  expect(await axe(page)).toEqual([]);
+  await screenshot(page, `mail-${kind.replace('_', '-')}`);
 });

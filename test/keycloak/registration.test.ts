@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { httpBrowser } from '../support/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
-import { inbox, moveClock, pause, queryDatabase, stack } from '../support/stack.ts';
+import { inbox, logOf, moveClock, pause, queryDatabase, stack } from '../support/stack.ts';
 import { eventually } from '../support/eventually.ts';
 import { invite, isSignedIn, PASSWORD, register, signUp, submitForm } from '../support/visitor.ts';
 
@@ -16,6 +16,16 @@ async function usersNamed(username: string): Promise<{ id: string; username: str
 async function registerEvents(username: string, type: string): Promise<{ details: Record<string, string> }[]> {
   const events: { details: Record<string, string> }[] = await admin.get(`/events?type=${type}&max=200`);
   return events.filter((event) => Object.values(event.details ?? {}).includes(username));
+}
+
+const callsOfInfos = () => logOf('bridge').split('/api/trial/infos').length;
+
+async function signInStamped(clients: readonly string[]): Promise<void> {
+  const person = await createPerson(clients, 3600);
+  const browser = httpBrowser();
+  const login = await browser.get(`${stack().proxy}/api/login`);
+  const page = await browser.submit(login.form('kc-form-login'), { username: person.username, password: person.password });
+  expect(isSignedIn(page)).toBe(true);
 }
 
 describe('the locked form', () => {
@@ -39,6 +49,20 @@ describe('the locked form', () => {
     expect(await usersNamed(address)).toEqual([]);
     expect(await usersNamed('eve@example.com')).toEqual([]);
     expect(isSignedIn(await submitForm(browser, page))).toBe(true);
+  });
+
+  test.each([
+    ['too short', 'short'],
+    ['the address itself', ''],
+  ])('refuses a password that is %s', async (_, password) => {
+    const address = freshAddress('ada');
+    const browser = httpBrowser();
+    const form = await browser.get(await invite(address));
+    const chosen = password || address;
+    const page = await submitForm(browser, form, { password: chosen, 'password-confirm': chosen });
+    expect(page.body).toContain('kc-register-form');
+    expect(page.body).toMatch(/Invalid password/);
+    expect(await usersNamed(address)).toEqual([]);
   });
 
   test('a success is stamped, verified, in its group, and signed in', async () => {
@@ -82,9 +106,10 @@ describe('an invitation', () => {
   });
 
   test.each([
-    ['unknown', async () => `${stack().proxy}/api/login?invitation_token=${'A'.repeat(43)}`],
+    ['unknown', 'unknown', async () => `${stack().proxy}/api/login?invitation_token=${'A'.repeat(43)}`],
     [
       'withdrawn',
+      'revoked',
       async () => {
         const address = freshAddress('ada');
         const link = await invite(address);
@@ -94,10 +119,11 @@ describe('an invitation', () => {
         return link;
       },
     ],
-  ])('that is %s is refused with the reason and an offer of a new link', async (_, linkOf) => {
+  ])('that is %s is refused with the reason and an offer of a new link', async (_, reason, linkOf) => {
     const page = await httpBrowser().get(await linkOf());
     expect(page.body).not.toContain('kc-register-form');
-    expect(page.body).toContain('/trial/new-link');
+    expect(page.body).toContain(`data-reason="${reason}"`);
+    expect(page.link(/trial\/new-link/)).toMatch(reason === 'unknown' ? /new-link\?lang=en$/ : /new-link\?lang=en&product=app$/);
   });
 
   test('that has expired is refused with the reason and an offer of a new link', async () => {
@@ -105,7 +131,7 @@ describe('an invitation', () => {
     await moveClock(8 * DAY_SECONDS);
     try {
       const page = await httpBrowser().get(link);
-      expect(page.body).toMatch(/expired/);
+      expect(page.body).toContain('data-reason="expired"');
       expect(page.body).toContain('/trial/new-link');
     } finally {
       await moveClock(0);
@@ -170,6 +196,40 @@ describe('somebody else', () => {
     expect((await browser.json(`${stack().proxy}/api/session`)).user.email).toBe(address);
   });
 
+  test('SECURITY 8: somebody who is signed in is told when a spent link was another’s', async () => {
+    const ada = freshAddress('ada');
+    const link = await invite(ada);
+    await signUp(link);
+    const { browser } = await signUp(await invite(freshAddress('bob')));
+    const page = await browser.get(link);
+    expect(isSignedIn(page)).toBe(false);
+    expect(page.body).toContain(ada);
+    expect(isSignedIn(await browser.submit(page.form('trial-other-person'), { decision: 'stay' }))).toBe(true);
+  });
+
+  test('SECURITY 8: going on as the new person ends the old one’s tokens', async () => {
+    const returnTo = 'http://localhost:1/returned';
+    const clientId = freshAddress('client').replace(/@.*/, '');
+    const client = await admin.create('/clients', { clientId, publicClient: true, redirectUris: [returnTo] });
+    try {
+      const { browser } = await signUp(await invite(freshAddress('bob')));
+      const realmUrl = `${stack().keycloak}/realms/${stack().realm}/protocol/openid-connect`;
+      const query = new URLSearchParams({ client_id: clientId, redirect_uri: returnTo, response_type: 'code', scope: 'openid' });
+      const code = new URL((await browser.get(`${realmUrl}/auth?${query}`)).url).searchParams.get('code')!;
+      const token = async (parameters: Record<string, string>) => {
+        const answer = await fetch(`${realmUrl}/token`, { method: 'POST', body: new URLSearchParams({ client_id: clientId, ...parameters }) });
+        return (await answer.json()) as Record<string, string>;
+      };
+      const ofBob = await token({ grant_type: 'authorization_code', code, redirect_uri: returnTo });
+      const stillBob = await token({ grant_type: 'refresh_token', refresh_token: ofBob['refresh_token']! });
+      const asked = await browser.get(await invite(freshAddress('ada')));
+      await submitForm(browser, await browser.submit(asked.form('trial-other-person'), { decision: 'go-on' }));
+      expect(await token({ grant_type: 'refresh_token', refresh_token: stillBob['refresh_token']! })).toMatchObject({ error: 'invalid_grant' });
+    } finally {
+      await admin.delete(`/clients/${client}`);
+    }
+  });
+
   test('SECURITY 5: a squatter with the address unverified is set aside; his password and sessions open nothing', async () => {
     const address = freshAddress('ada');
     const squatterId = await admin.create('/users', { username: address, email: address, emailVerified: false, enabled: true, credentials: [{ type: 'password', value: 'the squatters phrase' }] });
@@ -207,17 +267,40 @@ describe('somebody else', () => {
         body: new URLSearchParams({ client_id: `cli-${person.id}`, grant_type: 'password', username: person.username, password: person.password }),
       });
       const { access_token } = (await answer.json()) as { access_token: string };
-      await fetch(`${stack().keycloak}/realms/${stack().realm}/account`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ username: person.username, email: person.username, attributes: { trial_stamp: ['{}'] } }),
-      });
-      const user = await admin.get(`/users/${person.id}`);
+      const edit = async (fields: Record<string, unknown>) => {
+        const saved = await fetch(`${stack().keycloak}/realms/${stack().realm}/account`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ username: person.username, email: person.username, ...fields }),
+        });
+        return { status: saved.status, user: await admin.get(`/users/${person.id}`) };
+      };
+      const allowed = await edit({ firstName: 'Changed' });
+      expect([allowed.status, allowed.user.firstName]).toEqual([204, 'Changed']);
+      const { user } = await edit({ firstName: 'Again', attributes: { trial_stamp: ['{}'] } });
       expect(JSON.parse(user.attributes.trial_stamp[0])).toMatchObject({ product: 'app' });
     } finally {
       await admin.delete(`/clients/${client}`);
     }
   });
+});
+
+test('one request id runs through proxy, Keycloak and bridge', async () => {
+  const address = freshAddress('ada');
+  await signUp(await invite(address));
+  const [event] = await registerEvents(address, 'REGISTER');
+  const requestId = event!.details['request_id']!;
+  expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(logOf('proxy')).toContain(requestId);
+  expect(logOf('bridge').split('\n').filter((line) => line.includes(requestId)).join()).toMatch(/verify.*creation/s);
+});
+
+test('people without a stamp cost no call of the bridge', async () => {
+  const before = callsOfInfos();
+  await signInStamped([]);
+  expect(callsOfInfos()).toBe(before);
+  await signInStamped(['vestibule-proxy']);
+  await eventually(() => callsOfInfos() > before);
 });
 
 test('50 submits of one token at once: one account, one app, everybody else a clear page, no 500', async () => {

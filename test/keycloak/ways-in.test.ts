@@ -244,9 +244,14 @@ test('no access token outlives the trial', async () => {
   expect(Number(body['expires_in'])).toBeLessThanOrEqual(60);
 });
 
-test('each refusal is an event with its reason', async () => {
-  const person = await createPerson([CLIENT], -1);
-  await signIn(httpBrowser(), person);
-  const events = await admin.get(`/events?type=LOGIN_ERROR&user=${person.id}`);
-  expect(events[0]).toMatchObject({ error: 'access_denied', clientId: CLIENT, details: { reason: 'trial_expired' } });
+test.each<[string, WayIn]>([
+  ['password', WAYS_IN['password']!],
+  ['direct grant', WAYS_IN['direct grant']!],
+  ['refresh', WAYS_IN['refresh']!],
+  ['code exchange', WAYS_IN['code exchange']!],
+])('a refusal by %s is an event with its reason', async (_, wayIn) => {
+  const person = await createPerson([CLIENT], 3600);
+  await wayIn(person, () => setStamp(person, [CLIENT], -1));
+  const events: { error: string }[] = await admin.get(`/events?type=LOGIN_ERROR&user=${person.id}`);
+  expect(events.find((event) => event.error === 'access_denied')).toMatchObject({ clientId: CLIENT, details: { reason: 'trial_expired' } });
 });

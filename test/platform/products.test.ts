@@ -2,12 +2,24 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { ConfigError } from '../../platform/config.ts';
 import { findProduct, loadProducts, productsOfClient } from '../../platform/products.ts';
 
 function file(yaml: string): string {
   const path = join(mkdtempSync(join(tmpdir(), 'products-')), 'products.yaml');
   writeFileSync(path, yaml);
   return path;
+}
+
+/** What the operator reads. */
+function faultOf(path: string): string {
+  try {
+    loadProducts(path);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
 }
 
 const one = (id: string) => `{id: ${id}, name: N, trial_days: 14, clients: [vestibule-proxy], app: {name: A}}`;
@@ -29,5 +41,34 @@ test.each([
   ['a start address of another host', `products: [${one('app').replace('name: N', 'name: N, start_url: //evil.example')}]`, 'a path or an http(s) address'],
   ['no products', 'products: []', 'products'],
 ])('%s stops the start and is named', (_, yaml, message) => {
-  expect(() => loadProducts(file(yaml))).toThrow(message);
+  const path = file(yaml);
+  expect(faultOf(path)).toContain(message);
+  expect(faultOf(path)).toContain(path);
+});
+
+test.each([
+  ['a syntax error', () => file('products: [{id: app'), /^The products file \/.*products\.yaml is not usable\. Correct it \(docs\/products\.md.*\n {2}\S.* at line 1, column \d+$/],
+  ['an empty file', () => file(''), /\n {2}the file: Invalid input/],
+  ['no file', () => '/nowhere/products.yaml', /\n {2}PRODUCTS_FILE: \/nowhere\/products\.yaml: there is no such file$/],
+  ['a folder', () => tmpdir(), /\n {2}PRODUCTS_FILE: \/.*: it can't be read \(EISDIR\)$/],
+])('%s is told in words, with its place', (_, path, message) => {
+  expect(faultOf(path())).toMatch(message);
+});
+
+test('every fault is named at once, by its place', () => {
+  expect(faultOf(file(`products: [${one('app').replace('14', '-1').replace('name: N', 'name: ""')}]`))).toMatch(/products\.0\.name: .*\n {2}products\.0\.trial_days: /);
+});
+
+const blocking = (domain: string) => file(`products: [${one('app').replace('name: N', `name: N, blocked_domains: ["${domain}"]`)}]`);
+
+test.each([
+  ['Blocked.Example', 'blocked.example'],
+  ['BÜCHER.example', 'xn--bcher-kva.example'],
+  [' blocked.example ', 'blocked.example'],
+])('the blocked domain %j is kept as %s, as addresses are', (written, kept) => {
+  expect(loadProducts(blocking(written))[0].blocked_domains).toEqual([kept]);
+});
+
+test.each(['', '@blocked.example', '*.blocked.example', '.blocked.example', 'a b.example'])('the blocked domain %j is a fault', (written) => {
+  expect(faultOf(blocking(written))).toContain('products.0.blocked_domains.0: must be a domain');
 });

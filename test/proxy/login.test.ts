@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { CLIENT } from './support/provider.ts';
-import { send, type Browser } from './support/browser.ts';
+import { send, type Browser, type Reply } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
 const INVITATION = 'i'.repeat(43);
@@ -19,6 +19,7 @@ afterEach(() => {
 });
 
 const lastAuthorization = () => stand.provider.authorizations.at(-1) as (typeof stand.provider.authorizations)[number];
+const languageSent = (reply: Reply) => new URL(String(reply.location)).searchParams.get('ui_locales');
 const names = (query: URLSearchParams) => [...query.keys()].sort();
 const loginCookies = (browser: Browser) => [...browser.cookies.keys()].filter((name) => name.includes('login'));
 const sessionCookie = (browser: Browser) => browser.cookies.get('vestibule_dev');
@@ -52,6 +53,15 @@ describe('what is sent to Keycloak', () => {
     expect(start.headers.get('referrer-policy')).toBe('no-referrer');
   });
 
+  test.each([`/api/login?invitation_token=${INVITATION}&lang=fr`, '/api/login?lang=fr'])('the language of a mail’s link, %s, stays with the pages that follow', async (link) => {
+    const browser = stand.browser();
+    await browser.get(link);
+    expect(languageSent(await browser.get('/api/login'))).toBe('fr');
+    expect((await browser.get('/api/logout/done')).body).toContain('<html lang="fr"');
+    await browser.get('/api/login?lang=xx');
+    expect((await browser.get('/api/logout/done')).body).toContain('<html lang="fr"');
+  });
+
   test('with an invitation: the token and prompt=create go ahead by PAR, the address carries a reference only', async () => {
     const browser = stand.browser();
     await browser.follow(await browser.get(`/api/login?invitation_token=${INVITATION}&next_page=/x`));
@@ -70,6 +80,15 @@ describe('what is sent to Keycloak', () => {
     const query = new URL(String(start.location)).searchParams;
     expect([query.get('invitation_token'), query.get('prompt'), query.get('request_uri')]).toEqual([INVITATION, 'create', null]);
     await older.stop();
+  });
+
+  test('with INVITATION_ENDPOINT=registrations it goes by query to that endpoint, for Keycloak before 26.1; a sign-in does not', async () => {
+    const oldest = await startStand({ env: { INVITATION_ENDPOINT: 'registrations' } });
+    const [invited, signIn] = [await oldest.browser().get(`/api/login?invitation_token=${INVITATION}`), await oldest.browser().get('/api/login')].map(({ location }) => new URL(String(location)));
+    expect(invited?.pathname).toMatch(/\/protocol\/openid-connect\/registrations$/);
+    expect(invited?.searchParams.get('invitation_token')).toBe(INVITATION);
+    expect(signIn?.pathname).toMatch(/\/protocol\/openid-connect\/auth$/);
+    await oldest.stop();
   });
 
   test.each(['', 'short', 'a b', 'x'.repeat(201), `${INVITATION}<script>`, `${INVITATION}&invitation_token=${INVITATION}`])('an invitation token %j that can’t be one gets a page, not a login', async (token) => {

@@ -1,34 +1,27 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { AxeBuilder } from '@axe-core/playwright';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { axe, launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
-const CHROMIUM = process.env['CHROME_BIN'] ?? '/usr/bin/chromium';
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const TOKEN = 't'.repeat(43);
 const INVITATION = 'i'.repeat(43);
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1280, height: 800 };
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 
 let stand: Stand;
-let chrome: Browser;
+let browser: TestBrowser;
 beforeAll(async () => {
-  [stand, chrome] = await Promise.all([startStand(), chromium.launch({ executablePath: CHROMIUM, args: ARGS })]);
+  [stand, browser] = await Promise.all([startStand(), launchBrowser()]);
 });
 afterAll(async () => {
-  await chrome.close();
+  await browser.close();
   await stand.stop();
 });
+afterEach(() => browser.closePages());
 
-async function inPage<T>(options: BrowserContextOptions, work: (page: Page) => Promise<T>): Promise<T> {
-  const context = await chrome.newContext({ baseURL: stand.url, ...options });
-  try {
-    return await work(await context.newPage());
-  } finally {
-    await context.close();
-  }
-}
+const newPage = (options: BrowserContextOptions): Promise<Page> => browser.newPage({ baseURL: stand.url, ...options });
 
 /** Each page, by the way one gets there. */
 const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
@@ -69,7 +62,7 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
   }],
 ];
 
-/** What is seen at each size. Legacy mode is four times as fast, and there are no frames. */
+/** What is seen at each size. */
 const SIGHTS = [
   { viewport: PHONE, colorScheme: 'light' as const },
   { viewport: DESK, colorScheme: 'dark' as const },
@@ -77,22 +70,20 @@ const SIGHTS = [
 
 describe.each(['en', 'fr'])('in %s', (locale) => {
   test.each(PAGES.filter((_page, at) => locale === 'fr' || at < 2))('%s passes axe, fits, and loads nothing that is refused', async (_page, open) => {
-    await inPage({ viewport: PHONE, locale }, async (page) => {
-      const refused: string[] = [];
-      page.on('console', (message) => {
-        if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) refused.push(message.text());
-      });
-      await open(page);
-      for (const { viewport, colorScheme } of SIGHTS) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
-        expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-        const width = await page.evaluate<number>('document.documentElement.scrollWidth');
-        expect(width).toBeLessThanOrEqual(viewport.width);
-      }
-      expect(refused).toEqual([]);
+    const page = await newPage({ viewport: PHONE, locale });
+    const refused: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) refused.push(message.text());
     });
+    await open(page);
+    for (const { viewport, colorScheme } of SIGHTS) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      expect(await axe(page, RULES)).toEqual([]);
+      const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+      expect(width).toBeLessThanOrEqual(viewport.width);
+    }
+    expect(refused).toEqual([]);
   });
 });
 
@@ -100,58 +91,54 @@ describe('without JavaScript', () => {
   const NO_SCRIPT = { viewport: PHONE, javaScriptEnabled: false, locale: 'en' };
 
   test('one signs up, switching the language on the way without losing what was typed', async () => {
-    await inPage(NO_SCRIPT, async (page) => {
-      await page.goto('/trial?next_page=/reports');
-      await page.fill('#email', 'ada@example.com');
-      await page.fill('#firstname', 'Ada');
-      await page.getByRole('button', { name: 'Français' }).click();
-      expect(await page.inputValue('#email')).toBe('ada@example.com');
-      expect(await page.inputValue('#firstname')).toBe('Ada');
-      await page.getByRole('button', { name: 'Envoyez-moi le lien' }).click();
-      expect(new URL(page.url()).pathname).toBe('/trial/check-email');
-      expect(await page.textContent('h1')).toBe('Consultez vos e-mails');
-      expect(JSON.parse(stand.bridge.last().body)).toEqual({ username: 'ada@example.com', firstname: 'Ada', product: 'app', locale: 'fr', next_page: '/reports' });
-    });
+    const page = await newPage(NO_SCRIPT);
+    await page.goto('/trial?next_page=/reports');
+    await page.fill('#email', 'ada@example.com');
+    await page.fill('#firstname', 'Ada');
+    await page.getByRole('button', { name: 'Français' }).click();
+    expect(await page.inputValue('#email')).toBe('ada@example.com');
+    expect(await page.inputValue('#firstname')).toBe('Ada');
+    await page.getByRole('button', { name: 'Envoyez-moi le lien' }).click();
+    expect(new URL(page.url()).pathname).toBe('/trial/check-email');
+    expect(await page.textContent('h1')).toBe('Consultez vos e-mails');
+    expect(JSON.parse(stand.bridge.last().body)).toEqual({ username: 'ada@example.com', firstname: 'Ada', product: 'app', locale: 'fr', next_page: '/reports' });
   });
 
   test('Enter in a field sends the form, not the language switch', async () => {
-    await inPage(NO_SCRIPT, async (page) => {
-      await page.goto('/trial');
-      await page.fill('#email', 'enter@example.com');
-      await page.press('#email', 'Enter');
-      await page.waitForURL('**/trial/check-email');
-      expect(JSON.parse(stand.bridge.last().body)).toMatchObject({ username: 'enter@example.com' });
-    });
+    const page = await newPage(NO_SCRIPT);
+    await page.goto('/trial');
+    await page.fill('#email', 'enter@example.com');
+    await page.press('#email', 'Enter');
+    await page.waitForURL('**/trial/check-email');
+    expect(JSON.parse(stand.bridge.last().body)).toMatchObject({ username: 'enter@example.com' });
   });
 
   test('"send it again" and "it wasn’t me" are one tap', async () => {
-    await inPage(NO_SCRIPT, async (page) => {
-      await page.goto('/trial');
-      await page.fill('#email', 'again@example.com');
-      await page.click('form .primary');
-      const before = stand.bridge.received.length;
-      await page.getByRole('button', { name: 'Send it again' }).click();
-      expect(stand.bridge.received).toHaveLength(before + 1);
-      expect(JSON.parse(stand.bridge.last().body)).toMatchObject({ username: 'again@example.com' });
-      await page.goto(`/trial/not-me?t=${TOKEN}`);
-      await page.getByRole('button', { name: 'It wasn’t me: stop this' }).click();
-      expect(new URL(page.url()).pathname).toBe('/trial/not-me/done');
-    });
+    const page = await newPage(NO_SCRIPT);
+    await page.goto('/trial');
+    await page.fill('#email', 'again@example.com');
+    await page.click('form .primary');
+    const before = stand.bridge.received.length;
+    await page.getByRole('button', { name: 'Send it again' }).click();
+    expect(stand.bridge.received).toHaveLength(before + 1);
+    expect(JSON.parse(stand.bridge.last().body)).toMatchObject({ username: 'again@example.com' });
+    await page.goto(`/trial/not-me?t=${TOKEN}`);
+    await page.getByRole('button', { name: 'It wasn’t me: stop this' }).click();
+    expect(new URL(page.url()).pathname).toBe('/trial/not-me/done');
   });
 
   test('forms that lead over Keycloak are let through by the policy: resume and sign out', async () => {
-    await inPage(NO_SCRIPT, async (page) => {
-      stand.provider.misbehave = { redirect: (query) => query.set('error', 'access_denied') };
-      await page.goto(`/api/login?invitation_token=${INVITATION}`);
-      stand.provider.misbehave = {};
-      await page.getByRole('link', { name: 'Open my invitation again' }).click();
-      await page.getByRole('button', { name: 'Open the form again' }).click();
-      expect(await page.textContent('body')).toBe('the app');
-      await page.goto('/api/logout');
-      await page.getByRole('button', { name: 'Sign out' }).click();
-      expect(new URL(page.url()).pathname).toBe('/api/logout/done');
-      await page.goto('/');
-      expect(await page.textContent('body')).toBe('the app');
-    });
+    const page = await newPage(NO_SCRIPT);
+    stand.provider.misbehave = { redirect: (query) => query.set('error', 'access_denied') };
+    await page.goto(`/api/login?invitation_token=${INVITATION}`);
+    stand.provider.misbehave = {};
+    await page.getByRole('link', { name: 'Open my invitation again' }).click();
+    await page.getByRole('button', { name: 'Open the form again' }).click();
+    expect(await page.textContent('body')).toBe('the app');
+    await page.goto('/api/logout');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    expect(new URL(page.url()).pathname).toBe('/api/logout/done');
+    await page.goto('/');
+    expect(await page.textContent('body')).toBe('the app');
   });
 });

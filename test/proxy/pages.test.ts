@@ -27,8 +27,8 @@ afterEach(() => {
   stand.bridge.answer = accept;
 });
 
-const refuse = (status: number, detail: string, headers: Record<string, string> = {}) => {
-  stand.bridge.answer = (_req, res) => void res.writeHead(status, { 'content-type': 'application/problem+json', ...headers }).end(JSON.stringify({ detail, code: 'x' }));
+const refuse = (status: number, detail: string, headers: Record<string, string> = {}, field?: string) => {
+  stand.bridge.answer = (_req, res) => void res.writeHead(status, { 'content-type': 'application/problem+json', ...headers }).end(JSON.stringify({ detail, code: 'x', field }));
 };
 const sent = () => JSON.parse(stand.bridge.last().body) as Record<string, unknown>;
 
@@ -60,7 +60,7 @@ describe('the sign-up form', () => {
     ['nothing typed', { email: ' ' }, 'Type the address'],
     ['the bridge says the address is none', { email: 'ada@exämple' }, 'We can’t write to this address'],
   ])('%s: the error stands on the field, what was typed is kept', async (_name, input, words) => {
-    refuse(400, 'username: must be an e-mail address');
+    refuse(400, 'This is none.', {}, 'username');
     const reply = await stand.browser().post('/trial', { firstname: 'Ada "A" <b>', ...input });
     expect(reply.status).toBe(400);
     expect(reply.body).toContain(words);
@@ -108,6 +108,32 @@ describe('the sign-up form', () => {
     await stand.browser().post('/trial', { email: 'a@example.com', next_page: 'https://evil.example' });
     expect(sent()['next_page']).toBeUndefined();
     expect((await stand.browser().get('/trial?next_page=//evil.example')).body).not.toContain('evil.example');
+  });
+
+  test.each(['https://evil.example', `/${'a'.repeat(3_000)}`, '/api/logout'])('a form asked for with next_page=%.30s can be sent, and leads to no page of its own', async (page) => {
+    expect((await stand.browser().get(`/trial?next_page=${encodeURIComponent(page)}`)).body).not.toContain('name="next_page"');
+    const reply = await stand.browser().post('/trial', { email: 'a@example.com', next_page: page });
+    expect([reply.location, 'next_page' in sent()]).toEqual(['/trial/check-email', false]);
+  });
+});
+
+describe('a form that is not sent as one counts as empty', () => {
+  const ANSWERS: [path: string, status: number][] = [
+    ['/trial', 400],
+    ['/trial/new-link', 400],
+    ['/trial/not-me', 400],
+    ['/api/login/resume', 303],
+    ['/api/login/other-person', 303],
+    ['/api/logout', 303],
+  ];
+
+  test.each(ANSWERS)('%s answers %d', async (path, status) => {
+    const browser = stand.browser();
+    const types: Record<string, string>[] = [{}, { 'content-type': 'application/json' }, { 'content-type': 'multipart/form-data; boundary=x' }];
+    for (const type of types) {
+      const reply = await browser.send(path, { method: 'POST', body: '{"email":"ada@example.com"}', headers: { accept: 'text/html', origin: stand.url, ...type } });
+      expect(reply.status).toBe(status);
+    }
   });
 });
 

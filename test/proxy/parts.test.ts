@@ -1,10 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { BlockList } from 'node:net';
+import { acceptedLanguages } from '../../platform/locale.ts';
 import { secret } from '../../platform/secret.ts';
-import { clientAddress } from '../../proxy/client-address.ts';
 import { cookieJar, onlyCookie, readCookies, setsOwnCookie, withoutOwnCookies } from '../../proxy/cookie.ts';
-import { acceptedLanguages, loadPages, waitInWords } from '../../proxy/pages/pages.ts';
+import { loadPages, waitInWords } from '../../proxy/pages/pages.ts';
 import { createSeal } from '../../proxy/seal.ts';
 
 const key = (fill: number) => secret(Buffer.alloc(32, fill).toString('base64'));
@@ -34,25 +33,6 @@ describe('a seal', () => {
 
   test.each(['', '.', 'x', 'x.y', '........'])('%j is refused', (text) => {
     expect(createSeal([key(1)]).open('session', text)).toBeUndefined();
-  });
-});
-
-describe('the client’s address', () => {
-  const trusted = new BlockList();
-  trusted.addSubnet('10.0.0.0', 8, 'ipv4');
-  trusted.addSubnet('fd00::', 8, 'ipv6');
-  test.each([
-    ['203.0.113.9', '198.51.100.7', '203.0.113.9'],
-    ['10.0.0.1', '198.51.100.7', '198.51.100.7'],
-    ['10.0.0.1', '1.1.1.1, 198.51.100.7', '198.51.100.7'],
-    ['10.0.0.1', '1.1.1.1, 198.51.100.7, 10.0.0.2', '198.51.100.7'],
-    ['::ffff:10.0.0.1', '198.51.100.7', '198.51.100.7'],
-    ['fd00::1', '2001:db8::1', '2001:db8::1'],
-    ['10.0.0.1', 'nonsense', '10.0.0.1'],
-    ['10.0.0.1', '1.1.1.1, nonsense, 10.0.0.2', '10.0.0.2'],
-    ['10.0.0.1', undefined, '10.0.0.1'],
-  ])('from %s saying %s is %s', (peer, said, address) => {
-    expect(clientAddress({ socket: { remoteAddress: peer }, headers: { 'x-forwarded-for': said } }, trusted)).toBe(address);
   });
 });
 

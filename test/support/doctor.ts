@@ -20,7 +20,7 @@ export interface Diagnosis {
 }
 
 /** `npm run doctor -- <what>` against the stack. */
-export async function runDoctor(what: 'consistency' | 'realm'): Promise<Diagnosis> {
+export async function runDoctor(what: 'consistency' | 'realm' | 'clock'): Promise<Diagnosis> {
   const { admin } = stack();
   const env = { ...process.env, ...bridgeEnvironment(), DOCTOR_ADMIN_USERNAME: admin.username, DOCTOR_ADMIN_PASSWORD: admin.password };
   const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -58,3 +58,8 @@ export function pause(part: 'bridge' | 'proxy'): () => void {
     process.kill(found.pid, 'SIGCONT');
   };
 }
+
+/** What a part has logged so far. */
+export function logOf(part: 'bridge' | 'proxy' | 'keycloak'): string {
+  return readFileSync(join(dirname(process.env[STACK_VARIABLE] ?? ''), 'logs', `${part}.log`), 'utf8');
+}

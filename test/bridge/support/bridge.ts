@@ -6,12 +6,12 @@ import { loadConfig } from '../../../bridge/config.ts';
 import type { Schema } from '../../../bridge/db/schema.ts';
 import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
-import { hashToken } from '../../../bridge/trial/token.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
 import { createLog } from '../../../platform/log.ts';
 import { loadProducts, type Product, type Products } from '../../../platform/products.ts';
+import { hashToken } from '../../../platform/token.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { ISSUER_URL, openRealm, type Realm } from './realm.ts';
 
@@ -36,6 +36,7 @@ export interface KnownAccounts extends Accounts {
 
 export interface TestBridge {
   url: string;
+  metricsPort: number | undefined;
   db: Kysely<Schema>;
   databaseUrl: string;
   clock: TestClock;
@@ -67,6 +68,8 @@ export interface TestBridgeOptions extends Given {
   product?: Partial<Product>;
   products?: Products;
   smtpUrl?: string;
+  /** Asks the realm for accounts, as in production. */
+  realAccounts?: boolean;
 }
 
 export async function openBridge(options: TestBridgeOptions = {}): Promise<TestBridge> {
@@ -92,7 +95,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [first] = loadProducts('products.yaml');
   const products = options.products ?? [{ ...first, ...options.product }];
   const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
-  const bridge = await startBridge(config, products, log, { clock, accounts, ...options });
+  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts }), ...options });
   const url = `http://127.0.0.1:${bridge.port}`;
   const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
 
@@ -116,6 +119,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
 
   return {
     url,
+    metricsPort: bridge.metricsPort,
     db,
     databaseUrl: database.bridgeUrl,
     clock,
@@ -199,6 +203,7 @@ function knownAccounts(): KnownAccounts {
     fail: (now) => {
       failing = now;
     },
+    check: async () => void (await answer(undefined)),
     findById: (id) => answer(accounts.get(id)),
     findByAddress: (address) => answer([...accounts.values()].find((one) => one.username === address)),
   };

@@ -19,6 +19,9 @@ export interface Realm {
   /** Adds a key, as a rotation does, and signs with it from now on. */
   rotate(keyId: string): Promise<void>;
   requests(): number;
+  /** Whether the bridge's service account may sign in. */
+  letIn(may: boolean): void;
+  signIns(): number;
   close(): Promise<void>;
 }
 
@@ -31,11 +34,18 @@ export async function openRealm(): Promise<Realm> {
     keys.push({ ...(await exportJWK(signing.publicKey)), kid: signingId, use: 'sig', alg: 'RS256' });
   };
   await publish();
+  let [mayEnter, signIns] = [true, 0];
+  const answerTo = async (path = ''): Promise<[number, object]> => {
+    if (path === '/realms/vestibule/protocol/openid-connect/certs') return [200, { keys }];
+    if (path === '/admin/realms/vestibule/users/') return [200, []];
+    if (path !== '/realms/vestibule/protocol/openid-connect/token') return [404, {}];
+    signIns += 1;
+    return mayEnter ? [200, { access_token: await sign({ ...stepClaims(), azp: 'vestibule-bridge' }) }] : [401, { error: 'invalid_client' }];
+  };
   const server = createServer((req, res) => {
     requests += 1;
     res.setHeader('Content-Type', 'application/json');
-    if (req.url !== '/realms/vestibule/protocol/openid-connect/certs') res.statusCode = 404;
-    res.end(JSON.stringify({ keys }));
+    void answerTo(req.url?.split('?', 1)[0]).then(([status, body]) => res.writeHead(status).end(JSON.stringify(body)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -56,6 +66,10 @@ export async function openRealm(): Promise<Realm> {
       await publish();
     },
     requests: () => requests,
+    letIn: (may) => {
+      mayEnter = may;
+    },
+    signIns: () => signIns,
     close: async () => {
       server.closeAllConnections();
       server.close();

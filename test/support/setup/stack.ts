@@ -1,34 +1,9 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { freePortBase } from '../../../dev/ports.ts';
-import { terminalProgress } from '../../../dev/progress.ts';
-import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription } from '../../../dev/stack.ts';
 import { STACK_VARIABLE } from '../stack-variable.ts';
-import { onInterruption, runFolder } from './run-folder.ts';
+import { startTestStack } from './test-stack.ts';
 
-/** What tests do in seconds, people do in days: one address of a client registers many times here. */
-const SETTINGS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100' };
-
-/** The whole stack on free ports, with databases of its own. With VESTIBULE_STACK set, the one it names is taken as it is. */
+/** One stack for all tests. With VESTIBULE_STACK set, the one it names is taken as it is. */
 export default async function setup(): Promise<void> {
   if (process.env[STACK_VARIABLE]) return;
-  const dataDir = await runFolder('stack');
-  const stack = await startStack({
-    portBase: await freePortBase(),
-    dataDir,
-    cacheDir: process.env['VESTIBULE_CACHE'] || join(ROOT, '.run', 'cache'),
-    progress: terminalProgress(STEPS, process.stderr),
-    env: { ...SETTINGS, ...process.env },
-    durable: false,
-  });
-  const stop = async (): Promise<void> => {
-    await stack.destroy();
-    rmSync(dataDir, { recursive: true, force: true });
-  };
-  onInterruption(stop);
-  const file = join(dataDir, 'stack.json');
-  writeDescription(file, stack);
-  writeBridgeEnvironment(join(dataDir, 'bridge.env'), stack);
-  process.env[STACK_VARIABLE] = file;
+  const { stop } = await startTestStack('stack');
   (globalThis as { stopTestStack?: () => Promise<void> }).stopTestStack = stop;
 }

@@ -78,7 +78,7 @@ final class BridgeClient {
                 return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"));
             }
             if (!body.path("valid").booleanValue() && reason != null) {
-                return new Verification.Refused(reason);
+                return new Verification.Refused(reason, text(body, "product"), text(body, "username"));
             }
         }
         return new Verification.NoAnswer("verify answered something that is not in the contract");

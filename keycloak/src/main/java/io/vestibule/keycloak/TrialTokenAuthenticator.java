@@ -8,6 +8,7 @@ import jakarta.ws.rs.core.Response;
 import org.jboss.logging.Logger;
 import org.keycloak.authentication.AuthenticationFlowContext;
 import org.keycloak.authentication.Authenticator;
+import org.keycloak.common.util.KeycloakUriBuilder;
 import org.keycloak.events.Details;
 import org.keycloak.events.Errors;
 import org.keycloak.events.EventType;
@@ -62,7 +63,7 @@ final class TrialTokenAuthenticator implements Authenticator {
             Invitation.allowOrdinary(context.getAuthenticationSession());
             context.success();
         } else {
-            refuse(context, Response.Status.FORBIDDEN, "missing", "trialNewLink", StepConfig.url(config, StepConfig.NEW_LINK_URL));
+            refuse(context, Response.Status.FORBIDDEN, "missing", "trialNewLink", newLinkUrl(context, config, null));
         }
     }
 
@@ -70,15 +71,36 @@ final class TrialTokenAuthenticator implements Authenticator {
         if (answer instanceof Verification.Verified verified) {
             invited(context, new Invitation(token, verified.username(), verified.firstName(), verified.lastName()));
         } else if (answer instanceof Verification.Refused refused && "spent".equals(refused.reason())) {
-            SignedIn.find(context).ifPresent(person -> person.keepSignedIn(context));
-            FlowMove.toSignIn(context, "trialLinkUsed", null);
+            spent(context, refused.username());
         } else if (answer instanceof Verification.Refused refused) {
             String reason = REASONS.contains(refused.reason()) ? refused.reason() : "unknown";
-            refuse(context, Response.Status.FORBIDDEN, reason, "trialNewLink", StepConfig.url(config, StepConfig.NEW_LINK_URL));
+            refuse(context, Response.Status.FORBIDDEN, reason, "trialNewLink", newLinkUrl(context, config, refused.product()));
         } else if (answer instanceof Verification.NoAnswer none) {
             LOG.warnf("The bridge did not answer to verify: %s. request_id=%s", none.cause(), RequestId.of(context.getAuthenticationSession()));
             refuse(context, Response.Status.SERVICE_UNAVAILABLE, "unavailable", "trialTryAgain", context.getRefreshUrl(false).toString());
         }
+    }
+
+    /** No error for its owner: signed in, it leads into the app; signed out, to sign-in. Somebody else is asked first. */
+    private void spent(AuthenticationFlowContext context, String owner) {
+        Optional<SignedIn> person = SignedIn.find(context);
+        person.ifPresent(one -> one.keepSignedIn(context));
+        if (person.isPresent() && owner != null && !person.get().owns(owner)) {
+            context.forceChallenge(TrialPage.otherPerson(context, person.get().user().getUsername(), owner));
+        } else {
+            FlowMove.toSignIn(context, "trialLinkUsed", null);
+        }
+    }
+
+    /** The new link is for the same product, and the page that sends it speaks the language of this one. */
+    private static String newLinkUrl(AuthenticationFlowContext context, Map<String, String> config, String product) {
+        String configured = StepConfig.url(config, StepConfig.NEW_LINK_URL);
+        if (configured == null) {
+            return null;
+        }
+        KeycloakUriBuilder page = KeycloakUriBuilder.fromUri(configured)
+                .queryParam("lang", context.getSession().getContext().resolveLocale(context.getUser()).toLanguageTag());
+        return (product == null ? page : page.queryParam("product", product)).build().toString();
     }
 
     private void invited(AuthenticationFlowContext context, Invitation invitation) {

@@ -13,8 +13,12 @@ sealed interface Verification {
     record Verified(String username, String firstName, String lastName) implements Verification {
     }
 
-    /** @param reason {@code unknown}, {@code expired}, {@code revoked} or {@code spent} */
-    record Refused(String reason) implements Verification {
+    /**
+     * @param reason   {@code unknown}, {@code expired}, {@code revoked} or {@code spent}
+     * @param product  what the invitation was for; null when it is unknown
+     * @param username whose invitation was spent; null otherwise
+     */
+    record Refused(String reason, String product, String username) implements Verification {
     }
 
     /** @param cause for the log, never for the person */

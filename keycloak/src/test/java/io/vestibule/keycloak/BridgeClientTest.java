@@ -160,7 +160,7 @@ class BridgeClientTest {
         return switch (contract.kind()) {
             case "verify" -> answer.path("valid").booleanValue()
                     ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue())
-                    : new Verification.Refused(answer.path("reason").textValue());
+                    : new Verification.Refused(answer.path("reason").textValue(), answer.path("product").textValue(), answer.path("username").textValue());
             case "creation" -> contract.status() == 200
                     ? new Creation.Granted(
                             Map.of("trial_stamp", List.of(answer.path("attributes").path("trial_stamp").path(0).textValue())),

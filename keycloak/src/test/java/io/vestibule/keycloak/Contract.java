@@ -10,13 +10,16 @@ import java.util.stream.Stream;
 import com.fasterxml.jackson.databind.JsonNode;
 import org.keycloak.util.JsonSerialization;
 
-/** One golden message of {@code test/contract}. */
+/**
+ * One golden message of {@code test/contract}, or of a release's copy below it: what this jar sends has to be what the
+ * previous release's bridge takes (it refuses unknown fields), and this jar has to understand what that one answers.
+ */
 record Contract(String name, JsonNode file) {
 
     private static final Path FOLDER = Path.of("..", "test", "contract");
 
     static List<Contract> all() {
-        try (Stream<Path> files = Files.list(FOLDER)) {
+        try (Stream<Path> files = Files.walk(FOLDER, 2)) {
             return files.filter(file -> file.toString().endsWith(".json")).sorted().map(Contract::read).toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -29,7 +32,7 @@ record Contract(String name, JsonNode file) {
 
     private static Contract read(Path file) {
         try {
-            return new Contract(file.getFileName().toString().replace(".json", ""), JsonSerialization.mapper.readTree(Files.readString(file)));
+            return new Contract(FOLDER.relativize(file).toString().replace(".json", ""), JsonSerialization.mapper.readTree(Files.readString(file)));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { LONGEST_NEXT_PAGE, nextPage } from '../../platform/next-page.ts';
 import { loadProducts, type Products } from '../../platform/products.ts';
-import { nextPage } from '../../proxy/next-page.ts';
 
 const PUBLIC = 'https://app.example';
 const [first] = loadProducts('products.yaml');
@@ -16,8 +16,10 @@ describe('next_page', () => {
     ['/apps/1?x=%zz', '/apps/1?x=%zz'],
     ['/staff/requests', '/staff/requests'],
     ['https://other.example/start', 'https://other.example/start'],
-  ])('%j leads to %j', (candidate, leadsTo) => {
+    [`/${'a'.repeat(LONGEST_NEXT_PAGE - 1)}`, `/${'a'.repeat(LONGEST_NEXT_PAGE - 1)}`],
+  ])('%j leads to %j, and so does what it leads to', (candidate, leadsTo) => {
     expect(nextPage(candidate, PUBLIC, PRODUCTS)).toBe(leadsTo);
+    expect(nextPage(leadsTo, PUBLIC, PRODUCTS)).toBe(leadsTo);
   });
 
   test.each([
@@ -30,7 +32,7 @@ describe('next_page', () => {
     'evil.example', './x', '../x', '?x', '#x', '', '.', '@evil.example',
     'https://other.example/start/', 'https://other.example/start?x', 'https://other.example/', 'https://other.example/start#x', 'https://other.example/startx', 'HTTPS://other.example/start',
     '/api/login', '/api/login?next_page=/api/login', '/api/logout', '/api', '/API/login', '/%61pi/login', '/api;x/login', '/api/callback?code=x',
-    '/\ud800', `/${'a'.repeat(2001)}`, '/／evil.example\\',
+    '/\ud800', `/${'a'.repeat(LONGEST_NEXT_PAGE)}`, `/${'é'.repeat(LONGEST_NEXT_PAGE / 2)}`, '/／evil.example\\',
   ])('%j is ignored', (candidate) => {
     expect(nextPage(candidate, PUBLIC, PRODUCTS)).toBeUndefined();
   });

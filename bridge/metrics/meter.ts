@@ -1,0 +1,51 @@
+import { Counter, type Registry } from 'prom-client';
+import { durations } from '../../platform/metrics.ts';
+import type { Jobs } from '../db/job.ts';
+import type { MailKind } from '../db/schema.ts';
+
+/** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
+export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'outcome' | 'reconcile';
+export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
+
+const MAIL_KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
+const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed'] as const;
+/** Besides the codes of problems, and `aborted` where the caller did not wait. */
+const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
+  register: ['accepted'],
+  invitation: [...MAIL_KINDS, 'blocked', 'suppressed', 'limited'],
+  verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
+  creation: ['reserved', 'superseding', 'repeated'],
+  outcome: ['confirmed', 'recorded', 'ignored'],
+  reconcile: ['confirmed', 'confirmed_after_all', 'released', 'absent', 'other_attempt_confirmed', 'trial_exists', 'given_up_before'],
+};
+
+/** What is counted while it happens. Labels come from lists of ours: never an address, a token or an id (SECURITY.md 14). */
+export interface Meter {
+  step(step: Step, outcome: string): void;
+  mail(kind: MailKind, outcome: MailOutcome): void;
+  job(task: keyof Jobs, outcome: 'done' | 'failed', seconds: number): void;
+  request(method: string, route: string, status: number): void;
+  refusal(route: string, reason: string): void;
+  keycloakCall(route: string, outcome: string, seconds: number): void;
+}
+
+export function createMeter(registry: Registry): Meter {
+  const registers = [registry];
+  const steps = new Counter({ name: 'vestibule_sign_up_steps_total', help: 'Steps of sign-ups, by what came of each.', labelNames: ['step', 'outcome'], registers });
+  const mails = new Counter({ name: 'vestibule_bridge_mails_total', help: 'Mails handed to the mail server, by kind and by what it said.', labelNames: ['kind', 'outcome'], registers });
+  const requests = new Counter({ name: 'vestibule_bridge_http_requests_total', help: 'HTTP requests by route pattern.', labelNames: ['method', 'route', 'status'], registers });
+  const refusals = new Counter({ name: 'vestibule_bridge_refusals_total', help: 'Requests answered with a problem, by its code.', labelNames: ['route', 'reason'], registers });
+  const jobs = durations(registry, 'vestibule_bridge_job_duration_seconds', 'Runs of jobs.', ['task', 'outcome']);
+  const calls = durations(registry, 'vestibule_bridge_keycloak_call_duration_seconds', "Calls of Keycloak's steps, which people wait for.", ['route', 'outcome']);
+  // Prometheus sees no increase in a series that begins at 1.
+  for (const [step, outcomes] of Object.entries(STEP_OUTCOMES)) for (const outcome of outcomes) steps.inc({ step, outcome }, 0);
+  for (const kind of MAIL_KINDS) for (const outcome of MAIL_OUTCOMES) mails.inc({ kind, outcome }, 0);
+  return {
+    step: (step, outcome) => steps.inc({ step, outcome }),
+    mail: (kind, outcome) => mails.inc({ kind, outcome }),
+    job: (task, outcome, seconds) => jobs.observe({ task, outcome }, seconds),
+    request: (method, route, status) => requests.inc({ method, route, status }),
+    refusal: (route, reason) => refusals.inc({ route, reason }),
+    keycloakCall: (route, outcome, seconds) => calls.observe({ route, outcome }, seconds),
+  };
+}

@@ -1,0 +1,97 @@
+"""Who calls, and, in valid requests, names of things that exist: the schema says their form only."""
+
+import itertools
+import json
+import os
+import urllib.request
+import uuid
+
+import schemathesis
+
+FIXTURE = json.loads(os.environ["VESTIBULE_CHECK_API"])
+# Less than a step's token lives.
+REFRESH_SECONDS = 10
+
+turns = itertools.count()
+
+
+class ServiceToken:
+    client = "vestibule-keycloak"
+
+    def get(self, case, context):
+        with urllib.request.urlopen(f"{FIXTURE['tokens']}/{self.client}") as answer:
+            return answer.read().decode()
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(verify|creation|creation/outcome|infos)$"))
+class StepToken(ServiceToken):
+    pass
+
+
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path="/api/trial/not-me"))
+class ProxyToken(ServiceToken):
+    client = "vestibule-proxy"
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    turn = next(turns)
+    valid = VALID.get(case.path.replace("/legacy", ""))
+    if valid is not None:
+        valid(case, turn)
+
+
+def register(case, turn):
+    """Which products, attributes and consents there are stands in products.yaml."""
+    known = {
+        "username": FIXTURE["addresses"][turn % len(FIXTURE["addresses"])],
+        "product": "app",
+        "next_page": FIXTURE["pages"][turn % len(FIXTURE["pages"])],
+        "attributes": {"team": "one"},
+        "consents": [{"id": "terms", "version": "2"}],
+    }
+    required = {name: known[name] for name in ("attributes", "consents")}
+    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **required}
+
+
+def with_invitation(case, turn):
+    """Every other request names an invitation that exists."""
+    if turn % 2 == 0:
+        return
+    invitation = FIXTURE["invitations"][turn // 2 % len(FIXTURE["invitations"])]
+    known = {**invitation, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
+    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}}
+
+
+def outcome(case, turn):
+    if turn % 2 == 0:
+        return
+    case.body = {**case.body, **FIXTURE["attempts"][turn // 2 % len(FIXTURE["attempts"])]}
+
+
+def infos(case, turn):
+    """Either user_id or username: OpenAPI has no words for that."""
+    query = dict(case.query or {})
+    people = FIXTURE["people"]
+    person = people[turn % len(people)]
+    if turn % 2 == 0 and ("user_id" in query or "username" in query):
+        query.pop("user_id" if "username" in query else "username", None)
+    else:
+        query.pop("username", None)
+        query.pop("user_id", None)
+        query.update(person)
+    case.query = query
+
+
+VALID = {
+    "/api/trial/register": register,
+    "/api/trial/verify": with_invitation,
+    "/api/trial/creation": with_invitation,
+    "/api/trial/creation/outcome": outcome,
+    "/api/trial/infos": infos,
+}

@@ -1,0 +1,34 @@
+/** Encoded slash, backslash, dot or control character, also when encoded twice: proxies and apps read these differently. */
+const AMBIGUOUS_ESCAPE = /%(?:25)*(?:2f|5c|[01][0-9a-f]|7f)|%25(?:25)*2e/i;
+const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
+const NOT_VISIBLE_ASCII = /[^\x21-\x7e]/;
+
+/** What is wrong with a request target, or `undefined`. What passes means the same to us and to whoever gets these very bytes. */
+export function targetFault(target: string): string | undefined {
+  if (!target.startsWith('/')) return 'it is not a path';
+  if (NOT_VISIBLE_ASCII.test(target)) return 'it has characters that must be percent-encoded';
+  if (target.includes('#')) return 'it has a fragment';
+  const path = pathOf(target);
+  if (path.includes('\\')) return 'it has a backslash';
+  if (path.includes('//')) return 'it has an empty segment';
+  if (BROKEN_ESCAPE.test(path)) return 'it has a broken percent escape';
+  if (AMBIGUOUS_ESCAPE.test(path)) return 'it has an encoded slash, backslash, dot or control character';
+  if (path.split('/').some(isDotSegment)) return 'it has a dot segment';
+  return undefined;
+}
+
+export function pathOf(target: string): string {
+  return target.split('?', 1)[0] ?? '';
+}
+
+/** `..;x` is `..` to Java servers. */
+function isDotSegment(segment: string): boolean {
+  const name = plainSegment(segment);
+  return name === '.' || name === '..';
+}
+
+/** Decoded, without path parameters. */
+export function plainSegment(segment: string): string {
+  const decoded = segment.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return decoded.split(';', 1)[0] ?? '';
+}

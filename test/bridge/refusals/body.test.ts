@@ -1,0 +1,166 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openBridge, type TestBridge } from '../support/bridge.ts';
+import { ask, ENDPOINTS, tokenFor, WITH_BODY, type Endpoint } from './endpoints.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+interface Operation {
+  security?: unknown;
+  parameters?: readonly { name: string; required?: boolean }[];
+  requestBody?: { content: Record<string, { schema: { properties: Record<string, { type?: string }>; required?: readonly string[] } }> };
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+
+let bridge: TestBridge;
+let operations: Record<string, Record<string, Operation>>;
+beforeAll(async () => {
+  bridge = await openBridge({ env: { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000' } });
+  operations = (await bridge.send('/openapi.json', { method: 'GET' })).body['paths'] as typeof operations;
+});
+afterAll(() => bridge.close());
+
+const operationOf = ({ method, path }: Endpoint) => operations[path]![method.toLowerCase()]!;
+const fieldsOf = (endpoint: Endpoint) => operationOf(endpoint).requestBody!.content['application/json']!.schema;
+
+interface Raw {
+  body: string | Uint8Array<ArrayBuffer>;
+  headers?: Readonly<Record<string, string>>;
+}
+
+async function post(endpoint: Endpoint, { body, headers = JSON_TYPE }: Raw) {
+  const authorization = endpoint.caller === 'anybody' ? {} : { authorization: `Bearer ${await tokenFor(endpoint, bridge)}` };
+  const response = await fetch(`${bridge.url}${endpoint.path}`, { method: 'POST', headers: { ...headers, ...authorization }, body });
+  return { status: response.status, type: response.headers.get('content-type'), problem: (await response.json()) as Record<string, unknown> };
+}
+
+/** Refused in the declared way: the schema of the answer is one for all problems. */
+async function expectRefusal(endpoint: Endpoint, raw: Raw, status: number, code: string): Promise<void> {
+  const answer = await post(endpoint, raw);
+  expect({ body: String(raw.body).slice(0, 200), ...answer }).toMatchObject({ status, type: 'application/problem+json; charset=utf-8', problem: { status, code, type: `urn:vestibule:problem:${code}` } });
+  expect(Object.keys(operationOf(endpoint).responses)).toContain(String(status));
+}
+
+test('every endpoint of /openapi.json stands in the table, with its caller', () => {
+  const described = Object.entries(operations).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => `${method} ${path} ${one.security === undefined ? 'anybody' : 'guarded'}`));
+  expect(described.sort()).toEqual(ENDPOINTS.map(({ method, path, caller }) => `${method.toLowerCase()} ${path} ${caller === 'anybody' ? caller : 'guarded'}`).sort());
+});
+
+describe.each(WITH_BODY)('$method $path', (endpoint) => {
+  const written = async (change: object = {}) => JSON.stringify({ ...(await endpoint.valid(bridge)), ...change });
+
+  test('takes the body that the others are made from', async () => {
+    expect((await post(endpoint, { body: await written() })).status).toBe(endpoint.status);
+  });
+
+  test.each<[string, (valid: string) => string]>([
+    ['that ends early', (valid) => valid.slice(0, -1)],
+    ['that goes on', (valid) => `${valid}{}`],
+    ['with a comment', (valid) => `/* hello */${valid}`],
+    ['with single quotes', (valid) => valid.replaceAll('"', "'")],
+    ['with a byte order mark in the middle', (valid) => valid.replace(':', ':\uFEFF')],
+    ['of NaN', () => 'NaN'],
+    ['of a text', (valid) => JSON.stringify(valid)],
+    ['of a number', () => '42'],
+    ['of null', () => 'null'],
+    ['of a list', (valid) => `[${valid}]`],
+    ['of nothing', () => ''],
+    ['of an empty object', () => '{}'],
+    ['nested a thousand times', () => `${'['.repeat(1000)}${']'.repeat(1000)}`],
+  ])('refuses a body %s', async (_name, change) => {
+    await expectRefusal(endpoint, { body: change(await written()) }, 400, 'invalid_request');
+  });
+
+  test('refuses every field of another type', async () => {
+    for (const [name, { type }] of Object.entries(fieldsOf(endpoint).properties)) {
+      const others = [42, true, null, ['x'], { x: 'x' }].filter((value) => !(type === 'object' && value !== null && typeof value === 'object') && !(type === 'array' && Array.isArray(value)));
+      for (const value of others) await expectRefusal(endpoint, { body: await written({ [name]: value }) }, 400, 'invalid_request');
+    }
+  });
+
+  test('refuses every field that is empty, or longer than anything', async () => {
+    for (const name of fieldsOf(endpoint).required ?? []) {
+      for (const value of ['', 'x'.repeat(4_000)]) await expectRefusal(endpoint, { body: await written({ [name]: value }) }, 400, 'invalid_request');
+    }
+  });
+
+  test('refuses every required field missing', async () => {
+    for (const name of fieldsOf(endpoint).required ?? []) {
+      const { [name]: _without, ...rest } = await endpoint.valid(bridge);
+      await expectRefusal(endpoint, { body: JSON.stringify(rest) }, 400, 'invalid_request');
+    }
+  });
+
+  test.each(['admin', 'user_id ', 'TOKEN', '__proto__', 'constructor', 'toString', ''])('refuses the unknown field %j', async (name) => {
+    const valid = await written();
+    await expectRefusal(endpoint, { body: `${valid.slice(0, -1)},${JSON.stringify(name)}:"x"}` }, 400, 'invalid_request');
+  });
+
+  test('refuses a field twice, spelled alike or not', async () => {
+    for (const name of fieldsOf(endpoint).required ?? []) {
+      const valid = await written();
+      const escaped = `\\u${name.charCodeAt(0).toString(16).padStart(4, '0')}${name.slice(1)}`;
+      for (const again of [name, escaped]) await expectRefusal(endpoint, { body: `{"${again}":"first",${valid.slice(1)}` }, 400, 'invalid_request');
+    }
+  });
+
+  test.each<[string, number, string, (valid: string) => Raw]>([
+    ['1 MiB of spaces', 413, 'payload_too_large', (valid) => ({ body: valid + ' '.repeat(MEBIBYTE) })],
+    ['1 MiB in one field', 413, 'payload_too_large', (valid) => ({ body: `{"x":"${'x'.repeat(MEBIBYTE)}",${valid.slice(1)}` })],
+    ['1 MiB in a kilobyte of gzip', 413, 'payload_too_large', (valid) => ({ body: gzipSync(valid + ' '.repeat(MEBIBYTE)) as Uint8Array<ArrayBuffer>, headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } })],
+    ['gzip that is none', 400, 'invalid_request', (valid) => ({ body: valid, headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } })],
+    ['an unknown encoding', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { ...JSON_TYPE, 'content-encoding': 'rot13' } })],
+    ['a form', 415, 'unsupported_media_type', () => ({ body: 'token=x&username=ada%40example.com', headers: { 'content-type': 'application/x-www-form-urlencoded' } })],
+    ['plain text', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { 'content-type': 'text/plain' } })],
+    ['a multipart form', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { 'content-type': 'multipart/form-data; boundary=x' } })],
+    ['a type that begins alike', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { 'content-type': 'application/json-patch+json' } })],
+    ['two types', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { 'content-type': 'text/plain, application/json' } })],
+    ['no type', 415, 'unsupported_media_type', (valid) => ({ body: Buffer.from(valid) as Uint8Array<ArrayBuffer>, headers: {} })],
+    ['UTF-16', 415, 'unsupported_media_type', (valid) => ({ body: Buffer.from(valid, 'utf16le') as Uint8Array<ArrayBuffer>, headers: { 'content-type': 'application/json; charset=utf-16le' } })],
+    ['UTF-7', 415, 'unsupported_media_type', (valid) => ({ body: valid, headers: { 'content-type': 'application/json; charset=utf-7' } })],
+  ])('refuses %s with %i', async (_name, status, code, change) => {
+    await expectRefusal(endpoint, change(await written()), status, code);
+  });
+
+  test.each(['GET', 'PUT', 'PATCH', 'DELETE'])('takes no %s, whoever asks', async (method) => {
+    const answer = await bridge.send(endpoint.path, { method });
+    expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, 'POST', 'method_not_allowed']);
+  });
+});
+
+describe('GET /api/trial/infos', () => {
+  const infos = ENDPOINTS.find(({ method }) => method === 'GET')!;
+
+  test.each([
+    ['nothing', ''],
+    ['neither user_id nor username', 'client_id=vestibule-proxy'],
+    ['both', 'user_id=a&username=ada%40example.com'],
+    ['an unknown field', 'user_id=a&admin=true'],
+    ['a field twice', 'user_id=a&user_id=b'],
+    ['a client twice', 'user_id=a&client_id=b&client_id=c'],
+    ['a field as a list', 'user_id[]=a'],
+    ['a field as an object', 'user_id[x]=a'],
+    ['a prototype', 'user_id=a&__proto__=x'],
+    ['an empty field', 'user_id='],
+    ['a field that is too long', `user_id=${'a'.repeat(256)}`],
+    ['a username that is too long', `username=${'a'.repeat(321)}`],
+    ['a line break', 'user_id=a%0D%0Ab'],
+    ['a null byte', 'user_id=a%00'],
+  ])('refuses %s', async (_name, query) => {
+    const answer = await ask(bridge, infos, { token: await tokenFor(infos, bridge), content: query });
+    expect([answer.status, answer.body['code']]).toEqual([400, 'invalid_request']);
+  });
+
+  test('takes no other method, whoever asks', async () => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      const answer = await bridge.send(infos.path, { method });
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    }
+  });
+});
+
+test('no refusal was an error of the bridge', () => {
+  const lines = bridge.log().trim().split('\n').map((line) => JSON.parse(line) as { level: number; status?: number });
+  expect(lines.filter(({ level, status = 0 }) => level >= 50 || status >= 500)).toEqual([]);
+});

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { creationOf, type Answer, type TestBridge } from '../support/bridge.ts';
+import type { Claims } from '../support/realm.ts';
+
+export interface Endpoint {
+  method: 'GET' | 'POST';
+  path: string;
+  caller: 'anybody' | 'step' | 'proxy';
+  /** Of a request that is let in. */
+  status: number;
+  /** Query or body of such a request. */
+  valid(bridge: TestBridge): Promise<Readonly<Record<string, unknown>>>;
+}
+
+/** Every endpoint of the bridge; body.test.ts holds it against /openapi.json. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  { method: 'POST', path: '/api/trial/register', caller: 'anybody', status: 202, valid: async () => ({ username: newAddress() }) },
+  { method: 'POST', path: '/api/legacy/trial/register', caller: 'anybody', status: 202, valid: async () => ({ username: newAddress() }) },
+  { method: 'POST', path: '/api/trial/verify', caller: 'step', status: 200, valid: async (bridge) => ({ token: await bridge.invite() }) },
+  { method: 'POST', path: '/api/trial/creation', caller: 'step', status: 200, valid: async (bridge) => creationOf(await bridge.invite()) },
+  { method: 'POST', path: '/api/trial/creation/outcome', caller: 'step', status: 200, valid: async () => ({ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }) },
+  { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
+  { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
+];
+
+export const GUARDED = ENDPOINTS.filter(({ caller }) => caller !== 'anybody');
+export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
+
+/** The token that this endpoint asks for; `claims` replaces, undefined removes. */
+export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
+  return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
+}
+
+/** Sends what is given as it is. */
+export async function ask(bridge: TestBridge, endpoint: Endpoint, given: { token?: string | undefined; content: Readonly<Record<string, unknown>> | string }): Promise<Answer> {
+  const headers = given.token === undefined ? {} : { authorization: `Bearer ${given.token}` };
+  if (endpoint.method === 'POST') return bridge.send(endpoint.path, { headers, body: given.content });
+  const query = typeof given.content === 'string' ? given.content : new URLSearchParams(given.content as Record<string, string>).toString();
+  return bridge.send(`${endpoint.path}?${query}`, { method: 'GET', headers });
+}
+
+export function newAddress(): string {
+  return `ada.${randomUUID()}@example.com`;
+}

@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { eventually } from '../../support/eventually.ts';
+import { freshAddress } from '../../support/person.ts';
+import { inbox, stack } from '../../support/stack.ts';
+import { invite, isSignedIn, register, signUp } from '../../support/visitor.ts';
+import { attempts, endsWell } from '../support/ending.ts';
+import { hurry, invitationIn, linkOf, mailStates, mailsTo } from '../support/mails.ts';
+import { END_OF_MAIL, kill, mendAll, OUTCOME, relay, start } from '../support/stand.ts';
+
+jest.setTimeout(180_000);
+
+/** A killed worker's jobs are freed 10 s after they were taken, by a sweep every 10 s. */
+const TAKEN_OVER_WITHIN_MS = 40_000;
+
+const smtp = relay('bridge-smtp');
+const adminApi = relay('bridge-keycloak');
+
+let address: string;
+beforeEach(() => {
+  address = freshAddress('ada');
+});
+afterEach(mendAll);
+
+const sent = (): Promise<true> => eventually(async () => (await mailStates(address))[0] === 'sent', TAKEN_OVER_WITHIN_MS);
+
+test('killed in send_invitation: the mail comes, once', async () => {
+  await adminApi.inject({ sees: 'GET /admin/', does: 'hold-request' });
+  await register(address);
+  await adminApi.holds();
+  await kill('bridge');
+  await adminApi.cut();
+  await start('bridge');
+  await sent();
+  await endsWell(address, await linkOf(address));
+});
+
+test('killed in send_mail before the mail server has the mail: it comes, once', async () => {
+  await smtp.inject({ sees: END_OF_MAIL, does: 'hold-request' });
+  await register(address);
+  await smtp.holds();
+  await kill('bridge');
+  await smtp.cut();
+  await start('bridge');
+  await sent();
+  await endsWell(address, await linkOf(address));
+});
+
+test('killed in send_mail after the mail server took the mail: it comes twice, both links work, and one spends both', async () => {
+  await smtp.inject({ sees: END_OF_MAIL, does: 'hold-answer' });
+  await register(address);
+  await smtp.holds();
+  await kill('bridge');
+  await smtp.cut();
+  await start('bridge');
+  await sent();
+  const first = invitationIn((await inbox.messages()).findLast((message) => message.to === address)!);
+  const second = await linkOf(address);
+  expect(second).not.toBe(first);
+  await endsWell(address, first, { mails: 2 });
+  await endsWell(address, second, { mails: 2 });
+});
+
+test('killed in reconcile: the attempt is confirmed', async () => {
+  const link = await invite(address);
+  await relay('keycloak-bridge').inject({ sees: OUTCOME, does: 'cut-request' });
+  await adminApi.inject({ sees: 'GET /admin/', does: 'hold-request' });
+  expect(isSignedIn((await signUp(link)).page)).toBe(true);
+  await hurry();
+  await adminApi.holds();
+  await kill('bridge');
+  await adminApi.cut();
+  expect(await attempts(address)).toMatchObject([{ state: 'pending' }]);
+  await start('bridge');
+  await endsWell(address, link);
+});
+
+test('a mail server that is away: everything else works, and every mail comes once when it is back', async () => {
+  const addresses = Array.from({ length: 5 }, () => freshAddress('ada'));
+  await smtp.refuse();
+  await Promise.all(addresses.map((one) => register(one)));
+  await eventually(async () => (await Promise.all(addresses.map(mailStates))).every(([state]) => state === 'queued'));
+  for (let tries = 0; tries < 3; tries += 1) await hurry();
+  const ready = await fetch(`${stack().bridge}/readyz`);
+  expect([ready.status, ((await ready.json()) as { status: string }).status]).toEqual([200, 'degraded']);
+  expect(await Promise.all(addresses.map(mailsTo))).toEqual(addresses.map(() => 0));
+  await smtp.mend();
+  await eventually(async () => {
+    await hurry();
+    return (await Promise.all(addresses.map(mailStates))).every(([state]) => state === 'sent');
+  }, TAKEN_OVER_WITHIN_MS);
+  for (const one of addresses) await endsWell(one, await linkOf(one));
+});

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { eventually } from '../../support/eventually.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-browser.ts';
+import { freshAddress } from '../../support/person.ts';
+import { invite, isSignedIn, submitForm } from '../../support/visitor.ts';
+import { attempts, endsWell, releaseIsDue, userIds } from '../support/ending.ts';
+import { COMMIT, CREATION, kill, mendAll, OUTCOME, relay, start, stop } from '../support/stand.ts';
+
+jest.setTimeout(180_000);
+
+const bridge = relay('keycloak-bridge');
+const bridgeDatabase = relay('bridge-postgres');
+const keycloakDatabase = relay('keycloak-postgres');
+
+let address: string;
+let link: string;
+let browser: HttpBrowser;
+let form: Visit;
+beforeEach(async () => {
+  address = freshAddress('ada');
+  link = await invite(address);
+  browser = httpBrowser();
+  form = await browser.get(link);
+});
+afterEach(mendAll);
+
+/** Submits; the creation waits in front of the bridge. Keycloak waits for 3 s. */
+async function submitUpToTheBridge(): Promise<{ submitted: Promise<Visit | undefined> }> {
+  await bridge.inject({ sees: CREATION, does: 'hold-request' });
+  const submitted = submitForm(browser, form).catch(() => undefined);
+  await bridge.holds();
+  return { submitted };
+}
+
+describe('the bridge is killed while it answers creation', () => {
+  test('before its commit: nothing is left', async () => {
+    const { submitted } = await submitUpToTheBridge();
+    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-request', times: 1000 });
+    await bridge.release();
+    await bridgeDatabase.holds();
+    await kill('bridge');
+    await bridgeDatabase.cut();
+    expect((await submitted)?.body).toContain('kc-register-form');
+    await mendAll();
+    expect(await attempts(address)).toEqual([]);
+    await start('bridge');
+    await endsWell(address, link);
+  });
+
+  test('after its commit: the attempt is pending, and the next one takes its place', async () => {
+    const { submitted } = await submitUpToTheBridge();
+    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-answer', times: 1000 });
+    await bridge.release();
+    await eventually(async () => (await attempts(address)).length === 1);
+    await kill('bridge');
+    await bridgeDatabase.cut();
+    expect((await submitted)?.body).toContain('kc-register-form');
+    await mendAll();
+    await start('bridge');
+    await endsWell(address, link);
+    expect(await attempts(address)).toMatchObject([{ state: 'superseded' }, { state: 'confirmed' }]);
+  });
+});
+
+describe('Keycloak is killed', () => {
+  test('between success and commit: no user is left, and the same link makes one', async () => {
+    await bridge.inject({ sees: CREATION, does: 'hold-answer' });
+    const submitted = submitForm(browser, form).catch(() => undefined);
+    await bridge.holds();
+    await keycloakDatabase.inject({ sees: '', does: 'hold-request', times: 1000 });
+    await bridge.release();
+    await keycloakDatabase.holds();
+    await kill('keycloak');
+    await keycloakDatabase.cut();
+    await submitted;
+    await mendAll();
+    await start('keycloak');
+    expect(await userIds(address)).toEqual([]);
+    expect(await attempts(address)).toMatchObject([{ state: 'pending', outcome: null }]);
+    await endsWell(address, link);
+    expect(await attempts(address)).toMatchObject([{ state: 'superseded' }, { state: 'confirmed' }]);
+  });
+
+  test('after its commit, before it reports: the user is there, and the attempt is confirmed without a report', async () => {
+    await bridge.inject({ sees: OUTCOME, does: 'hold-request' });
+    expect(isSignedIn(await submitForm(browser, form))).toBe(true);
+    await bridge.holds();
+    await kill('keycloak');
+    await bridge.cut();
+    await start('keycloak');
+    await endsWell(address, link, { hurried: true });
+    expect(await attempts(address)).toMatchObject([{ state: 'confirmed', outcome: null }]);
+  });
+});
+
+describe('Postgres', () => {
+  test.each([
+    ['is restarted', stop],
+    ['is killed', kill],
+  ])('%s under a creation: the same link works when it is back', async (_, end) => {
+    const { submitted } = await submitUpToTheBridge();
+    await end('postgres');
+    await bridge.release();
+    await submitted;
+    await start('postgres');
+    // Keycloak finds each dead connection of its pool by a request that fails.
+    await endsWell(address, link, { hurried: true, againForMilliseconds: 60_000 });
+  });
+
+  test('stalls for 2 s once: the creation waits for it', async () => {
+    const { submitted } = await submitUpToTheBridge();
+    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-answer' });
+    const until = Date.now() + 2000;
+    await bridge.release();
+    await bridgeDatabase.holds();
+    await eventually(() => Date.now() >= until);
+    await bridgeDatabase.release();
+    const page = await submitted;
+    expect(page !== undefined && isSignedIn(page)).toBe(true);
+    await endsWell(address, link);
+    expect(await attempts(address)).toMatchObject([{ state: 'confirmed' }]);
+  });
+
+  test('answers everything 2 s later: people are asked to try again, and the same link works when it is quick again', async () => {
+    await bridgeDatabase.slow(2000);
+    const page = await submitForm(browser, form);
+    expect(page.body).toContain('kc-register-form');
+    expect(await userIds(address)).toEqual([]);
+    await mendAll();
+    await endsWell(address, link);
+  });
+});
+
+test('a creation that arrives after the next one, whose report was lost: the account there is keeps its trial, the other attempt is released', async () => {
+  await bridge.inject({ sees: CREATION, does: 'hold-request' });
+  await bridge.inject({ sees: OUTCOME, does: 'cut-request', times: 2 });
+  const again = await submitForm(browser, form);
+  expect(again.body).toContain('kc-register-form');
+  expect(isSignedIn(await submitForm(browser, again))).toBe(true);
+  await bridge.release();
+  await eventually(async () => (await attempts(address)).length === 2);
+  await endsWell(address, link, { hurried: true });
+  const states = async (): Promise<string[]> => (await attempts(address)).map(({ state }) => state).toSorted();
+  expect(await states()).toEqual(['confirmed', 'pending']);
+  await releaseIsDue(async () => {
+    await eventually(async () => (await states()).includes('released'));
+  });
+  expect(await states()).toEqual(['confirmed', 'released']);
+});

@@ -1,0 +1,2 @@
+// Jest would turn TypeScript into CommonJS here; Node itself does not.
+export { default } from './faults-teardown.ts';

@@ -1,0 +1,34 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePortBase } from '../../../dev/ports.ts';
+import { terminalProgress } from '../../../dev/progress.ts';
+import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription, type Stack, type StackOptions } from '../../../dev/stack.ts';
+import { STACK_VARIABLE } from '../stack-variable.ts';
+import { onInterruption, runFolder } from './run-folder.ts';
+
+/** What tests do in seconds, people do in days: one address of a client registers many times here. */
+const SETTINGS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100' };
+
+/** The whole stack on free ports, with databases of its own, described to the tests by STACK_VARIABLE. */
+export async function startTestStack(kind: 'stack' | 'faults', options: Partial<StackOptions> = {}): Promise<{ stack: Stack; stop: () => Promise<void> }> {
+  const dataDir = await runFolder(kind);
+  const stack = await startStack({
+    portBase: await freePortBase(),
+    dataDir,
+    cacheDir: process.env['VESTIBULE_CACHE'] || join(ROOT, '.run', 'cache'),
+    progress: terminalProgress(STEPS, process.stderr),
+    env: { ...SETTINGS, ...process.env },
+    durable: false,
+    ...options,
+  });
+  const stop = async (): Promise<void> => {
+    await stack.destroy();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  onInterruption(stop);
+  const file = join(dataDir, 'stack.json');
+  writeDescription(file, stack);
+  writeBridgeEnvironment(join(dataDir, 'bridge.env'), stack);
+  process.env[STACK_VARIABLE] = file;
+  return { stack, stop };
+}
