@@ -7,13 +7,9 @@ import { writeResults } from './results.ts';
 
 /**
  * `npm run bench -- <name> [--rounds 300]`. It starts a stack of its own, or takes the one whose stack.json
- * VESTIBULE_STACK names; that one must be started with its limits wide open (see docs/operating.md).
+ * VESTIBULE_STACK names; that one must have been started with its limits wide open.
  */
-export interface BenchOptions {
-  rounds: number | undefined;
-}
-
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<object>>> = { enumeration };
+const BENCHES: Readonly<Record<string, (options: { rounds?: number }) => Promise<object>>> = { enumeration };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string' } } });
 const unknown = positionals.filter((name) => !(name in BENCHES));
@@ -25,7 +21,7 @@ if (positionals.length === 0 || unknown.length > 0) {
 await startStack();
 try {
   for (const name of positionals) {
-    const results = await BENCHES[name]!({ rounds: values.rounds === undefined ? undefined : Number(values.rounds) });
+    const results = await BENCHES[name]!(values.rounds === undefined ? {} : { rounds: Number(values.rounds) });
     console.log(`\nWritten to ${relative(process.cwd(), writeResults(name, results))}`);
   }
 } finally {

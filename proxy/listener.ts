@@ -5,9 +5,10 @@ import type { Log } from '../platform/log.ts';
 import { secondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
 import { clientAddress } from '../platform/client-address.ts';
+import { pathOf, targetFault } from '../platform/request-target.ts';
 import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
-import { isReserved, pathOf, targetFault } from './request-target.ts';
+import { isReserved } from './request-target.ts';
 import { currentSession, type SessionKeeping } from './session/session.service.ts';
 import type { Upstream } from './upstream/upstream.ts';
 

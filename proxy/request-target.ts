@@ -1,6 +1,4 @@
-import { pathOf, plainSegment, targetFault } from '../platform/request-target.ts';
-
-export { pathOf, targetFault };
+import { pathOf, plainSegment } from '../platform/request-target.ts';
 
 /** First path segments that are the proxy's own and never reach the app (MODEL.md, "Paths"). */
 const RESERVED = new Set(['api', 'trial', 'embed', 'staff', 'remote-billing-login', 'realm', 'server', 'serverlogin', 'livez', 'readyz']);

@@ -6,7 +6,7 @@ import type { People } from './people.ts';
 /** A place that takes an address from anybody. */
 export interface Door {
   name: string;
-  /** Whose address is asked about; the first kind is nobody's, the others are compared with it. */
+  /** Whose address is asked about. The first two are nobody's, the others are compared with the first. */
   kinds: Readonly<Record<string, () => string>>;
   /** Everything before the request that is timed. */
   prepare(address: string): Promise<Prepared> | Prepared;
@@ -17,7 +17,6 @@ const FORM = 'application/x-www-form-urlencoded';
 export function doors(people: People): readonly Door[] {
   const { proxy, bridge, keycloak, realm } = stack();
   const { fresh, invited, existing, locked } = people;
-  // The same kind twice: what chance alone makes.
   const trial = { new: fresh, 'new again': fresh, invited, existing };
   const account = { unknown: fresh, 'unknown again': fresh, existing };
   const resetUrl = `${keycloak}/realms/${realm}/login-actions/reset-credentials?${new URLSearchParams({ client_id: 'vestibule-proxy', redirect_uri: `${proxy}/api/login` }).toString()}`;

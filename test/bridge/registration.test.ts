@@ -38,10 +38,11 @@ const release = async () => {
   await bridge.hurry();
 };
 
-const writes = async () => {
-  await sql`select pg_stat_force_next_flush()`.execute(bridge.db);
-  const { rows } = await sql<{ writes: string }>`select sum(n_tup_ins + n_tup_upd + n_tup_del) as writes from pg_stat_user_tables where schemaname = 'bridge'`.execute(bridge.db);
-  return rows[0]?.writes;
+/** Every row with the transaction that wrote it: an update shows although it changes nothing. */
+const everyRow = async (): Promise<string> => {
+  const { rows: tables } = await sql<{ name: string }>`select table_name as name from information_schema.tables where table_schema = 'bridge' order by 1`.execute(bridge.db);
+  const all = await Promise.all(tables.map(({ name }) => sql`select t.xmin::text, t::text from ${sql.table(`bridge.${name}`)} t order by t::text`.execute(bridge.db)));
+  return JSON.stringify(all.map(({ rows }) => rows));
 };
 
 describe('creation', () => {
@@ -145,8 +146,8 @@ describe('outcome', () => {
   test('committed spends the token and its siblings', async () => {
     const [one, other] = [await invite(), await invite()];
     expect((await outcome(await create(one))).body).toEqual({ result: 'confirmed' });
-    expect(await verify(one)).toEqual({ valid: false, reason: 'spent' });
-    expect(await verify(other)).toEqual({ valid: false, reason: 'spent' });
+    expect(await verify(one)).toMatchObject({ valid: false, reason: 'spent' });
+    expect(await verify(other)).toMatchObject({ valid: false, reason: 'spent' });
   });
 
   test('rolled back is recorded only: the same person tries again', async () => {
@@ -192,7 +193,7 @@ describe('reconcile', () => {
     bridge.accounts.add({ id: created.user_id, username: address });
     await bridge.hurry();
     expect(await stateOf(created.attempt_id)).toBe('confirmed');
-    expect(await verify(token)).toEqual({ valid: false, reason: 'spent' });
+    expect(await verify(token)).toMatchObject({ valid: false, reason: 'spent' });
   });
 
   test('releases after two looks that find nobody, the second 10 minutes after the attempt', async () => {
@@ -248,7 +249,7 @@ describe('reconcile', () => {
     await bridge.hurry();
     expect([await stateOf(a.attempt_id), await stateOf(b.attempt_id)]).toEqual(['superseded', 'confirmed']);
     expect(await trialsOf(b.user_id)).toHaveLength(1);
-    expect(await verify(token)).toEqual({ valid: false, reason: 'spent' });
+    expect(await verify(token)).toMatchObject({ valid: false, reason: 'spent' });
   });
 
   test('confirms a superseded attempt whose user exists after all', async () => {
@@ -259,7 +260,7 @@ describe('reconcile', () => {
     await release();
     expect([await stateOf(first.attempt_id), await stateOf(second.attempt_id)]).toEqual(['confirmed', 'released']);
     expect(await trialsOf(first.user_id)).toHaveLength(1);
-    expect(await verify(token)).toEqual({ valid: false, reason: 'spent' });
+    expect(await verify(token)).toMatchObject({ valid: false, reason: 'spent' });
   });
 
   test('provisions a released attempt again with the small app and the end that were stamped, once its user is seen', async () => {
@@ -298,10 +299,10 @@ describe('reconcile', () => {
 describe('verify', () => {
   test('writes nothing: mail scanners open links', async () => {
     const token = await invite();
-    const before = await writes();
+    const before = await everyRow();
     const looks = await Promise.all([token, token, token].map(verify));
     for (const look of looks) expect(look).toMatchObject({ valid: true, username: address });
-    expect(await writes()).toBe(before);
+    expect(await everyRow()).toBe(before);
   });
 
   test('asks nothing of Keycloak', async () => {
@@ -324,7 +325,7 @@ describe('verify', () => {
     bridge.clock.pass(7 * DAY - 1);
     expect(await verify(token)).toMatchObject({ valid: true });
     bridge.clock.pass(1);
-    expect(await verify(token)).toEqual({ valid: false, reason: 'expired' });
+    expect(await verify(token)).toMatchObject({ valid: false, reason: 'expired' });
   });
 
   test('keeps an invitation good past its lifetime while its registration is pending', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { isReserved, targetFault } from '../../proxy/request-target.ts';
+import { targetFault } from '../../platform/request-target.ts';
+import { isReserved } from '../../proxy/request-target.ts';
 
 /** SECURITY 20: rules see the bytes that are forwarded. */
 const REFUSED: [target: string, because: string][] = [
