@@ -79,7 +79,7 @@ async function fixture(bridge: TestBridge) {
   const used = await signUp(bridge, 'mary@example.com');
   return {
     addresses: ['ada@example.com', 'Ada.Lovelace+trial@Example.COM', "o'hara@example.org", 'ada@bücher.example', 'ada@xn--bcher-kva.example'],
-    pages: ['/', '/start?x=1#y', '/%2F'],
+    pages: ['/', '/start?x=1#y', '/a%20b'],
     invitations: [fresh, other, { token: used.token, username: used.username }],
     attempts: [{ attempt_id: used.attempt_id, user_id: used.user_id }],
     people: [{ user_id: used.user_id }, { username: used.username }],
