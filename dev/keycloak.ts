@@ -13,7 +13,7 @@ const BUILDS_KEPT = 3;
 const SHARED_FOLDERS = ['lib', 'providers', 'conf', 'themes'];
 
 /** Options of `kc.sh build`; a change of one needs another build. */
-const BUILD_OPTIONS = { KC_DB: 'postgres', KC_CACHE: 'local', KC_HEALTH_ENABLED: 'true', KC_METRICS_ENABLED: 'true' };
+const BUILD_OPTIONS = { KC_DB: 'postgres', KC_HEALTH_ENABLED: 'true', KC_METRICS_ENABLED: 'true' };
 
 /** The unpacked distribution, fetched through Maven once per cache. */
 export async function ensureDistribution(workshop: Workshop, version: string, note: (text: string) => void): Promise<string> {
@@ -106,6 +106,8 @@ export async function startKeycloak(options: KeycloakOptions): Promise<RunningPr
 
 function environment({ ports, databasePassword, admin }: KeycloakOptions): Record<string, string> {
   return {
+    // At start only: as an option of the build it has no effect, and the server would listen for a cluster.
+    KC_CACHE: 'local',
     KC_DB_URL: `jdbc:postgresql://127.0.0.1:${ports.postgres}/keycloak`,
     KC_DB_USERNAME: 'keycloak',
     KC_DB_PASSWORD: databasePassword,

@@ -162,7 +162,9 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
       startKeycloak({ build, dataDir, realmFile, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') }),
     );
     undo.push(started.stop);
-    if (!(await answersOk(`http://127.0.0.1:${ports.keycloak}/realms/${REALM}`))) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
+    // Ready as it is, a busy machine lets it take seconds over its first page: a time limit would mistake that for none.
+    const { ok } = await fetch(`http://127.0.0.1:${ports.keycloak}/realms/${REALM}`);
+    if (!ok) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
     return started;
   });
   keepOrigin(dataDir, origin);

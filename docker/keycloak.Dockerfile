@@ -5,8 +5,8 @@ COPY keycloak/src/main keycloak/src/main
 RUN mvn -q -B -f keycloak/pom.xml package -Dmaven.test.skip=true
 
 FROM keycloak/keycloak:26.7.4 AS build
-# Options of the build: changing one at start is refused. cache=local is for one node; several need the default.
-ENV KC_DB=postgres KC_CACHE=local KC_HEALTH_ENABLED=true KC_METRICS_ENABLED=true
+# Options of the build: changing one at start is refused.
+ENV KC_DB=postgres KC_HEALTH_ENABLED=true KC_METRICS_ENABLED=true
 COPY --from=jar /build/keycloak/target/vestibule-keycloak.jar /opt/keycloak/providers/
 RUN /opt/keycloak/bin/kc.sh build
 

@@ -174,7 +174,7 @@ describe('the Keycloak image', () => {
   test('is built optimized, and no option of the build is changed at start', () => {
     expect(dockerfile).toContain('"--optimized"');
     const options = [...(/^ENV (.*)$/m.exec(dockerfile)?.[1] ?? '').matchAll(/(KC_\w+)=/g)].map(([, name]) => name);
-    expect(options).toEqual(['KC_DB', 'KC_CACHE', 'KC_HEALTH_ENABLED', 'KC_METRICS_ENABLED']);
+    expect(options).toEqual(['KC_DB', 'KC_HEALTH_ENABLED', 'KC_METRICS_ENABLED']);
     expect(Object.keys(service('keycloak').environment).filter((name) => options.includes(name))).toEqual([]);
   });
 });
