@@ -27,6 +27,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
+/** Left to `npm test`: pages in a browser, and the generated tables of refusals. */
+const SLOW_WITHOUT_KEYCLOAK = ['pages-in-chromium', 'test/bridge/refusals'];
+
 const tallies: Tally[] = [];
 for (const check of checks()) {
   if (interrupted) tallies.push(FAILED);
@@ -42,7 +45,8 @@ interface Check {
 }
 
 function checks(): Check[] {
-  const fastTests: Check = { title: 'jest, without Keycloak', run: () => jest('fast', ['--maxWorkers=2']) };
+  const hurried = fast && narrowing.length === 0 ? ['--testPathIgnorePatterns', ...SLOW_WITHOUT_KEYCLOAK] : [];
+  const fastTests: Check = { title: 'jest, without Keycloak', run: () => jest('fast', ['--maxWorkers=2', ...hurried]) };
   const stackTests: Check = { title: 'jest, on the whole stack', run: () => jest('stack', ['--runInBand']) };
   const faultTests: Check = { title: 'jest, faults on a stack of their own', run: () => jest('faults', ['--runInBand']) };
   const quickFaultTests: Check = { title: 'jest, the quick faults on a stack of their own', run: () => jest('faults', ['--runInBand', QUICK_FAULTS]) };
@@ -81,7 +85,7 @@ async function jest(project: 'fast' | 'stack' | 'faults', options: string[]): Pr
   // Where only some tests are asked for, a project may have none of them.
   const wanted = narrowing.length === 0 || (await hasTests(project));
   if (!wanted) return { passed: 0, failed: 0, skipped: 0 };
-  if (project !== 'faults') process.env['CHROME_BIN'] = ensureChromium();
+  if (project !== 'faults' && !options.includes('--testPathIgnorePatterns')) process.env['CHROME_BIN'] = ensureChromium();
   mkdirSync(RUN_DIR, { recursive: true, mode: 0o700 });
   const output = join(RUN_DIR, `jest-${project}-${process.pid}.json`);
   try {
