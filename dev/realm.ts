@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StartError } from './start-error.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** What the realm in the database was made from. Keycloak reads all of it once, at the first import. */
 export interface RealmOrigin {
@@ -48,7 +49,7 @@ export function changesSince(dataDir: string, origin: RealmOrigin): string[] | u
 
 /** Kept once the import is done, so that a start that broke off half-way is made again from nothing. */
 export function keepOrigin(dataDir: string, origin: RealmOrigin): void {
-  writeFileSync(originFile(dataDir), JSON.stringify(origin, null, 2), { mode: 0o600 });
+  writeWhole(originFile(dataDir), JSON.stringify(origin, null, 2));
 }
 
 function originFile(dataDir: string): string {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from './whole-file.ts';
 
 const PASSWORD_BYTES = 24;
 const KEY_BYTES = 32;
@@ -25,7 +26,7 @@ export function secretsOf(dataDir: string): Secrets {
   const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {};
   const made = Object.fromEntries(Object.entries(MAKERS).map(([name, make]) => [name, make()]));
   const secrets = { ...made, ...kept } as Secrets;
-  writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+  if (Object.keys(made).some((name) => !(name in kept))) writeWhole(file, JSON.stringify(secrets, null, 2));
   return secrets;
 }
 
