@@ -184,6 +184,14 @@ describe('outcome', () => {
     ]).toContainEqual([said.body['result'], second.status]);
     expect((await Promise.all([first, second].map((one) => trialsOf(one.user_id)))).flat()).toHaveLength(1);
   });
+
+  test('a late report of a settled attempt changes nothing, not even what was recorded (SECURITY.md 9)', async () => {
+    const created = await create(await invite());
+    await outcome(created);
+    expect((await outcome(created, 'rolled_back')).body).toEqual({ result: 'ignored' });
+    const row = await bridge.db.selectFrom('bridge.registration').select(['state', 'outcome']).where('attempt_id', '=', created.attempt_id).executeTakeFirst();
+    expect(row).toEqual({ state: 'confirmed', outcome: 'committed' });
+  });
 });
 
 describe('reconcile', () => {

@@ -1,4 +1,4 @@
-import type { Message } from '../../support/mail.ts';
+import type { Message } from '../../../dev/inbox/message.ts';
 import { inbox, moveClock, queryDatabase } from '../../support/stack.ts';
 
 export async function mailsTo(address: string): Promise<number> {
