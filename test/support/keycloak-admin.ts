@@ -30,7 +30,7 @@ function adminOf(prefix: () => string): KeycloakAdmin {
   const send = async (method: string, path: string, body?: unknown): Promise<Response> => {
     const answer = await fetch(`${stack().keycloak}/admin/realms${prefix()}${path}`, {
       method,
-      headers: { authorization: `Bearer ${await adminToken()}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${await masterToken()}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`);
@@ -45,7 +45,8 @@ function adminOf(prefix: () => string): KeycloakAdmin {
   };
 }
 
-function adminToken(): Promise<string> {
+/** Of the bootstrap admin, who may do anything in every realm. */
+export function masterToken(): Promise<string> {
   if (token === undefined || token.until < Date.now()) token = { value: signIn(), until: Date.now() + TOKEN_SECONDS * 1000 };
   return token.value;
 }
