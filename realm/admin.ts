@@ -18,16 +18,12 @@ export interface RealmAdmin {
 
 /** Refuses at the first call what can't be dialled or signed in to. */
 export function realmAdmin(access: Access): RealmAdmin {
-  let current: { value: Promise<string>; until: number } | undefined;
-  const accessToken = (): Promise<string> => {
-    if (current !== undefined && current.until > Date.now()) return current.value;
-    const signedIn = signIn(access);
-    current = { value: signedIn.then(({ token }) => token), until: Number.POSITIVE_INFINITY };
-    const mine = current;
-    return signedIn.then(({ token, milliseconds }) => {
-      mine.until = Date.now() + milliseconds - RENEW_BEFORE_MS;
-      return token;
-    });
+  let current: Promise<{ token: string; until: number }> | undefined;
+  const accessToken = async (): Promise<string> => {
+    const known = await current;
+    if (known !== undefined && known.until > Date.now()) return known.token;
+    current = signIn(access);
+    return (await current).token;
   };
   const send = async (method: string, path: string, body?: unknown): Promise<Response> => {
     const answer = await dial(`${access.url}/admin/realms/${encodeURIComponent(access.realm)}${path}`, {
@@ -56,7 +52,7 @@ export function realmAdmin(access: Access): RealmAdmin {
   };
 }
 
-async function signIn({ url, signInAt, credentials }: Access): Promise<{ token: string; milliseconds: number }> {
+async function signIn({ url, signInAt, credentials }: Access): Promise<{ token: string; until: number }> {
   const secrets = credentials.grant_type === 'password' ? { password: credentials.password.reveal() } : { client_secret: credentials.client_secret.reveal() };
   const answer = await dial(`${url}/realms/${encodeURIComponent(signInAt)}/protocol/openid-connect/token`, {
     method: 'POST',
@@ -66,7 +62,7 @@ async function signIn({ url, signInAt, credentials }: Access): Promise<{ token: 
     throw new Refusal(`Keycloak did not let the admin in at realm ${signInAt} (${answer.status}). Set REALM_ADMIN_USERNAME and REALM_ADMIN_PASSWORD, or REALM_ADMIN_CLIENT_ID and REALM_ADMIN_CLIENT_SECRET, to those of an account that may manage the realm.`);
   }
   const { access_token: token, expires_in: seconds } = (await answer.json()) as { access_token: string; expires_in: number };
-  return { token, milliseconds: seconds * 1000 };
+  return { token, until: Date.now() + seconds * 1000 - RENEW_BEFORE_MS };
 }
 
 async function dial(url: string, request: RequestInit): Promise<Response> {

@@ -33,7 +33,7 @@ async function run([command, ...others]: readonly string[], options: { json: boo
   if (command === 'plan') return plan(options);
   if (command === 'apply') return apply();
   if (command === 'stock') return takeOut(await planStock(realmAdmin(loadAccess(process.env))), true, 'The flows of before are bound.');
-  if (command === 'remove') return takeOut(await planRemoval(realmAdmin(loadAccess(process.env)), options), options.yes, 'Vestibule is out of this realm.');
+  if (command === 'remove') return takeOut(await planRemoval(realmAdmin(loadAccess(process.env)), { now: options.now || !options.yes }), options.yes, 'Vestibule is out of this realm.');
   throw new Refusal(USAGE);
 }
 

@@ -58,7 +58,7 @@ export async function makePlan(access: Access, settings: Settings, admin = realm
     ...flows.bindings,
   ];
   const blockers = [...nodes, ...(await settingBlockers(admin, owners)), ...unknownFlowBlockers(flows.unknown)];
-  return { changes: rest.length === 0 || written === JSON.stringify(known) ? rest : withRecord(admin, rest, taken, owners), blockers, notes: notesOn(owners, record) };
+  return { changes: rest.length === 0 || written === JSON.stringify(known) ? rest : withRecord(admin, rest, taken, owners), blockers, notes: notesOn(owners, record, flows.standIns) };
 }
 
 /** Before anything that it tells how to take back, and right after the client that keeps it. */
@@ -99,7 +99,8 @@ function madeBy({ clients }: Owners, shipped: Shipped, parts: Readonly<Record<st
   return [...missing, ...Object.values(parts).flatMap((changes) => changes.filter(({ before }) => before === undefined).map(({ subject }) => subject))];
 }
 
-function notesOn({ realm }: Owners, { registrationAllowed }: TakenUp): string[] {
+function notesOn({ realm }: Owners, { registrationAllowed }: TakenUp, standIns: TakenUp['standIns']): string[] {
+  if (!Object.values(standIns).some(({ purpose }) => purpose === 'registration')) return [];
   return [
     registrationAllowed
       ? 'Registration is open and stays so for your clients; through the products\' clients it is by invitation.'

@@ -116,7 +116,7 @@ function newAfterProvider({ admin, kit, afterProvider: { alias, description } }:
   };
 }
 
-/** Addresses follow the environment; the rest is the admin's. */
+/** Addresses follow the environment; the rest is the admin's, above all who may register without an invitation. */
 function settingChanges({ admin, settings }: FlowContext, flows: readonly Flow[]): Change[] {
   const seen = new Set<string>();
   return flows.flatMap((flow) =>
@@ -125,7 +125,7 @@ function settingChanges({ admin, settings }: FlowContext, flows: readonly Flow[]
       const { values, addresses } = settings(step.provider ?? '');
       if (live === undefined || seen.has(live.id)) return [];
       seen.add(live.id);
-      const fields = differing(live.config, values).filter((key) => addresses.includes(key) || !(key in live.config)).filter((key) => values[key] !== '');
+      const fields = differing(live.config, values).filter((key) => addresses.includes(key) || !(key in live.config)).filter((key) => values[key] !== '' && !key.startsWith('withoutInvitation'));
       if (fields.length === 0) return [];
       const pick = (from: Record<string, string>): string => fields.map((key) => `${key}: ${shown(from[key])}`).join('; ');
       return [

@@ -21,6 +21,11 @@ export function keycloakAdmin(): KeycloakAdmin {
   return adminOf(() => `/${stack().realm}`);
 }
 
+/** The same of another realm of that Keycloak. */
+export function adminOfRealm(realm: string): KeycloakAdmin {
+  return adminOf(() => `/${realm}`);
+}
+
 /** The same above all realms: `''` makes a realm, `/<name>` is one. */
 export function realmsAdmin(): KeycloakAdmin {
   return adminOf(() => '');
