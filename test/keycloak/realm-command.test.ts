@@ -10,7 +10,7 @@ const LIMIT_MS = 240_000;
 
 describe('on a realm with Keycloak\'s own flows', () => {
   let realm: OtherRealm;
-  let before: unknown;
+  let before: Record<string, unknown>;
   const said: string[] = [];
   const run = async (command: string, ...args: string[]) => {
     const ran = await realm.run(command, args);
@@ -45,10 +45,9 @@ describe('on a realm with Keycloak\'s own flows', () => {
   }, LIMIT_MS);
 
   test('the flows of before are as they were, and ours are copies with steps of ours', async () => {
-    const steps = async (alias: string): Promise<string[]> => (await realm.admin.get(`/authentication/flows/${encodeURIComponent(alias)}/executions`)).map((one: { providerId?: string; requirement: string }) => `${one.requirement} ${one.providerId ?? 'flow'}`);
-    expect(await steps('browser')).not.toContain('REQUIRED trial-expiration-authenticator');
-    expect((await steps('browser with vestibule')).slice(2, -1)).toEqual(await steps('browser'));
-    expect((await steps('reset credentials with vestibule')).slice(1, -1)).toEqual(await steps('reset credentials'));
+    expect(await realm.steps('browser')).not.toContain('REQUIRED trial-expiration-authenticator');
+    expect((await realm.steps('browser with vestibule')).slice(2, -1)).toEqual(await realm.steps('browser'));
+    expect((await realm.steps('reset credentials with vestibule')).slice(1, -1)).toEqual(await realm.steps('reset credentials'));
   });
 
   test('a client that is there keeps its secret, an address that moved is changed', async () => {
@@ -63,16 +62,15 @@ describe('on a realm with Keycloak\'s own flows', () => {
   }, LIMIT_MS);
 
   test('stock gives the flows back, and apply takes them up again without making them', async () => {
-    const bound = async () => (({ browserFlow, registrationFlow, directGrantFlow, resetCredentialsFlow, firstBrokerLoginFlow }) => ({ browserFlow, registrationFlow, directGrantFlow, resetCredentialsFlow, firstBrokerLoginFlow }))(await realm.admin.get(''));
-    const ours = await bound();
+    const ours = await realm.bound();
     const { status, output } = await run('stock');
     expect(status).toBe(0);
     // How long it took is for whoever reads the run: a crowded machine proves nothing.
     process.stdout.write(`      ${output.split('\n').find((line) => line.startsWith('The flows of before are bound.'))}\n`);
-    expect(await bound()).toEqual({ browserFlow: 'browser', registrationFlow: 'registration', directGrantFlow: 'direct grant', resetCredentialsFlow: 'reset credentials', firstBrokerLoginFlow: 'first broker login' });
+    expect(await realm.bound()).toEqual({ browserFlow: 'browser', registrationFlow: 'registration', directGrantFlow: 'direct grant', resetCredentialsFlow: 'reset credentials', firstBrokerLoginFlow: 'first broker login' });
     const again = await run('apply');
     expect(again.output).not.toContain('is made');
-    expect(await bound()).toEqual(ours);
+    expect(await realm.bound()).toEqual(ours);
   }, LIMIT_MS);
 
   test('remove asks first, waits for sign-ins under way, and leaves the realm as it was', async () => {

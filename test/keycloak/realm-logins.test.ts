@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { eventually } from '../support/eventually.ts';
 import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { openRelay } from '../support/relay.ts';
@@ -109,13 +110,9 @@ test('they sign in while apply is cut off after every few writes, and the last r
       const process = realm.start('apply', [], env);
       const output = Promise.all([text(process.stdout!), text(process.stderr!)]);
       const ended = once(process, 'close');
-      const killed = (async () => {
-        while (process.exitCode === null && process.signalCode === null) {
-          if (relay.held() > 0) process.kill('SIGKILL');
-          await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))]);
-        }
-      })();
-      await Promise.all([killed, ended]);
+      await eventually(() => relay.held() > 0 || process.exitCode !== null, LIMIT_MS);
+      process.kill('SIGKILL');
+      await ended;
       if (process.signalCode !== 'SIGKILL') throw new Error(`apply was not cut off at ${sees}:\n${(await output).join('')}`);
       cuts += 1;
       relay.cut();

@@ -29,7 +29,11 @@ export interface OtherRealm {
   /** What admins did so far. */
   countWrites(): Promise<number>;
   /** Everything that an export holds, without ids. */
-  exported(): Promise<unknown>;
+  exported(): Promise<Record<string, unknown>>;
+  /** `REQUIRED auth-otp-form`, sub-flows after the flow that they stand in. */
+  steps(alias: string): Promise<string[]>;
+  /** The realm's own bindings. */
+  bound(): Promise<Record<string, string>>;
   addPerson(fields?: Record<string, unknown>): Promise<{ id: string; username: string }>;
   authorizationUrl(client?: string, parameters?: Record<string, string>): string;
   delete(): Promise<void>;
@@ -92,7 +96,15 @@ export async function createRealm(fields: Record<string, unknown> = {}): Promise
       const parts = await Promise.all(
         ['/clients', '/roles', '/groups', '/users', '/users/profile', '/client-policies/profiles', '/client-policies/policies', '/identity-provider/instances', '/client-scopes'].map(async (path) => [path, await admin.get(path)]),
       );
-      return withoutIds({ realm, flows, executions, ...Object.fromEntries(parts) });
+      return withoutIds({ realm, flows, executions, ...Object.fromEntries(parts) }) as Record<string, unknown>;
+    },
+    steps: async (alias) => {
+      const executions: { providerId?: string; requirement: string }[] = await admin.get(`/authentication/flows/${encodeURIComponent(alias)}/executions`);
+      return executions.map(({ providerId = 'flow', requirement }) => `${requirement} ${providerId}`);
+    },
+    bound: async () => {
+      const settings = await admin.get('');
+      return Object.fromEntries(['browserFlow', 'registrationFlow', 'directGrantFlow', 'resetCredentialsFlow', 'firstBrokerLoginFlow'].map((field) => [field, settings[field]]));
     },
     addPerson: async (more = {}) => {
       const username = `person-${randomUUID().slice(0, 8)}@example.com`;
