@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, copyFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { KEYCLOAK_POOLS } from './environment.ts';
 import type { Jar } from './jar.ts';
 import { maven, runToEnd, type Workshop } from './maven.ts';
 import type { Ports } from './ports.ts';
@@ -111,9 +112,8 @@ function environment({ ports, databasePassword, admin }: KeycloakOptions): Recor
     KC_DB_URL: `jdbc:postgresql://127.0.0.1:${ports.postgres}/keycloak`,
     KC_DB_USERNAME: 'keycloak',
     KC_DB_PASSWORD: databasePassword,
-    // Each registration holds a connection while it waits for the bridge: with more threads than half the pool, 50 at once starve.
-    KC_DB_POOL_MAX_SIZE: '40',
-    KC_HTTP_POOL_MAX_THREADS: '16',
+    KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
+    KC_HTTP_POOL_MAX_THREADS: KEYCLOAK_POOLS.threads,
     KC_HTTP_ENABLED: 'true',
     KC_HTTP_HOST: '127.0.0.1',
     KC_HTTP_PORT: String(ports.keycloak),

@@ -15,6 +15,8 @@ export interface Node {
   keycloakVersion?: string | undefined;
   /** How many nodes it sees in its cluster, itself included; undefined where it does not tell. */
   clusterSize?: number | undefined;
+  /** Of its own database, as JDBC has it; without a password. */
+  databaseUrl?: string | undefined;
   /** Undefined when the node runs without the jar. */
   jar?: Jar | undefined;
 }
@@ -59,6 +61,7 @@ async function readNode(url: string, accessToken: () => Promise<string>): Promis
     return {
       url,
       keycloakVersion: systemInfo?.version,
+      databaseUrl: providers['connectionsJpa']?.providers['quarkus']?.operationalInfo?.['databaseUrl'],
       clusterSize: clusterSize === undefined ? undefined : Number(clusterSize),
       jar: step && { version: step.operationalInfo?.['version'], contract: step.operationalInfo?.['contract'] },
     };

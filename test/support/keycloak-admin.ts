@@ -8,7 +8,7 @@ export interface KeycloakAdmin {
   get(path: string): Promise<Answer>;
   post(path: string, body?: unknown): Promise<void>;
   put(path: string, body?: unknown): Promise<void>;
-  delete(path: string): Promise<void>;
+  delete(path: string, body?: unknown): Promise<void>;
   /** Posts, and answers the id of what was made. */
   create(path: string, body: unknown): Promise<string>;
 }
@@ -19,6 +19,11 @@ let token: { value: Promise<string>; until: number } | undefined;
 /** The admin REST API of our realm, as the bootstrap admin; paths begin below the realm. */
 export function keycloakAdmin(): KeycloakAdmin {
   return adminOf(() => `/${stack().realm}`);
+}
+
+/** The same of another realm. */
+export function adminOfRealm(name: string): KeycloakAdmin {
+  return adminOf(() => `/${name}`);
 }
 
 /** The same above all realms: `''` makes a realm, `/<name>` is one. */
@@ -40,7 +45,7 @@ function adminOf(prefix: () => string): KeycloakAdmin {
     get: async (path) => (await send('GET', path)).json(),
     post: async (path, body) => void (await send('POST', path, body)),
     put: async (path, body) => void (await send('PUT', path, body)),
-    delete: async (path) => void (await send('DELETE', path)),
+    delete: async (path, body) => void (await send('DELETE', path, body)),
     create: async (path, body) => (await send('POST', path, body)).headers.get('location')?.split('/').at(-1) ?? '',
   };
 }
