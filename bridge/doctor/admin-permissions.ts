@@ -2,20 +2,32 @@ import type { Check, Faults } from './check.ts';
 import type { View } from './view.ts';
 
 const CLIENT = 'admin-permissions';
+const MANY = 10_000;
 const GROUP = '/vestibule-trials';
 /** They only look. */
 const VIEWING = new Set(['view', 'view-members']);
 
-interface Policy {
+interface Named {
+  id: string;
   name: string;
+}
+
+interface Policy extends Named {
   type: string;
-  config?: Readonly<Record<string, string>>;
+}
+
+interface Permission {
+  name: string;
+  resourceType: string | undefined;
+  /** Ids of groups, users, clients or roles; the kind itself (`Groups`) where it is about all of them. */
+  resources: readonly string[];
+  scopes: readonly string[];
+  policies: readonly Policy[];
 }
 
 interface Group {
   id: string;
   path: string;
-  subGroupCount?: number;
 }
 
 /** Fine-grained admin permissions of 26.2 and later: they reach where no role of realm-management does. */
@@ -30,26 +42,46 @@ export const adminPermissionChecks: readonly Check[] = [
 async function adminPermissions(view: View): Promise<Faults> {
   const client = view.client(CLIENT);
   if (view.realm.adminPermissionsEnabled !== true || client === undefined) return [];
-  const { policies = [] } = (await view.read<{ policies?: readonly Policy[] }>(`/clients/${client.id}/authz/resource-server/settings`)) ?? {};
-  const [ours, bridge] = await Promise.all([trialGroups(view), bridgeNames(view)]);
-  const forBridge = new Set(policies.filter(({ config }) => isAbout(config, bridge)).map(({ name }) => name));
-  return policies
-    .filter(({ type }) => type === 'scope' || type === 'resource')
-    .filter((permission) => changes(permission) && !isOver(permission, ours))
-    .map((permission) => ({ permission, isForBridge: listed(permission, 'applyPolicies').some((name) => forBridge.has(name)) }))
+  const server = `/clients/${client.id}/authz/resource-server`;
+  const listed = await view.list<Named & { resourceType?: string }>(`${server}/permission?first=0&max=${MANY}`);
+  const [permissions, ours, bridge] = await Promise.all([
+    Promise.all(listed.map((one) => readPermission(view, server, one))),
+    trialGroups(view),
+    bridgeNames(view),
+  ]);
+  const wide = permissions.filter((one) => changes(one) && !isOver(one, ours));
+  const found = await Promise.all(wide.map(async (permission) => ({ permission, isForBridge: await isAbout(view, server, permission, bridge) })));
+  return found
     .filter(({ permission, isForBridge }) => isForBridge || !view.config.knownAdmins.has(permission.name))
-    .map(({ permission, isForBridge }) => `permission "${permission.name}" lets ${isForBridge ? view.config.clientId : 'somebody'} ${listed(permission, 'scopes').filter((scope) => !VIEWING.has(scope)).join(', ') || 'do anything'} beyond ${GROUP}`);
+    .map(({ permission, isForBridge }) => `permission "${permission.name}" lets ${isForBridge ? view.config.clientId : 'somebody'} ${changing(permission).join(', ')} beyond ${GROUP}`);
 }
 
-function changes(permission: Policy): boolean {
-  const scopes = listed(permission, 'scopes');
-  return scopes.length === 0 || scopes.some((scope) => !VIEWING.has(scope));
+async function readPermission({ list }: View, server: string, { id, name, resourceType }: Named & { resourceType?: string }): Promise<Permission> {
+  const of = <T extends { name: string }>(what: string) => list<T>(`${server}/policy/${id}/${what}`);
+  const [resources, scopes, policies] = await Promise.all([of('resources'), of('scopes'), of<Policy>('associatedPolicies')]);
+  return { name, resourceType, resources: resources.map((one) => one.name), scopes: scopes.map((one) => one.name), policies };
 }
 
-/** One without resources is about all of a kind. */
-function isOver(permission: Policy, groups: ReadonlySet<string>): boolean {
-  const resources = listed(permission, 'resources');
-  return resources.length > 0 && permission.config?.['defaultResourceType'] === 'Groups' && resources.every((one) => groups.has(one));
+function changing({ scopes }: Permission): readonly string[] {
+  return scopes.filter((scope) => !VIEWING.has(scope));
+}
+
+function changes(permission: Permission): boolean {
+  return changing(permission).length > 0;
+}
+
+function isOver({ resourceType, resources }: Permission, groups: ReadonlySet<string>): boolean {
+  return resourceType === 'Groups' && resources.length > 0 && resources.every((one) => groups.has(one));
+}
+
+/** By a policy that names its service account, or its client. */
+async function isAbout({ read }: View, server: string, { policies }: Permission, names: readonly string[]): Promise<boolean> {
+  const named = await Promise.all(
+    policies
+      .filter(({ type }) => type === 'user' || type === 'client')
+      .map(({ id, type }) => read<{ users?: readonly string[]; clients?: readonly string[] }>(`${server}/policy/${type}/${id}`)),
+  );
+  return named.flatMap((policy) => [...(policy?.users ?? []), ...(policy?.clients ?? [])]).some((one) => names.includes(one));
 }
 
 /** Ids of the group and of all beneath it. */
@@ -69,17 +101,4 @@ async function bridgeNames({ read, client, config }: View): Promise<readonly str
   const bridge = client(config.clientId);
   const account = bridge?.serviceAccountsEnabled ? await read<{ id: string; username: string }>(`/clients/${bridge.id}/service-account-user`) : undefined;
   return [bridge?.id, bridge?.clientId, account?.id, account?.username].filter((name) => name !== undefined);
-}
-
-function isAbout(config: Policy['config'], names: readonly string[]): boolean {
-  return ['users', 'clients'].some((key) => parse(config?.[key]).some((one) => names.includes(one)));
-}
-
-function listed({ config }: Policy, key: string): readonly string[] {
-  return parse(config?.[key]);
-}
-
-/** Keycloak keeps lists as JSON in a text. */
-function parse(list: string | undefined): readonly string[] {
-  return list === undefined || list === '' ? [] : (JSON.parse(list) as string[]);
 }

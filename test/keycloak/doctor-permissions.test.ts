@@ -52,7 +52,7 @@ describe('SECURITY 1: a fine-grained permission', () => {
   ])('%s', async (_, { resourceType, scopes, groups: names, who }, known, see) => {
     const resources = names?.map((name) => groups[name]);
     await copy.admin.post(`${authz}/permission/scope`, { name: 'planted', resourceType, scopes, ...(resources && { resources }), policies: [policies[who]] });
-    const planted = await copy.admin.get(`${authz}/permission/search?name=planted`).catch(() => copy.admin.get(`${authz}/policy/search?name=planted`));
+    const [planted] = await copy.admin.get(`${authz}/permission?name=planted`);
     const view = await openView(loadDoctorConfig(doctorEnvironment(copy.name, { DOCTOR_KNOWN_ADMINS: known })));
     const { findings } = await runChecks(adminPermissionChecks, view).finally(() => copy.admin.delete(`${authz}/permission/scope/${planted.id}`));
     expect(findings.map(({ detail }) => detail).join('\n')).toContain(see);

@@ -259,13 +259,12 @@ test('a flow of a client’s own that ends with the step is none to name', async
 });
 
 test.each([
-  ['development', {}, ''],
-  ['production', PRODUCTION, 'has a bridgeUrl that is not https: http://bridge.internal:8402'],
-])('SECURITY 2: a bridge called by plain http in %s', async (_, env, see) => {
+  ['development', {}, false],
+  ['production', PRODUCTION, true],
+])('SECURITY 2: a bridge called by plain http in %s is named: %j', async (_, env, named) => {
   const undo = await settings('vestibule registration', TOKEN, { bridgeUrl: 'http://bridge.internal:8402' })(copy.admin);
   const { findings } = await diagnose(['step-settings'], env).finally(undo);
-  const details = findings.map(({ detail }) => detail).filter((detail) => !detail.includes('different bridges'));
-  expect(details).toEqual(see === '' ? [] : [expect.stringContaining(see)]);
+  expect(findings.some(({ detail }) => detail.includes('has a bridgeUrl that is not https: http://bridge.internal:8402'))).toBe(named);
 });
 
 describe('the way of an invitation', () => {
