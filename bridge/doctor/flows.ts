@@ -46,7 +46,8 @@ async function registrationFlow({ realm, steps }: View): Promise<Faults> {
   const alias = realm.registrationFlow;
   if (alias === undefined) return ['registrationFlow is not bound'];
   const top = (await steps(alias)).filter(({ requirement }) => requirement !== 'DISABLED');
-  const form = top.findIndex((step) => step.steps !== undefined);
+  const ours = top.findIndex(({ providerId }) => providerId === FORM_PAGE);
+  const form = ours >= 0 ? ours : top.findIndex(({ steps: inner }) => inner !== undefined);
   const invitation = top.findIndex(({ providerId, requirement }) => providerId === TOKEN_STEP && requirement === 'REQUIRED');
   const actions = liveSteps(top[form]?.steps ?? []);
   const faults = [

@@ -21,9 +21,9 @@ export function keycloakAdmin(): KeycloakAdmin {
   return adminOf(() => `/${stack().realm}`);
 }
 
-/** The same of another realm. */
-export function adminOfRealm(name: string): KeycloakAdmin {
-  return adminOf(() => `/${name}`);
+/** The same of another realm of that Keycloak. */
+export function adminOfRealm(realm: string): KeycloakAdmin {
+  return adminOf(() => `/${realm}`);
 }
 
 /** The same above all realms: `''` makes a realm, `/<name>` is one. */
