@@ -2,7 +2,7 @@ import KeycloakAdminClient from '@keycloak/keycloak-admin-client';
 import { adminClient } from '../keycloak/accounts.ts';
 import type { DoctorConfig } from './config.ts';
 
-const TIME_LIMIT_MILLISECONDS = 20_000;
+const TIME_LIMIT_MILLISECONDS = 30_000;
 /** A token of admin-cli lives for a minute. */
 const RENEW_MILLISECONDS = 30_000;
 

@@ -1,7 +1,7 @@
 import type { Check, Fault, Faults } from './check.ts';
 import type { View } from './view.ts';
 
-const TIME_LIMIT_MILLISECONDS = 10_000;
+const TIME_LIMIT_MILLISECONDS = 20_000;
 /** Before it Keycloak ignores prompt=create within a pushed request. */
 const FIRST_WITH_PUSHED_PROMPT = [26, 7] as const;
 

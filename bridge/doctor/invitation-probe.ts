@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Check, Fault, Faults } from './check.ts';
 import type { View } from './view.ts';
 
-const TIME_LIMIT_MILLISECONDS = 15_000;
+const TIME_LIMIT_MILLISECONDS = 20_000;
 const TOKEN_BYTES = 32;
 
 /** The page that the invitation step shows says why in `data-reason`. */

@@ -4,7 +4,7 @@ import type { Schema } from '../db/schema.ts';
 import type { Check, Faults } from './check.ts';
 import type { View } from './view.ts';
 
-const TIME_LIMIT_MILLISECONDS = 10_000;
+const TIME_LIMIT_MILLISECONDS = 20_000;
 /** What bridge and proxy open at most, each. */
 const OUR_POOLS = 2 * 20;
 /** A request holds one connection and may need another while the bridge is asked. */

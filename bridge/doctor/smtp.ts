@@ -2,7 +2,7 @@ import { createTransport } from 'nodemailer';
 import type { Check, Faults } from './check.ts';
 import type { View } from './view.ts';
 
-const TIME_LIMIT_MILLISECONDS = 10_000;
+const TIME_LIMIT_MILLISECONDS = 20_000;
 
 /** Both greet and close: no mail is sent, and Keycloak's own password, which it does not show, is not tried. */
 export const smtpChecks: readonly Check[] = [
