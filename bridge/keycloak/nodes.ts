@@ -3,7 +3,8 @@ import { z } from 'zod';
 /** The releases whose messages this bridge understands: the folders of test/contract. */
 export const SPOKEN_CONTRACTS: readonly string[] = ['0.1'];
 const STEP = 'trial-token-authenticator';
-const TIME_LIMIT_MILLISECONDS = 10_000;
+/** The answer lists every provider and theme, and takes seconds where there is much to do. */
+const TIME_LIMIT_MILLISECONDS = 30_000;
 
 /** What one server of the cluster says of itself. */
 export interface Node {
@@ -15,6 +16,8 @@ export interface Node {
   keycloakVersion?: string | undefined;
   /** How many nodes it sees in its cluster, itself included; undefined where it does not tell. */
   clusterSize?: number | undefined;
+  /** Of its own database, as JDBC has it; without a password. */
+  databaseUrl?: string | undefined;
   /** Undefined when the node runs without the jar. */
   jar?: Jar | undefined;
 }
@@ -59,6 +62,7 @@ async function readNode(url: string, accessToken: () => Promise<string>): Promis
     return {
       url,
       keycloakVersion: systemInfo?.version,
+      databaseUrl: providers['connectionsJpa']?.providers['quarkus']?.operationalInfo?.['databaseUrl'],
       clusterSize: clusterSize === undefined ? undefined : Number(clusterSize),
       jar: step && { version: step.operationalInfo?.['version'], contract: step.operationalInfo?.['contract'] },
     };

@@ -8,7 +8,7 @@ export interface KeycloakAdmin {
   get(path: string): Promise<Answer>;
   post(path: string, body?: unknown): Promise<void>;
   put(path: string, body?: unknown): Promise<void>;
-  delete(path: string): Promise<void>;
+  delete(path: string, body?: unknown): Promise<void>;
   /** Posts, and answers the id of what was made. */
   create(path: string, body: unknown): Promise<string>;
 }
@@ -45,7 +45,7 @@ function adminOf(prefix: () => string): KeycloakAdmin {
     get: async (path) => (await send('GET', path)).json(),
     post: async (path, body) => void (await send('POST', path, body)),
     put: async (path, body) => void (await send('PUT', path, body)),
-    delete: async (path) => void (await send('DELETE', path)),
+    delete: async (path, body) => void (await send('DELETE', path, body)),
     create: async (path, body) => (await send('POST', path, body)).headers.get('location')?.split('/').at(-1) ?? '',
   };
 }
