@@ -19,7 +19,7 @@ public final class DiscreetChooseUser extends ResetCredentialChooseUser {
     @Override
     public void action(AuthenticationFlowContext context) {
         String username = context.getHttpRequest().getDecodedFormParameters().getFirst(AuthenticationManager.FORM_USERNAME);
-        if (username == null || username.isBlank()) {
+        if (username == null || username.isEmpty()) {
             super.action(context);
             return;
         }
