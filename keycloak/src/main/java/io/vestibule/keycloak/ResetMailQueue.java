@@ -64,7 +64,7 @@ final class ResetMailQueue {
     }
 
     private void attempt(KeycloakSessionFactory factory, ResetMail mail, int tries) {
-        Optional<? extends Exception> failure = send(factory, mail);
+        Optional<? extends Throwable> failure = send(factory, mail);
         if (failure.isEmpty()) {
             room.release();
         } else if (tries <= RETRY_AFTER_SECONDS.length) {
@@ -76,11 +76,11 @@ final class ResetMailQueue {
         }
     }
 
-    private static Optional<? extends Exception> send(KeycloakSessionFactory factory, ResetMail mail) {
+    private static Optional<? extends Throwable> send(KeycloakSessionFactory factory, ResetMail mail) {
         try {
             return KeycloakModelUtils.runJobInTransactionWithResult(factory, mail::send);
-        } catch (RuntimeException e) {
-            // A database that is away, for instance: an executor would swallow it.
+        } catch (RuntimeException | LinkageError e) {
+            // A database that is away, or a Keycloak that has changed: an executor would swallow it.
             return Optional.of(e);
         }
     }
