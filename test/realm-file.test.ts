@@ -52,6 +52,16 @@ describe('realm-export.json', () => {
     },
   );
 
+  test('SECURITY 13: the forms that take a name are those that tell nobody whether it has an account', () => {
+    expect(steps('vestibule browser forms')[0]).toBe('REQUIRED vestibule-username-password-form');
+    expect(steps('vestibule reset credentials').slice(0, 2)).toEqual(['REQUIRED vestibule-reset-choose-user', 'REQUIRED vestibule-reset-credential-email']);
+    expect(['auth-username-password-form', 'reset-credentials-choose-user', 'reset-credential-email'].filter((stock) => source.includes(`"${stock}"`))).toEqual([]);
+  });
+
+  test('SECURITY 13: no client may ask by direct grant, whose steps are Keycloak’s own', () => {
+    expect(clients.filter((client) => client.directAccessGrantsEnabled)).toEqual([]);
+  });
+
   test('SECURITY 4: every client is under the policy that refuses tokens after the end', () => {
     const [policy] = realm.clientPolicies.policies;
     expect(policy).toMatchObject({ enabled: true, conditions: [{ condition: 'any-client' }], profiles: ['vestibule'] });

@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress, setStamp, type Person } from '../support/person.ts';
-import { pause, queryDatabase, stack } from '../support/stack.ts';
+import { inbox, pause, queryDatabase, stack } from '../support/stack.ts';
 import { invite, isSignedIn, PASSWORD, signUp, submitForm } from '../support/visitor.ts';
 
 /** What every Keycloak version has to do, in the order in which a person meets it. */
@@ -126,6 +126,26 @@ test('signing out and in again', async () => {
   const asked = await browser.get(`${stack().proxy}/api/login`);
   expect(asked.body).toContain('kc-form-login');
   expect(isSignedIn(await browser.submit(asked.form('kc-form-login'), { username: address, password: PASSWORD }))).toBe(true);
+});
+
+test('a forgotten password is mailed in the language of the page, and a new one signs in', async () => {
+  const person = await createPerson([], 0);
+  const browser = httpBrowser();
+  const login = await browser.get(`${stack().proxy}/api/login`);
+  const ask = await browser.get(`${login.link(/reset-credentials/)}&kc_locale=fr`);
+  await browser.submit(ask.form('kc-reset-password-form'), { username: person.username });
+  const mail = await inbox.waitForMail(person.username);
+  expect(mail.subject).toBe('Réinitialiser le mot de passe');
+  const choose = await browser.get(mail.links.find((link) => link.includes('action-token'))!);
+  await browser.submit(choose.form(), { 'password-new': 'another pass phrase', 'password-confirm': 'another pass phrase' });
+  expect(isSignedIn(await signIn(httpBrowser(), person.username, 'another pass phrase'))).toBe(true);
+});
+
+test('an empty password is refused, and the right one taken after it', async () => {
+  const person = await createPerson([], 0);
+  const browser = httpBrowser();
+  const again = await signIn(browser, person.username, '');
+  expect(isSignedIn(await browser.submit(again.form('kc-form-login'), { username: person.username, password: person.password }))).toBe(true);
 });
 
 test('another person who is signed in here is named, and asked', async () => {
