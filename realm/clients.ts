@@ -17,7 +17,7 @@ interface Role {
 }
 
 /** `extra` are attributes that a client gets when it is made. */
-export async function clientChanges(admin: RealmAdmin, { clients }: Shipped, extra: (clientId: string) => Record<string, string>): Promise<Change[]> {
+export async function clientChanges(admin: RealmAdmin, clients: readonly ShippedClient[], extra: (clientId: string) => Record<string, string>): Promise<Change[]> {
   const changes = await Promise.all(
     clients.map(async (wanted) => {
       const live = await findClient(admin, wanted.clientId);

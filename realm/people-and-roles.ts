@@ -1,7 +1,7 @@
 import type { RealmAdmin } from './admin.ts';
 import type { Change } from './change.ts';
 import { same, shown } from './same.ts';
-import type { Shipped } from './shipped.ts';
+import type { Shipped, ShippedGroup } from './shipped.ts';
 
 interface Named {
   id: string;
@@ -23,19 +23,39 @@ export async function realmRoleChanges(admin: RealmAdmin, { roles }: Shipped): P
     }));
 }
 
-export async function groupChanges(admin: RealmAdmin, { groups }: Shipped): Promise<Change[]> {
-  const missing = await Promise.all(groups.map(async (group) => ((await findGroup(admin, group.name)) === undefined ? [group] : [])));
+/** Those that others stand in before those. */
+export function groupsIn({ groups }: Pick<Shipped, 'groups'>): ShippedGroup[] {
+  return groups.flatMap((group) => [group, ...groupsIn({ groups: group.subGroups ?? [] })]);
+}
+
+export async function groupChanges(admin: RealmAdmin, shipped: Shipped): Promise<Change[]> {
+  const missing = await Promise.all(groupsIn(shipped).map(async (group) => ((await findByPath(admin, group.path)) === undefined ? [group] : [])));
   return missing.flat().map((group) => ({
     subject: `group ${group.path}`,
     what: 'is made',
-    why: 'Every stamped user joins it; the doctor and the bridge find them there',
-    make: async () => {
-      if ((await findGroup(admin, group.name)) === undefined) await admin.post('/groups', { name: group.name });
-    },
+    why: group.realmRoles === undefined ? 'Every stamped user joins it; the doctor and the bridge find them there' : `Its members have ${group.realmRoles.join(', ')}; programs make accounts in it`,
+    make: () => makeGroup(admin, group),
   }));
 }
 
-export async function findGroup(admin: RealmAdmin, name: string): Promise<Named | undefined> {
+async function makeGroup(admin: RealmAdmin, { name, path, realmRoles = [] }: ShippedGroup): Promise<void> {
+  const above = await findByPath(admin, path.slice(0, path.lastIndexOf('/')));
+  const id = (await findByPath(admin, path))?.id ?? (await admin.post(above === undefined ? '/groups' : `/groups/${above.id}/children`, { name }));
+  const roles = await admin.get<Named[]>('/roles?max=10000');
+  if (realmRoles.length > 0) await admin.post(`/groups/${id}/role-mappings/realm`, roles.filter((role) => realmRoles.includes(role.name)));
+}
+
+export async function findByPath(admin: RealmAdmin, path: string): Promise<Named | undefined> {
+  const [first, ...below] = path.split('/').filter(Boolean);
+  let found = first === undefined ? undefined : await findGroup(admin, first);
+  for (const name of below) {
+    const children: Named[] = found === undefined ? [] : await admin.get<Named[]>(`/groups/${found.id}/children?max=10000`);
+    found = children.find((group) => group.name === name);
+  }
+  return found;
+}
+
+async function findGroup(admin: RealmAdmin, name: string): Promise<Named | undefined> {
   const found = await admin.get<Named[]>(`/groups?${new URLSearchParams({ search: name, exact: 'true' })}`);
   return found.find((group) => group.name === name);
 }

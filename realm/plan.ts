@@ -1,5 +1,6 @@
 import { loadProducts } from '../platform/products.ts';
 import { realmAdmin, type RealmAdmin } from './admin.ts';
+import { adminPermissionChanges, PERMISSIONS_CLIENT } from './admin-permissions.ts';
 import { nodeBlockers, settingBlockers, unknownFlowBlockers } from './blockers.ts';
 import type { Change, Plan } from './change.ts';
 import { clientPolicyChanges } from './client-policy.ts';
@@ -10,7 +11,7 @@ import { INVITATION } from './flow/rules.ts';
 import { flowChanges } from './flow/take-up.ts';
 import { groupChanges, realmRoleChanges, userProfileChanges } from './people-and-roles.ts';
 import { extend, KEEPER, readRecord, RECORD_ATTRIBUTE, writeRecord, type TakenUp } from './record.ts';
-import { fillIn, readShipped, settingsOf, variablesOf, type Shipped, type StepSettings } from './shipped.ts';
+import { fillIn, readShipped, settingsOf, variablesOf, type Shipped, type ShippedClient, type StepSettings } from './shipped.ts';
 
 const EXTRA_POST_BROKER = 'vestibule post broker login';
 const DENY = 'deny';
@@ -33,6 +34,7 @@ export async function makePlan(access: Access, settings: Settings, admin = realm
     groups: await groupChanges(admin, shipped),
     attributes: await userProfileChanges(admin, shipped),
     policy: await clientPolicyChanges(admin, shipped),
+    permissions: await adminPermissionChanges(admin, shipped, owners.realm),
   };
   const stepSettings = settingsBy(raw, shipped, record, loadProducts(settings.productsFile).flatMap(({ clients }) => clients));
   const flows = await flowChanges({
@@ -45,7 +47,7 @@ export async function makePlan(access: Access, settings: Settings, admin = realm
   });
   const taken = extend(record, { standIns: flows.standIns, made: madeBy(owners, shipped, parts) });
   const written = JSON.stringify(taken);
-  const clients = await clientChanges(admin, shipped, (clientId): Record<string, string> => (clientId === KEEPER ? { [RECORD_ATTRIBUTE]: written } : {}));
+  const clients = await clientChanges(admin, ownClients(shipped), (clientId): Record<string, string> => (clientId === KEEPER ? { [RECORD_ATTRIBUTE]: written } : {}));
   const rest = [
     ...clients,
     ...parts.roles,
@@ -53,6 +55,7 @@ export async function makePlan(access: Access, settings: Settings, admin = realm
     ...(await grantChanges(admin, shipped)),
     ...parts.groups,
     ...parts.attributes,
+    ...parts.permissions,
     ...flows.changes,
     ...parts.policy,
     ...flows.bindings,
@@ -84,6 +87,11 @@ function settingsBy(raw: Shipped, shipped: Shipped, { registrationAllowed }: Tak
   };
 }
 
+/** Keycloak makes the other one itself. */
+function ownClients({ clients }: Shipped): ShippedClient[] {
+  return clients.filter(({ clientId }) => clientId !== PERMISSIONS_CLIENT);
+}
+
 function providersIn({ authenticationFlows }: Shipped): ReadonlySet<string> {
   return new Set(authenticationFlows.flatMap((flow) => flow.authenticationExecutions).flatMap(({ authenticator }) => authenticator ?? []));
 }
@@ -95,8 +103,8 @@ function nonEmpty(values: Readonly<Record<string, string>>): Record<string, stri
 }
 
 function madeBy({ clients }: Owners, shipped: Shipped, parts: Readonly<Record<string, readonly Change[]>>): string[] {
-  const missing = shipped.clients.filter(({ clientId }) => !clients.some((live) => live.clientId === clientId)).map(({ clientId }) => `client ${clientId}`);
-  return [...missing, ...Object.values(parts).flatMap((changes) => changes.filter(({ before }) => before === undefined).map(({ subject }) => subject))];
+  const missing = ownClients(shipped).filter(({ clientId }) => !clients.some((live) => live.clientId === clientId)).map(({ clientId }) => `client ${clientId}`);
+  return [...missing, ...Object.values(parts).flatMap((changes) => changes.filter(({ before, subject }) => before === undefined || subject.startsWith('setting ')).map(({ subject }) => subject))];
 }
 
 function notesOn({ realm }: Owners, { registrationAllowed }: TakenUp, standIns: TakenUp['standIns']): string[] {

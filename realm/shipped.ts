@@ -11,6 +11,14 @@ interface Named {
   description?: string;
 }
 
+export interface ShippedGroup {
+  id?: string;
+  name: string;
+  path: string;
+  realmRoles?: string[];
+  subGroups?: ShippedGroup[];
+}
+
 export interface ShippedClient {
   clientId: string;
   attributes: Record<string, string>;
@@ -28,7 +36,7 @@ export interface ShippedFlow {
 /** The parts of realm-export.json that a realm takes up; its other settings (lifetimes, theme, mail server …) stay the realm's own. */
 export interface Shipped {
   roles: { realm: Named[]; client: Record<string, Named[]> };
-  groups: { name: string; path: string }[];
+  groups: ShippedGroup[];
   clients: ShippedClient[];
   scopeMappings: { client: string; roles: string[] }[];
   clientScopeMappings: Record<string, { client: string; roles: string[] }[]>;

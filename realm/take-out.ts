@@ -1,10 +1,11 @@
 import type { RealmAdmin } from './admin.ts';
+import { removeAdminPermissions } from './admin-permissions.ts';
 import type { Change } from './change.ts';
 import { putPolicy, readPolicies, readProfiles, removeClientPolicy } from './client-policy.ts';
 import { findClient } from './clients.ts';
 import { bind, placesIn, readOwners, type Owners } from './flow/places.ts';
 import { listFlows } from './flow/tree.ts';
-import { findGroup, type UserProfile } from './people-and-roles.ts';
+import { findByPath, type UserProfile } from './people-and-roles.ts';
 import { KEEPER, readRecord, RECORD_ATTRIBUTE, writeRecord, type TakenUp } from './record.ts';
 import { Refusal } from './refusal.ts';
 import { readShipped } from './shipped.ts';
@@ -80,9 +81,14 @@ export async function planRemoval(admin: RealmAdmin, { now }: { now: boolean }):
     changes.push({ subject: `policy ${policy.policies.join(', ')}`, what: 'is deleted, with its profile', why, make: () => removeClientPolicy(admin, policy) });
   }
   for (const name of named('user attribute')) changes.push({ subject: `user attribute ${name}`, what: 'is not declared any more', why, make: () => undeclare(admin, name) });
-  const group = await findGroup(admin, 'vestibule-trials');
-  if (made.has('group /vestibule-trials') && group !== undefined) {
-    changes.push({ subject: 'group /vestibule-trials', what: 'is deleted; its members stay as people', why, make: () => admin.delete(`/groups/${group.id}`) });
+  const permissions = named('permission').map((one) => one.slice(1, -1));
+  if (permissions.length > 0 && owners.realm['adminPermissionsEnabled'] === true) {
+    changes.push({ subject: `permissions ${permissions.join(', ')}`, what: 'are deleted', why, make: () => removeAdminPermissions(admin, permissions) });
+    if (made.has('setting adminPermissionsEnabled')) changes.push({ subject: 'setting adminPermissionsEnabled', what: 'is switched off', why: 'It was off before', make: () => admin.put('', { adminPermissionsEnabled: false }) });
+  }
+  for (const path of named('group').toReversed()) {
+    const group = await findByPath(admin, path);
+    if (group !== undefined) changes.push({ subject: `group ${path}`, what: 'is deleted; its members stay as people', why, make: () => admin.delete(`/groups/${group.id}`) });
   }
   for (const name of named('realm role')) {
     const path = `/roles/${encodeURIComponent(name)}`;

@@ -41,11 +41,16 @@ function wrongImports(from: (source: Source) => boolean, refused: (name: string)
 
 describe('who may import what', () => {
   test.each([
-    ['platform', ['bridge', 'proxy', 'dev', 'test']],
-    ['bridge', ['proxy', 'dev', 'test']],
-    ['proxy', ['bridge', 'dev', 'test']],
+    ['platform', ['bridge', 'proxy', 'realm', 'dev', 'test']],
+    ['bridge', ['proxy', 'realm', 'dev', 'test']],
+    ['proxy', ['bridge', 'dev', 'test', 'realm']],
+    ['realm', ['proxy', 'dev', 'test']],
   ])('%s imports nothing of %j', (part, others) => {
     expect(wrongImports((source) => source.part === part, (name) => others.some((other) => name.startsWith(`${other}/`)))).toEqual([]);
+  });
+
+  test('realm takes of the bridge only how nodes are asked', () => {
+    expect(wrongImports((source) => source.part === 'realm', (name) => name.startsWith('bridge/') && name !== 'bridge/keycloak/nodes.ts')).toEqual([]);
   });
 
   test('a store imports no service and no routes', () => {
@@ -61,8 +66,8 @@ describe('who may import what', () => {
   });
 });
 
-test('in bridge and proxy, main.ts alone reads the environment', () => {
-  const reading = sources.filter(({ part, text }) => [...LAYERED, 'platform'].includes(part) && text.includes('process.env'));
+test('in bridge, proxy and realm, main.ts alone reads the environment', () => {
+  const reading = sources.filter(({ part, text }) => [...LAYERED, 'realm', 'platform'].includes(part) && text.includes('process.env'));
   expect(reading.map(({ path }) => path).filter((path) => basename(path) !== 'main.ts')).toEqual([]);
 });
 

@@ -12,13 +12,14 @@ const REPLACED: ReadonlyMap<string, string> = new Map([
   ['registration-page-form', 'trial-registration-page'],
   ['registration-user-creation', 'trial-token-form-action'],
   ['auth-username-password-form', 'vestibule-username-password-form'],
+  ['reset-credentials-choose-user', 'vestibule-reset-choose-user'],
   ['reset-credential-email', 'vestibule-reset-credential-email'],
 ]);
 const REPLACED_IN: Readonly<Record<Purpose, readonly string[]>> = {
   browser: ['auth-username-password-form'],
   registration: ['registration-page-form', 'registration-user-creation'],
   'direct grant': [],
-  'reset credentials': ['reset-credential-email'],
+  'reset credentials': ['reset-credentials-choose-user', 'reset-credential-email'],
   'first broker login': [],
   'post broker login': [],
 };
