@@ -164,6 +164,7 @@ function parsePart(part: string): unknown {
 /** People have sessions and names; a step's token has neither, a service account is named after its client. */
 function isMachine(claims: Claims, clientId: unknown): boolean {
   if (claims.sid !== undefined || claims.session_state !== undefined) return false;
+  if (typeof clientId !== 'string') return false;
   if (clientId !== STEPS_CLIENT_ID) return claims.preferred_username === `service-account-${clientId}`;
   return claims.preferred_username === undefined && Number(claims.exp) - Number(claims.iat) <= STEP_TOKEN_SECONDS;
 }

@@ -101,8 +101,7 @@ test('two programs at once: one account, and the other is told', async () => {
   const answers = await Promise.all([program, other].flatMap((one) => [one, one, one]).map((one) => one.create({ token, password: PASSWORD })));
   await other.remove();
   expect(await users(address)).toHaveLength(1);
-  const [winner] = answers.filter(({ status }) => status === 200);
-  expect(winner).toBeDefined();
+  expect(answers.map(({ status }) => status)).toContain(200);
   expect(answers.filter(({ status }) => status !== 200).map(({ body }) => body['code']).filter((code) => !['account_exists', 'invitation_spent', 'attempt_conflict'].includes(String(code)))).toEqual([]);
   await eventually(async () => (await states()).filter((state) => state === 'confirmed').length === 1);
   expect(await doctorFinds()).toEqual([]);
@@ -114,7 +113,7 @@ test.each([1, 2, 3])('a browser and a program at once: one account (%i)', async 
   const [page, answer] = await Promise.all([submitForm(browser, form), program.create({ token, password: PASSWORD })]);
   expect(await users(address)).toHaveLength(1);
   expect([isSignedIn(page), answer.status === 200].filter(Boolean)).toHaveLength(1);
-  if (answer.status !== 200) expect(['account_exists', 'invitation_spent']).toContain(answer.body['code']);
+  expect([undefined, 'account_exists', 'invitation_spent']).toContain(answer.body['code']);
   await eventually(async () => (await states()).includes('confirmed'), 20_000);
   expect(await doctorFinds()).toEqual([]);
 });
