@@ -4,8 +4,6 @@ import { stack } from './stack.ts';
 
 export interface Program {
   clientId: string;
-  /** A fresh token of its service account. */
-  token(): Promise<string>;
   create(body: unknown): Promise<{ status: number; type: string; body: Record<string, unknown> }>;
   remove(): Promise<void>;
 }
@@ -36,16 +34,20 @@ export async function openProgram(role: string | undefined = 'trial-create'): Pr
     await admin.post(`/users/${account.id}/role-mappings/clients/${bridge.id}`, roles);
     await admin.post(`/clients/${id}/scope-mappings/clients/${bridge.id}`, roles);
   }
+  let held: string | undefined;
   const token = async () => {
+    if (held !== undefined) return held;
     const answer = await fetch(`${stack().keycloak}/realms/${stack().realm}/protocol/openid-connect/token`, {
       method: 'POST',
       body: new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, client_secret: clientId }),
     });
-    return ((await answer.json()) as { access_token: string }).access_token;
+    held = ((await answer.json()) as { access_token: string }).access_token;
+    return held;
   };
+  // Also while Keycloak is away.
+  await token();
   return {
     clientId,
-    token,
     create: async (body) => {
       const answer = await fetch(`${stack().bridge}/api/trial/creation`, {
         method: 'POST',
