@@ -4,14 +4,13 @@ import { movableClock, systemClock, type Clock } from '../../platform/clock.ts';
 import { openDatabase } from '../../platform/database.ts';
 import { loadConfig, type Config } from '../config.ts';
 import type { Schema } from '../db/schema.ts';
-import { adminClient, keycloakAccounts, listGroupMembers } from '../keycloak/accounts.ts';
+import { adminClient, keycloakAccounts, listGroupMembers, TRIALS_GROUP } from '../keycloak/accounts.ts';
 import { checkClocks } from './clock.ts';
 import { findDisagreements } from './consistency.ts';
 import type { Finding } from './finding.ts';
 import { checkRealm } from './realm.ts';
 
 const USAGE = 'Usage: npm run doctor -- consistency | realm | clock [--json]\n';
-const STAMPED_GROUP = 'vestibule-trials';
 
 const COMMANDS: Readonly<Record<string, (config: Config) => Promise<{ passed: readonly string[]; findings: readonly Finding[] }>>> = { consistency, realm, clock: checkClocks };
 
@@ -44,9 +43,9 @@ function print(passed: readonly string[], findings: readonly Finding[]): void {
 async function consistency(config: Config) {
   const { db, close } = openDatabase<Schema>(config.databaseUrl.reveal(), { poolSize: 4, name: 'vestibule-doctor', onError: () => {} });
   try {
-    const access = { ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret };
-    const { findById } = keycloakAccounts(access);
-    const users = { findById, listStamped: () => listGroupMembers(adminClient(access), STAMPED_GROUP) };
+    const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
+    const { findById } = keycloakAccounts(admin);
+    const users = { findById, listStamped: () => listGroupMembers(admin, TRIALS_GROUP) };
     const findings = await findDisagreements(db, users, await clockOf(config), { movedClock: config.movableClock });
     return { passed: findings.length === 0 ? ['consistency'] : [], findings };
   } finally {
