@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 
 const FIELDS = {
@@ -14,6 +14,7 @@ const FIELDS = {
   PROXY_CLIENT_ID: text.default('vestibule-proxy'),
   KEYCLOAK_PUBLIC_URL: baseUrl,
   KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
+  KEYCLOAK_NODE_URLS: list.pipe(z.array(baseUrl)).optional(),
   KEYCLOAK_REALM: text.default('vestibule'),
   PROXY_PUBLIC_URL: baseUrl,
   PRODUCTS_FILE: text.default('./products.yaml'),
@@ -53,6 +54,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       realm: read.KEYCLOAK_REALM,
       publicUrl: read.KEYCLOAK_PUBLIC_URL,
       internalUrl: keycloakInternalUrl,
+      nodeUrls: read.KEYCLOAK_NODE_URLS ?? [keycloakInternalUrl],
       issuer: `${read.KEYCLOAK_PUBLIC_URL}/realms/${read.KEYCLOAK_REALM}`,
     },
     productsFile: read.PRODUCTS_FILE,

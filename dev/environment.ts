@@ -2,6 +2,8 @@ import type { Ports } from './ports.ts';
 import type { Secrets } from './secrets.ts';
 
 export const REALM = 'vestibule';
+/** Each registration holds a connection while it waits for the bridge: with more threads than half the pool, 50 at once starve. */
+export const KEYCLOAK_POOLS = { threads: '16', connections: '40' } as const;
 
 export interface Addresses {
   proxy: string;
@@ -65,6 +67,9 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part
     MAIL_FROM,
     ADDRESS_HASH_KEY: secrets.addressHashKey,
     MOVABLE_CLOCK: 'true',
+    // The doctor reads these besides.
+    KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,
+    KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
     ...chosen([...SETTINGS.both, ...SETTINGS.bridge], env),
   };
 }

@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { KEYCLOAK_POOLS } from './environment.ts';
 import type { Jar } from './jar.ts';
 import { maven, runToEnd, type Workshop } from './maven.ts';
 import type { Ports } from './ports.ts';
@@ -9,6 +10,7 @@ import { sha256 } from './realm.ts';
 export const KEYCLOAK_VERSION = '26.7.4';
 const START_LIMIT_MS = 180_000;
 const BUILDS_KEPT = 3;
+const REALM_FILE = 'vestibule-realm.json';
 /** Everything of a built Keycloak but `data`, which belongs to one running server. */
 const SHARED_FOLDERS = ['lib', 'providers', 'conf', 'themes'];
 
@@ -72,6 +74,8 @@ export interface KeycloakOptions {
   dataDir: string;
   /** What a first start imports. */
   realm: string;
+  /** By `--import-realm`; false where {@link importRealm} has. */
+  importsRealm: boolean;
   /** What the realm file's `${NAMES}` stand for. */
   variables: Readonly<Record<string, string>>;
   ports: Ports;
@@ -81,14 +85,27 @@ export interface KeycloakOptions {
   logFile: string;
 }
 
+/** `kc.sh import`, instead of `--import-realm` at the start: the other way that people take. Brings the database's schema along. */
+export function importRealm(options: KeycloakOptions, workshop: Workshop): Promise<void> {
+  const home = makeHome(options);
+  return runToEnd(workshop, {
+    title: 'Importing the realm by kc.sh import',
+    name: 'keycloak-import',
+    file: 'sh',
+    args: [join(options.build, 'bin', 'kc.sh'), `-Dkc.home.dir=${home}`, 'import', '--optimized', '--file', join(home, 'data', 'import', REALM_FILE)],
+    cwd: home,
+    env: { ...systemEnvironment(), ...options.variables, ...environment(options) },
+  });
+}
+
 export async function startKeycloak(options: KeycloakOptions): Promise<RunningProcess> {
-  const { ports, logFile } = options;
+  const { ports, logFile, importsRealm } = options;
   const home = makeHome(options);
   const running = startProcess(
     {
       name: 'keycloak',
       file: 'sh',
-      args: [join(options.build, 'bin', 'kc.sh'), `-Dkc.home.dir=${home}`, 'start', '--optimized', '--import-realm'],
+      args: [join(options.build, 'bin', 'kc.sh'), `-Dkc.home.dir=${home}`, 'start', '--optimized', ...(importsRealm ? ['--import-realm'] : [])],
       cwd: home,
       logFile,
       env: { ...systemEnvironment(), ...options.variables, ...environment(options) },
@@ -112,9 +129,8 @@ function environment({ ports, databasePassword, admin }: KeycloakOptions): Recor
     KC_DB_URL: `jdbc:postgresql://127.0.0.1:${ports.postgres}/keycloak`,
     KC_DB_USERNAME: 'keycloak',
     KC_DB_PASSWORD: databasePassword,
-    // Each registration holds a connection while it waits for the bridge: with more threads than half the pool, 50 at once starve.
-    KC_DB_POOL_MAX_SIZE: '40',
-    KC_HTTP_POOL_MAX_THREADS: '16',
+    KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
+    KC_HTTP_POOL_MAX_THREADS: KEYCLOAK_POOLS.threads,
     KC_HTTP_ENABLED: 'true',
     KC_HTTP_HOST: '127.0.0.1',
     KC_HTTP_PORT: String(ports.keycloak),
@@ -134,7 +150,7 @@ function makeHome({ build, dataDir, realm }: KeycloakOptions): string {
   rmSync(home, { recursive: true, force: true });
   mkdirSync(join(home, 'data', 'import'), { recursive: true });
   for (const folder of SHARED_FOLDERS) symlinkSync(join(build, folder), join(home, folder));
-  writeFileSync(join(home, 'data', 'import', 'vestibule-realm.json'), realm);
+  writeFileSync(join(home, 'data', 'import', REALM_FILE), realm);
   return home;
 }
 

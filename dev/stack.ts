@@ -6,7 +6,7 @@ import { claimDataFolder, makeFolder } from './data-folder.ts';
 import { bridgeEnvironment, proxyEnvironment, realmEnvironment, REALM, type Addresses } from './environment.ts';
 import { openInbox } from './inbox/inbox.ts';
 import { ensureJar, type Jar } from './jar.ts';
-import { ensureBuild, ensureDistribution, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
+import { ensureBuild, ensureDistribution, importRealm, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
 import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
@@ -36,6 +36,8 @@ export interface StackOptions {
   /** False for tests: the databases need not survive a power cut. */
   durable?: boolean;
   keycloakVersion?: string;
+  /** `start --import-realm` (the default), or `kc.sh import` before the first start. */
+  importBy?: 'start' | 'command';
   /** Taken instead of one made from the sources. */
   jar?: Jar;
   /** Gets the port that would be dialled and answers the one to dial instead: for tests that put faults between. */
@@ -157,9 +159,10 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   const admin = { username: 'admin', password: secrets.admin };
   const keycloak = await progress.step(`Keycloak, ${changes?.length === 0 ? 'start' : 'first start with the realm'}`, changes?.length === 0 ? 14 : 25, async () => {
     const dialled = { ...ports, postgres: await dial('keycloak-postgres', ports.postgres) };
-    const started = await startPart(() =>
-      startKeycloak({ build, dataDir, realm: realmText, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') }),
-    );
+    const importsRealm = options.importBy !== 'command';
+    const how = { build, dataDir, realm: realmText, importsRealm, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') };
+    if (!importsRealm && changes?.length !== 0) await importRealm(how, workshop);
+    const started = await startPart(() => startKeycloak(how));
     undo.push(started.stop);
     // Ready as it is, a busy machine lets it take seconds over its first page: a time limit would mistake that for none.
     const { ok } = await fetch(`http://127.0.0.1:${ports.keycloak}/realms/${REALM}`);

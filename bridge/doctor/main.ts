@@ -1,60 +1,87 @@
 import { parseArgs } from 'node:util';
-import KeycloakAdminClient from '@keycloak/keycloak-admin-client';
 import { movableClock, systemClock, type Clock } from '../../platform/clock.ts';
 import { openDatabase } from '../../platform/database.ts';
-import { loadConfig, type Config } from '../config.ts';
 import type { Schema } from '../db/schema.ts';
 import { adminClient, keycloakAccounts, listGroupMembers, TRIALS_GROUP } from '../keycloak/accounts.ts';
+import { NotAllowed } from './admin-reader.ts';
+import { runChecks, together, type Check, type Diagnosis } from './check.ts';
 import { checkClocks } from './clock.ts';
+import { loadDoctorConfig, type DoctorConfig } from './config.ts';
 import { findDisagreements } from './consistency.ts';
 import type { Finding } from './finding.ts';
-import { checkRealm } from './realm.ts';
+import { REALM_CHECKS } from './realm.ts';
+import { openView } from './view.ts';
 
-const USAGE = 'Usage: npm run doctor -- consistency | realm | clock [--json]\n';
-
-const COMMANDS: Readonly<Record<string, (config: Config) => Promise<{ passed: readonly string[]; findings: readonly Finding[] }>>> = { consistency, realm, clock: checkClocks };
+const ALONE: Readonly<Record<string, (config: DoctorConfig) => Promise<Diagnosis>>> = {
+  consistency,
+  clock: async (config) => ({ ...(await checkClocks(config)), skipped: [] }),
+  realm: (config) => realm(config, REALM_CHECKS),
+};
+const USAGE = `Usage: npm run doctor -- [${Object.keys(ALONE).join(' | ')} | <check>] [--json]; without a name, everything. Checks of the realm:\n  ${REALM_CHECKS.map(({ name }) => name).join(', ')}`;
 
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });
-  const command = COMMANDS[positionals[0] ?? ''];
-  if (command === undefined) throw new Error(USAGE);
-  const { passed, findings } = await command(loadConfig(process.env));
-  if (values.json) console.log(JSON.stringify({ passed, findings }, null, 2));
-  else print(passed, findings);
-  process.exitCode = findings.length === 0 ? 0 : 1;
+  const diagnosis = await chosen(positionals)(loadDoctorConfig(process.env));
+  if (values.json) console.log(JSON.stringify(diagnosis, null, 2));
+  else print(diagnosis);
+  process.exitCode = diagnosis.findings.length === 0 ? 0 : 1;
 } catch (error) {
   console.error(`doctor: ${explain(error)}`);
   process.exitCode = 2;
 }
 
+function chosen([name, ...more]: readonly string[]): (config: DoctorConfig) => Promise<Diagnosis> {
+  if (more.length > 0) throw new Error(USAGE);
+  if (name === undefined) return everything;
+  const alone = ALONE[name];
+  if (alone !== undefined) return alone;
+  const checks = REALM_CHECKS.filter((check) => check.name === name);
+  if (checks.length === 0) throw new Error(USAGE);
+  return (config) => realm(config, checks);
+}
+
+/** What can't be looked at at all does not keep the rest from being told. */
+async function everything(config: DoctorConfig): Promise<Diagnosis> {
+  const all: Diagnosis[] = [];
+  for (const [name, run] of Object.entries(ALONE)) {
+    all.push(await run(config).catch((error: unknown): Diagnosis => ({ passed: [], skipped: [], findings: [notDone(name, error)] })));
+  }
+  return together(all);
+}
+
+function notDone(name: string, error: unknown): Finding {
+  return { check: name, subject: 'the doctor', detail: `could not look: ${explain(error)}`, advice: 'Mend that, and run the doctor again.' };
+}
+
 function explain(error: unknown): string {
-  if ((error as { response?: Response }).response?.status === 403) {
+  if (error instanceof NotAllowed || (error as { response?: Response }).response?.status === 403) {
     return "Keycloak does not show this to the bridge's own account. Set DOCTOR_ADMIN_USERNAME and DOCTOR_ADMIN_PASSWORD to those of an admin.";
   }
   return error instanceof Error ? error.message : String(error);
 }
 
-function print(passed: readonly string[], findings: readonly Finding[]): void {
+function print({ passed, findings, skipped }: Diagnosis): void {
   for (const name of passed) console.log(`ok    ${name}`);
-  for (const { check, subject, detail, advice } of findings) console.log(`FAIL  ${check}: ${subject} ${detail}\n      → ${advice}`);
+  for (const { check, why } of skipped) console.log(`--    ${check}: not looked at\n      → ${why}`);
+  for (const { check, subject, detail, advice } of findings) console.log(`FAIL  ${check}: ${subject}: ${detail}\n      → ${advice}`);
   console.log(findings.length === 0 ? 'Nothing to do.' : `${findings.length} to look at.`);
 }
 
-async function consistency(config: Config) {
+async function consistency(config: DoctorConfig): Promise<Diagnosis> {
   const { db, close } = openDatabase<Schema>(config.databaseUrl.reveal(), { poolSize: 4, name: 'vestibule-doctor', onError: () => {} });
   try {
     const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
     const { findById } = keycloakAccounts(admin);
     const users = { findById, listStamped: () => listGroupMembers(admin, TRIALS_GROUP) };
     const findings = await findDisagreements(db, users, await clockOf(config), { movedClock: config.movableClock });
-    return { passed: findings.length === 0 ? ['consistency'] : [], findings };
+    return { passed: findings.length === 0 ? ['consistency'] : [], findings, skipped: [] };
   } finally {
     await close();
   }
 }
 
 /** The bridge's own domain clock, where it can be moved. */
-async function clockOf(config: Config): Promise<Clock> {
+async function clockOf(config: DoctorConfig): Promise<Clock> {
   if (!config.movableClock) return systemClock;
   const clock = movableClock();
   const answer = await fetch(`http://${config.address.host}:${config.address.port}/dev/clock`).catch(() => undefined);
@@ -62,22 +89,6 @@ async function clockOf(config: Config): Promise<Clock> {
   return clock;
 }
 
-/** What the bridge's own account may not see, an admin shows. */
-async function realm(config: Config) {
-  const { internalUrl, realm: realmName } = config.keycloak;
-  const { DOCTOR_ADMIN_USERNAME: username, DOCTOR_ADMIN_PASSWORD: password } = process.env;
-  const admin =
-    username === undefined || password === undefined
-      ? adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret })
-      : await masterAdmin(internalUrl, username, password);
-  admin.setConfig({ realmName });
-  const [found, clients] = await Promise.all([admin.realms.findOne({ realm: realmName }), admin.clients.find({ max: 10_000 })]);
-  if (found === undefined) throw new Error(`Realm ${realmName} does not exist.`);
-  return checkRealm({ admin, realm: found, clients, bridgeClientId: config.clientId });
-}
-
-async function masterAdmin(baseUrl: string, username: string, password: string): Promise<KeycloakAdminClient> {
-  const admin = new KeycloakAdminClient({ baseUrl, realmName: 'master' });
-  await admin.auth({ grantType: 'password', clientId: 'admin-cli', username, password });
-  return admin;
+async function realm(config: DoctorConfig, checks: readonly Check[]): Promise<Diagnosis> {
+  return runChecks(checks, await openView(config));
 }

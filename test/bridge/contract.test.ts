@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { SPOKEN_CONTRACTS } from '../../bridge/keycloak/nodes.ts';
 import { NOW, openBridge, type TestBridge } from './support/bridge.ts';
 
 interface Golden {
@@ -83,8 +84,16 @@ describe('the messages between Keycloak and bridge', () => {
   });
 });
 
-test('the messages of a release are kept', () => {
+test('the messages of a release are kept, and the bridge names each that it speaks', () => {
   expect(RELEASES).not.toEqual([]);
+  expect(SPOKEN_CONTRACTS).toEqual(RELEASES);
+});
+
+test('the jar is of the version that the package has, and of a contract that the bridge speaks', () => {
+  const pom = readFileSync('keycloak/pom.xml', 'utf8');
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  expect(pom).toContain(`<artifactId>vestibule-keycloak</artifactId>\n  <version>${version}</version>`);
+  expect(SPOKEN_CONTRACTS).toContain(/<vestibule.contract>(.*)</.exec(pom)?.[1]);
 });
 
 function messagesIn(folder: string): string[] {

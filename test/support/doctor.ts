@@ -7,7 +7,6 @@ import { parseEnv } from 'node:util';
 import { stack } from './stack.ts';
 import { STACK_VARIABLE } from './stack-variable.ts';
 
-
 /** The environment that the bridge of the stack runs with. */
 export function bridgeEnvironment(): Record<string, string> {
   return parseEnv(readFileSync(join(dirname(process.env[STACK_VARIABLE] ?? ''), 'bridge.env'), 'utf8')) as Record<string, string>;
@@ -16,14 +15,15 @@ export function bridgeEnvironment(): Record<string, string> {
 export interface Diagnosis {
   status: number;
   passed: string[];
+  skipped: { check: string; why: string }[];
   findings: { check: string; subject: string; detail: string; advice: string }[];
 }
 
-/** `npm run doctor -- <what>` against the stack. */
-export async function runDoctor(what: 'consistency' | 'realm' | 'clock'): Promise<Diagnosis> {
+/** `npm run doctor -- <what>` against the stack; all that it looks at, where nothing is said. */
+export async function runDoctor(what?: string, more: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
   const { admin } = stack();
-  const env = { ...process.env, ...bridgeEnvironment(), DOCTOR_ADMIN_USERNAME: admin.username, DOCTOR_ADMIN_PASSWORD: admin.password };
-  const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', what, '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...process.env, ...bridgeEnvironment(), DOCTOR_ADMIN_USERNAME: admin.username, DOCTOR_ADMIN_PASSWORD: admin.password, ...more };
+  const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', ...(what === undefined ? [] : [what]), '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const [answer, [status]] = await Promise.all([text(doctor.stdout), once(doctor, 'close')]);
   return { status, ...JSON.parse(answer) };
 }

@@ -8,7 +8,7 @@ export interface KeycloakAdmin {
   get(path: string): Promise<Answer>;
   post(path: string, body?: unknown): Promise<void>;
   put(path: string, body?: unknown): Promise<void>;
-  delete(path: string): Promise<void>;
+  delete(path: string, body?: unknown): Promise<void>;
   /** Posts, and answers the id of what was made. */
   create(path: string, body: unknown): Promise<string>;
 }
@@ -21,6 +21,11 @@ export function keycloakAdmin(): KeycloakAdmin {
   return adminOf(() => `/${stack().realm}`);
 }
 
+/** The same of another realm of that Keycloak. */
+export function adminOfRealm(realm: string): KeycloakAdmin {
+  return adminOf(() => `/${realm}`);
+}
+
 /** The same above all realms: `''` makes a realm, `/<name>` is one. */
 export function realmsAdmin(): KeycloakAdmin {
   return adminOf(() => '');
@@ -30,7 +35,7 @@ function adminOf(prefix: () => string): KeycloakAdmin {
   const send = async (method: string, path: string, body?: unknown): Promise<Response> => {
     const answer = await fetch(`${stack().keycloak}/admin/realms${prefix()}${path}`, {
       method,
-      headers: { authorization: `Bearer ${await adminToken()}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${await masterToken()}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`);
@@ -40,12 +45,13 @@ function adminOf(prefix: () => string): KeycloakAdmin {
     get: async (path) => (await send('GET', path)).json(),
     post: async (path, body) => void (await send('POST', path, body)),
     put: async (path, body) => void (await send('PUT', path, body)),
-    delete: async (path) => void (await send('DELETE', path)),
+    delete: async (path, body) => void (await send('DELETE', path, body)),
     create: async (path, body) => (await send('POST', path, body)).headers.get('location')?.split('/').at(-1) ?? '',
   };
 }
 
-function adminToken(): Promise<string> {
+/** Of the bootstrap admin, who may do anything in every realm. */
+export function masterToken(): Promise<string> {
   if (token === undefined || token.until < Date.now()) token = { value: signIn(), until: Date.now() + TOKEN_SECONDS * 1000 };
   return token.value;
 }

@@ -3,12 +3,13 @@ import { openRelay, type Relay } from '../relay.ts';
 import { CONTROL_VARIABLE, openControl } from './fault-control.ts';
 import { startTestStack } from './test-stack.ts';
 
-/** A stack of its own, durable because parts are killed, with a relay on every way between parts, and a control that tests call. */
+/** A stack of its own, durable because parts are killed, its realm imported by `kc.sh import` (the other stack's by `--import-realm`), with a relay on every way between parts, and a control that tests call. */
 export default async function setup(): Promise<void> {
   const relays = new Map<Hop, Relay>();
   const refusals = new Map<string, number[]>();
   const { stack, stop } = await startTestStack('faults', {
     durable: true,
+    importBy: 'command',
     detour: async (hop, port) => {
       const relay = await openRelay(port);
       relays.set(hop, relay);

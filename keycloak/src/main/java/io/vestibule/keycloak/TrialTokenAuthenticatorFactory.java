@@ -1,6 +1,7 @@
 package io.vestibule.keycloak;
 
 import java.util.List;
+import java.util.Map;
 
 import org.keycloak.Config;
 import org.keycloak.authentication.Authenticator;
@@ -9,9 +10,10 @@ import org.keycloak.models.AuthenticationExecutionModel.Requirement;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.KeycloakSessionFactory;
 import org.keycloak.provider.ProviderConfigProperty;
+import org.keycloak.provider.ServerInfoAwareProviderFactory;
 
-/** Offers {@link TrialTokenAuthenticator} in the admin console. */
-public final class TrialTokenAuthenticatorFactory implements AuthenticatorFactory {
+/** Offers {@link TrialTokenAuthenticator} in the admin console, and tells by {@code /admin/serverinfo} which jar a node runs. */
+public final class TrialTokenAuthenticatorFactory implements AuthenticatorFactory, ServerInfoAwareProviderFactory {
 
     public static final String PROVIDER_ID = "trial-token-authenticator";
 
@@ -69,6 +71,11 @@ public final class TrialTokenAuthenticatorFactory implements AuthenticatorFactor
     @Override
     public boolean isUserSetupAllowed() {
         return false;
+    }
+
+    @Override
+    public Map<String, String> getOperationalInfo() {
+        return Release.information();
     }
 
     @Override

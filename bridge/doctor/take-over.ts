@@ -1,0 +1,118 @@
+import type { AdminReader } from './admin-reader.ts';
+import type { Check, Faults } from './check.ts';
+import { closure, takesOver, type Role } from './role.ts';
+import type { View } from './view.ts';
+
+const MANY = 10_000;
+
+/** SECURITY.md 1: whoever manages users or clients can make himself, or the bridge, anything. */
+export const takeOverChecks: readonly Check[] = [
+  {
+    name: 'take-over',
+    run: holders,
+    advice: 'Take the role away (Users, Groups or Clients → that one → Role mapping), or, if that is meant, name it in DOCTOR_KNOWN_ADMINS: user names, client ids and paths of groups, comma-separated.',
+  },
+  {
+    name: 'take-over-from-master',
+    run: mastersHolders,
+    advice: 'In the master realm take the role away, or, if that is meant, name it in DOCTOR_KNOWN_ADMINS.',
+  },
+];
+
+interface Holder {
+  name: string;
+  text: string;
+}
+
+async function holders(view: View): Promise<Faults> {
+  const management = view.client('realm-management');
+  if (management === undefined) return ['client realm-management does not exist'];
+  const dangerous = (await view.list<Role>(`/clients/${management.id}/roles`)).filter(takesOver);
+  const all = await rolesThatHold(view, dangerous);
+  const found = [...(await direct(view, all, view.realm.realm)), ...(await byDefault(view, dangerous)), ...(await byIdentityProviders(view, all))];
+  return unknownOnes(view, found);
+}
+
+async function mastersHolders(view: View): Promise<Faults> {
+  if (view.realm.realm === 'master') return [];
+  if (view.config.admin === undefined) return { notLookedAt: 'set DOCTOR_ADMIN_USERNAME and DOCTOR_ADMIN_PASSWORD to those of an admin of the master realm' };
+  const realm = 'master';
+  const [standIn] = await view.list<{ id: string }>(`/clients?clientId=${encodeURIComponent(`${view.realm.realm}-realm`)}`, realm);
+  const roles = standIn === undefined ? [] : (await view.list<Role>(`/clients/${standIn.id}/roles`, realm)).filter(takesOver);
+  const admin = await view.read<Role>('/roles/admin', realm);
+  const found = await direct(view, await rolesThatHold(view, admin === undefined ? roles : [...roles, admin], realm), realm);
+  // He is the one who looks.
+  return unknownOnes(view, found.filter(({ name }) => name !== view.config.admin?.username));
+}
+
+function unknownOnes({ config }: View, found: readonly Holder[]): readonly string[] {
+  const unknown = found.filter(({ name }) => !config.knownAdmins.has(name));
+  return [...Map.groupBy(unknown, ({ name }) => name)].map(([, all]) => all.map(({ text }) => text).join('; '));
+}
+
+/** These roles, and every composite that has one of them within. */
+async function rolesThatHold(view: View, dangerous: readonly Role[], realm?: string): Promise<readonly Role[]> {
+  const ids = new Set(dangerous.map(({ id }) => id));
+  const clients = realm === undefined ? view.clients : await view.list<{ id: string }>(`/clients?max=${MANY}`, realm);
+  const lists = await Promise.all([view.list<Role>(`/roles?max=${MANY}`, realm), ...clients.map(({ id }) => view.list<Role>(`/clients/${id}/roles`, realm))]);
+  const composites = lists.flat().filter(({ id, composite }) => composite && !ids.has(id));
+  const holding = await Promise.all(composites.map(async (role) => ((await closure(view, role.id, realm)).some(({ id }) => ids.has(id)) ? [role] : [])));
+  return [...dangerous, ...holding.flat()];
+}
+
+async function direct(view: View, roles: readonly Role[], realm: string): Promise<readonly Holder[]> {
+  const found = await Promise.all(
+    roles.map(async (role) => {
+      const path = pathOf(role);
+      const [users, groups] = await Promise.all([
+        view.list<{ username: string }>(`${path}/users?max=${MANY}`, realm),
+        view.list<{ path: string }>(`${path}/groups?max=${MANY}`, realm),
+      ]);
+      return [
+        ...users.map(({ username }) => ({ name: username.replace(/^service-account-/, ''), text: `${who(username)} has the role ${role.name}` })),
+        ...groups.map((group) => ({ name: group.path, text: `group ${group.path} has the role ${role.name}` })),
+      ];
+    }),
+  );
+  return found.flat();
+}
+
+function pathOf({ name, clientRole, containerId }: Role): string {
+  return `${clientRole === true ? `/clients/${containerId}` : ''}/roles/${encodeURIComponent(name)}`;
+}
+
+function who(username: string): string {
+  const client = /^service-account-(.+)$/.exec(username)?.[1];
+  return client === undefined ? `user ${username}` : `the service account of client ${client}`;
+}
+
+async function byDefault(view: View & AdminReader, dangerous: readonly Role[]): Promise<readonly Holder[]> {
+  const { defaultRole } = view.realm;
+  const held = defaultRole === undefined ? [] : await closure(view, defaultRole.id);
+  return held
+    .filter(({ id }) => dangerous.some((role) => role.id === id))
+    .map(({ name }) => ({ name: 'default roles', text: `everybody has the role ${name}, by the default roles` }));
+}
+
+interface ProviderMapper {
+  name: string;
+  config?: Readonly<Record<string, string>>;
+}
+
+/** Hard-coded roles, or roles by a claim: whoever writes the claim makes administrators. */
+async function byIdentityProviders(view: View, roles: readonly Role[]): Promise<readonly Holder[]> {
+  const names = new Map(roles.map((role) => [`${clientPrefix(view, role)}${role.name}`, role.name]));
+  const found = await Promise.all(
+    (await view.identityProviders()).map(async ({ alias }) => {
+      const mappers = await view.list<ProviderMapper>(`/identity-provider/instances/${encodeURIComponent(alias)}/mappers`);
+      return mappers
+        .filter(({ config }) => names.has(config?.['role'] ?? ''))
+        .map(({ name, config }) => ({ name: alias, text: `identity provider ${alias} gives the role ${config?.['role']} by the mapper "${name}"` }));
+    }),
+  );
+  return found.flat();
+}
+
+function clientPrefix({ clients }: View, { clientRole, containerId }: Role): string {
+  return clientRole === true ? `${clients.find(({ id }) => id === containerId)?.clientId}.` : '';
+}
