@@ -7,6 +7,7 @@ import { callbacks } from './callbacks/callbacks.ts';
 import { enumeration } from './enumeration/enumeration.ts';
 import { login } from './login.ts';
 import { register } from './register/register.ts';
+import { writePage } from './page.ts';
 import { here, writeResults } from './results.ts';
 import { signup } from './signup.ts';
 import { start } from './start.ts';
@@ -56,7 +57,9 @@ async function measure(name: string, bench: Bench): Promise<void> {
   const before = here();
   if (loadavg()[0]! > BUSY_LOAD) console.log(`This machine does other work (load ${loadavg()[0]!.toFixed(1)}): ratios may be off.`);
   const results = await bench.run({ quick: values.quick, ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }) });
-  console.log(values.quick ? 'Not written: a quick run shows that it runs, not what it costs.' : `Written to ${relative(process.cwd(), writeResults(name, before, results))}`);
+  if (values.quick) return console.log('Not written: a quick run shows that it runs, not what it costs.');
+  console.log(`Written to ${relative(process.cwd(), writeResults(name, before, results))}`);
+  writePage();
 }
 
 /** With durable databases, as in production. VESTIBULE_STACK takes a running one, started with its limits wide open. */

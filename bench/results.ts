@@ -3,7 +3,7 @@ import { cpus, hostname, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { KEYCLOAK_VERSION } from '../dev/keycloak.ts';
 
-const FOLDER = join(import.meta.dirname, 'results');
+export const RESULTS = join(import.meta.dirname, 'results');
 const BYTES_PER_GIB = 1024 ** 3;
 
 type Machine = ReturnType<typeof here>;
@@ -25,8 +25,8 @@ export function here() {
 
 /** One file per bench: its history is that of the repository. */
 export function writeResults(bench: string, machine: Machine, results: object): string {
-  mkdirSync(FOLDER, { recursive: true });
-  const file = join(FOLDER, `${bench}.json`);
+  mkdirSync(RESULTS, { recursive: true });
+  const file = join(RESULTS, `${bench}.json`);
   writeFileSync(file, `${JSON.stringify({ bench, machine: { ...machine, loadAtEnd: load() }, ...results }, undefined, 2)}\n`);
   return file;
 }

@@ -8,7 +8,7 @@ import { atLeast, printRows } from './report.ts';
 import { median } from './statistics.ts';
 
 const ROUNDS = 11;
-const SIGN_UPS = 60;
+const SIGN_UPS = 40;
 const WARM_UP_ROUNDS = 2;
 const AT_ONCE = 8;
 
