@@ -27,7 +27,7 @@ import { createMeter, type Step } from './metrics/meter.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
-const POOL_SIZE = 20;
+export const POOL_SIZE = 20;
 
 /** What a test hands in instead. */
 export interface Given {
