@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '..');
-const PARTS = ['platform', 'bridge', 'proxy', 'dev', 'test'];
+const PARTS = ['platform', 'bridge', 'proxy', 'realm', 'dev', 'test'];
 const LAYERED = ['bridge', 'proxy'];
 
 const IMPORT = /(?:^|\n)(?:import|export)\s[^;'"()]*?from\s*['"]([^'"]+)['"]|(?:^|\n)import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;

@@ -8,6 +8,8 @@ import jakarta.ws.rs.core.Response;
 import org.jboss.logging.Logger;
 import org.keycloak.authentication.AuthenticationFlowContext;
 import org.keycloak.authentication.Authenticator;
+import org.keycloak.authentication.authenticators.broker.AbstractIdpAuthenticator;
+import org.keycloak.authentication.authenticators.broker.util.SerializedBrokeredIdentityContext;
 import org.keycloak.common.util.KeycloakUriBuilder;
 import org.keycloak.events.Details;
 import org.keycloak.events.Errors;
@@ -24,7 +26,7 @@ import org.keycloak.services.resources.LoginActionsService;
  * First and REQUIRED in the registration flow, before the form-flow: the form must know the address before it is
  * shown, and nobody may see the form without having passed here. It may also stand, REQUIRED, before
  * {@code idp-create-user-if-unique} in a first-broker-login flow: there it applies the rule for registration without an
- * invitation, because an invitation is used through the form only.
+ * invitation, because an invitation is used through the form only; who has an account already passes, to be linked.
  */
 final class TrialTokenAuthenticator implements Authenticator {
 
@@ -59,12 +61,22 @@ final class TrialTokenAuthenticator implements Authenticator {
     }
 
     private void withoutInvitation(AuthenticationFlowContext context, Map<String, String> config, WithoutInvitation policy) {
-        if (policy.allows(context.getAuthenticationSession().getClient().getClientId())) {
+        if (policy.allows(context.getAuthenticationSession().getClient().getClientId()) || isKnownToRealm(context)) {
             Invitation.allowOrdinary(context.getAuthenticationSession());
             context.success();
         } else {
             refuse(context, Response.Status.FORBIDDEN, "missing", "trialNewLink", newLinkUrl(context, config, null));
         }
+    }
+
+    /** From an identity provider, with an address that has an account: {@code idp-create-user-if-unique} makes none, the steps after it link. */
+    private static boolean isKnownToRealm(AuthenticationFlowContext context) {
+        RealmModel realm = context.getRealm();
+        SerializedBrokeredIdentityContext brokered =
+                SerializedBrokeredIdentityContext.readFromAuthenticationSession(context.getAuthenticationSession(), AbstractIdpAuthenticator.BROKERED_CONTEXT_NOTE);
+        return LoginActionsService.FIRST_BROKER_LOGIN_PATH.equals(context.getFlowPath())
+                && brokered != null && brokered.getEmail() != null && !realm.isDuplicateEmailsAllowed()
+                && context.getSession().users().getUserByEmail(realm, brokered.getEmail()) != null;
     }
 
     private void answer(AuthenticationFlowContext context, Map<String, String> config, String token, Verification answer) {

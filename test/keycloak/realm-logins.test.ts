@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { eventually } from '../support/eventually.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { freshAddress } from '../support/person.ts';
+import { openRelay } from '../support/relay.ts';
+import { stack } from '../support/stack.ts';
+import { createRealm, PASSWORD, RETURN_TO, type OtherRealm } from '../support/realm-command.ts';
+
+const LIMIT_MS = 300_000;
+const PEOPLE = 3;
+const OPEN_PAGES = 4;
+
+let realm: OtherRealm;
+let people: { username: string }[];
+beforeAll(async () => {
+  realm = await createRealm();
+  people = await Promise.all(Array.from({ length: PEOPLE + OPEN_PAGES }, () => realm.addPerson()));
+});
+afterAll(() => realm.delete());
+
+const browser = (): HttpBrowser => httpBrowser({ follow: (url) => !url.href.startsWith(RETURN_TO) });
+const isIn = (page: Visit): boolean => page.url.startsWith(RETURN_TO) && page.url.includes('code=');
+
+interface Tally {
+  signedIn: number;
+  /** The form once more, and then in. */
+  askedAgain: number;
+  failures: string[];
+}
+
+async function finish(person: HttpBrowser, page: Visit, values: Record<string, string>, tally: Tally, what: string): Promise<void> {
+  try {
+    let next = await person.submit(page, values);
+    if (!isIn(next) && next.body.includes('kc-form-login')) {
+      tally.askedAgain += 1;
+      next = await person.submit(next, values);
+    }
+    if (isIn(next)) tally.signedIn += 1;
+    else tally.failures.push(`${what}: ${next.status} ${next.url.split('?')[0]} ${/<title>[\s\S]*?<\/title>|kc-page-title[^<]*<[^<]*|instruction[^<]*<[^<]*/.exec(next.body)?.[0] ?? ''}`);
+  } catch (error) {
+    tally.failures.push(`${what}: ${error instanceof Error ? error.message.slice(0, 300) : String(error)}`);
+  }
+}
+
+/** Signs in by password, in again by the cookie, and starts over with another browser, until it is told to stop. */
+async function loop(username: string, tally: Tally, until: AbortSignal): Promise<void> {
+  while (!until.aborted) {
+    const person = browser();
+    await finish(person, await person.get(realm.authorizationUrl()), { username, password: PASSWORD }, tally, 'loop');
+    const again = await person.get(realm.authorizationUrl());
+    if (!isIn(again)) tally.failures.push(`cookie: ${again.status} ${again.url.split('?')[0]}`);
+  }
+}
+
+/** What people see while `during` runs: some sign in over and over, some have had a page open since before. */
+async function peopleDuring(during: () => Promise<void>): Promise<Tally> {
+  const tally: Tally = { signedIn: 0, askedAgain: 0, failures: [] };
+  const waiting = await Promise.all(
+    people.slice(PEOPLE).map(async ({ username }) => {
+      const person = browser();
+      return { person, username, page: await person.get(realm.authorizationUrl()) };
+    }),
+  );
+  const registering = browser();
+  const form = await registering.get(realm.authorizationUrl('shop', { prompt: 'create' }));
+  const end = new AbortController();
+  const loops = people.slice(0, PEOPLE).map(({ username }) => loop(username, tally, end.signal));
+  try {
+    await during();
+  } finally {
+    end.abort();
+    await Promise.all(loops);
+  }
+  for (const { person, username, page } of waiting) await finish(person, page, { username, password: PASSWORD }, tally, 'open page');
+  await finish(registering, form, { email: freshAddress('open'), firstName: 'Ada', lastName: 'Lovelace', password: PASSWORD, 'password-confirm': PASSWORD }, tally, 'open registration');
+  return tally;
+}
+
+const command = async (name: string, ...args: string[]): Promise<void> => {
+  const { status, output } = await realm.run(name, args);
+  if (status !== 0) throw new Error(output);
+};
+
+test('people sign in while the realm is taken up, and a page that was open goes on where it stood', async () => {
+  const tally = await peopleDuring(() => command('apply'));
+  expect(tally).toMatchObject({ askedAgain: 0, failures: [] });
+  expect(tally.signedIn).toBeGreaterThan(PEOPLE + OPEN_PAGES);
+}, LIMIT_MS);
+
+test('they sign in while the flows are made anew, as an upgrade does', async () => {
+  // Somebody took the last step out of the bound flow: what a release that wants another step finds.
+  const path = '/authentication/flows/browser%20with%20vestibule/executions';
+  const step = (await realm.admin.get(path)).find((one: { providerId?: string }) => one.providerId === 'trial-expiration-authenticator');
+  await realm.admin.delete(`/authentication/executions/${step.id}`);
+  const tally = await peopleDuring(() => command('apply'));
+  expect((await realm.admin.get('')).browserFlow).toBe('browser with vestibule 2');
+  expect(tally).toMatchObject({ askedAgain: 0, failures: [] });
+}, LIMIT_MS);
+
+test('they sign in while apply is cut off after every few writes, and the last run completes it', async () => {
+  await command('remove', '--yes', '--now');
+  const relay = await openRelay(Number(new URL(stack().keycloak).port));
+  const env = { KEYCLOAK_INTERNAL_URL: `http://127.0.0.1:${relay.port}`, KEYCLOAK_NODE_URLS: stack().keycloak };
+  let cuts = 0;
+  const tally = await peopleDuring(async () => {
+    for (const sees of CUT_AT) {
+      relay.inject({ sees, does: 'hold-answer' });
+      const process = realm.start('apply', [], env);
+      const output = Promise.all([text(process.stdout!), text(process.stderr!)]);
+      const ended = once(process, 'close');
+      await eventually(() => relay.held() > 0 || process.exitCode !== null, LIMIT_MS);
+      process.kill('SIGKILL');
+      await ended;
+      if (process.signalCode !== 'SIGKILL') throw new Error(`apply was not cut off at ${sees}:\n${(await output).join('')}`);
+      cuts += 1;
+      relay.cut();
+      await relay.mend();
+    }
+    await command('apply');
+  });
+  expect(cuts).toBe(CUT_AT.length);
+  expect(tally).toMatchObject({ askedAgain: 0, failures: [] });
+  expect(await realm.run('apply')).toEqual({ status: 0, output: 'Nothing to change.\n' });
+  const flows: { alias: string; description?: string }[] = await realm.admin.get('/authentication/flows');
+  expect(flows.filter(({ alias }) => alias.includes('with vestibule')).map(({ alias }) => alias).toSorted()).toEqual(['browser', 'direct grant', 'first broker login', 'registration', 'reset credentials'].map((one) => `${one} with vestibule`));
+  await relay.close();
+}, LIMIT_MS);
+
+/** Held after Keycloak has it: what apply was told is lost with it. */
+const CUT_AT = [
+  '"clientId":"vestibule-bridge"',
+  '"trial-manage"',
+  'flows/browser/copy',
+  '"vestibule-flow-succession"',
+  'flows/registration/copy',
+  'registration%20with%20vestibule%20registration%20form/copy',
+  '"browserFlow"',
+];
+
+test('they sign in while stock binds the flows of before; who had a page open is asked at most once more', async () => {
+  const tally = await peopleDuring(() => command('stock'));
+  expect(tally.failures.filter((one) => !one.startsWith('open registration'))).toEqual([]);
+  expect(await realm.doctor()).not.toMatchObject({ findings: [] });
+}, LIMIT_MS);
+
+test('and while everything is taken out', async () => {
+  await command('apply');
+  await command('stock');
+  const tally = await peopleDuring(() => command('remove', '--yes', '--now'));
+  expect(tally).toMatchObject({ failures: [] });
+}, LIMIT_MS);
