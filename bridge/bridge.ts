@@ -11,7 +11,8 @@ import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
-import { keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
+import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
+import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
 import { registerLimit } from './limit/register-limit.ts';
@@ -26,12 +27,13 @@ import { createMeter, type Step } from './metrics/meter.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
-const POOL_SIZE = 20;
+export const POOL_SIZE = 20;
 
 /** What a test hands in instead. */
 export interface Given {
   clock?: Clock;
   accounts?: Accounts;
+  makeAccount?: MakeAccount;
   newAppId?: () => string;
 }
 
@@ -57,7 +59,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const render = mailRenderer(links, config.mailFrom);
   const transport = smtpTransport(config.smtpUrl, config.proxyUrl);
   const keys = signingKeys(`${config.keycloak.internalUrl}/realms/${config.keycloak.realm}`, log);
-  const accounts = given.accounts ?? keycloakAccounts({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
+  const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
+  const accounts = given.accounts ?? keycloakAccounts(admin);
   const registry = new Registry();
   const meter = createMeter(registry);
   const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
@@ -88,6 +91,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     products,
     clock,
     hash,
+    accounts,
+    makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
     limit: registerLimit(pool, hash, config.registerLimits),

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, copyFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { KEYCLOAK_POOLS } from './environment.ts';
 import type { Jar } from './jar.ts';
@@ -72,7 +72,8 @@ export async function ensureBuild(workshop: Workshop, distribution: string, jar:
 export interface KeycloakOptions {
   build: string;
   dataDir: string;
-  realmFile: string;
+  /** What a first start imports. */
+  realm: string;
   /** By `--import-realm`; false where {@link importRealm} has. */
   importsRealm: boolean;
   /** What the realm file's `${NAMES}` stand for. */
@@ -144,12 +145,12 @@ function environment({ ports, databasePassword, admin }: KeycloakOptions): Recor
 }
 
 /** A Keycloak home that shares the build and has data of its own, so that two stacks may run at once. */
-function makeHome({ build, dataDir, realmFile }: KeycloakOptions): string {
+function makeHome({ build, dataDir, realm }: KeycloakOptions): string {
   const home = join(dataDir, 'keycloak');
   rmSync(home, { recursive: true, force: true });
   mkdirSync(join(home, 'data', 'import'), { recursive: true });
   for (const folder of SHARED_FOLDERS) symlinkSync(join(build, folder), join(home, folder));
-  copyFileSync(realmFile, join(home, 'data', 'import', REALM_FILE));
+  writeFileSync(join(home, 'data', 'import', REALM_FILE), realm);
   return home;
 }
 

@@ -6,7 +6,7 @@ import { terminalProgress } from './progress.ts';
 import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription, type Stack } from './stack.ts';
 import { StartError } from './start-error.ts';
 
-const RUN_DIR = join(ROOT, '.run');
+const RUN_DIR = process.env['VESTIBULE_RUN'] || join(ROOT, '.run');
 
 const progress = terminalProgress(STEPS);
 const asked = new AbortController();

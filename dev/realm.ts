@@ -30,6 +30,16 @@ export function realmVariables(realmFile: string, env: Readonly<Record<string, s
   return Object.fromEntries(named.flatMap(({ name }) => (env[name] ? [[name, env[name]]] : [])));
 }
 
+/**
+ * The realm file as a release of Keycloak takes it. One before 26.2 refuses the field it does not know; without it the
+ * client would be an ordinary one, and programs can't make accounts there (docs/programs.md).
+ */
+export function realmFileFor(version: string, realmFile: string): string {
+  if (version.localeCompare('26.2.0', 'en', { numeric: true }) >= 0) return realmFile;
+  const { adminPermissionsEnabled: _, ...realm } = JSON.parse(realmFile) as { adminPermissionsEnabled: boolean; clients: { clientId: string }[] };
+  return JSON.stringify({ ...realm, clients: realm.clients.filter(({ clientId }) => clientId !== 'admin-permissions') });
+}
+
 export function originOf(realmFile: string, jarHash: string, variables: Readonly<Record<string, string>>): RealmOrigin {
   const sorted = Object.entries(variables).sort(([a], [b]) => (a < b ? -1 : 1));
   return {

@@ -12,7 +12,7 @@ import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
 import type { Progress } from './progress.ts';
-import { changesSince, keepOrigin, originOf, realmVariables } from './realm.ts';
+import { changesSince, keepOrigin, originOf, realmFileFor, realmVariables } from './realm.ts';
 import { secretsOf, type Secrets } from './secrets.ts';
 import { StartError } from './start-error.ts';
 
@@ -110,7 +110,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   const ports = portsFrom(options.portBase);
   const addresses = addressesOf(ports);
   const dial = (hop: Hop, port: number): Promise<number> => options.detour?.(hop, port) ?? Promise.resolve(port);
-  const realmText = readFileSync(join(ROOT, 'realm-export.json'), 'utf8');
+  const realmText = realmFileFor(keycloakVersion, readFileSync(join(ROOT, 'realm-export.json'), 'utf8'));
 
   const folder = await claimDataFolder(dataDir);
   // The record knows what is only half-way started, too.
@@ -158,10 +158,9 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
 
   const admin = { username: 'admin', password: secrets.admin };
   const keycloak = await progress.step(`Keycloak, ${changes?.length === 0 ? 'start' : 'first start with the realm'}`, changes?.length === 0 ? 14 : 25, async () => {
-    const realmFile = join(ROOT, 'realm-export.json');
     const dialled = { ...ports, postgres: await dial('keycloak-postgres', ports.postgres) };
     const importsRealm = options.importBy !== 'command';
-    const how = { build, dataDir, realmFile, importsRealm, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') };
+    const how = { build, dataDir, realm: realmText, importsRealm, variables, ports: dialled, databasePassword: secrets.databaseKeycloak, admin, record: folder.record, logFile: log('keycloak') };
     if (!importsRealm && changes?.length !== 0) await importRealm(how, workshop);
     const started = await startPart(() => startKeycloak(how));
     undo.push(started.stop);

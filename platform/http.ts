@@ -3,24 +3,24 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { AppError, toProblem, type ProblemCode } from './problem.ts';
-import type { Log } from './log.ts';
+import { withoutRedaction, type Log } from './log.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
 
 const STOP_LIMIT_MILLISECONDS = 10_000;
 
 /** Gives every request its id and a log that carries it; writes one line per answer. The query is never logged: it may hold a token. */
 export function requestContext(log: Log): RequestHandler {
+  const lines = withoutRedaction(log);
   return (req, res, next) => {
     const started = performance.now();
     const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
-    const requestLog = log.child({ request_id: requestId });
     res.locals['requestId'] = requestId;
-    res.locals['log'] = requestLog;
+    res.locals['log'] = log;
     res.setHeader('X-Request-Id', requestId);
     const path = req.originalUrl.split('?', 1)[0];
     res.once('close', () => {
       const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-      requestLog.info({ method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
+      lines.info({ request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
     });
     next();
   };
@@ -31,7 +31,8 @@ export function requestIdOf(res: Response): string {
 }
 
 export function logOf(res: Response): Log {
-  return res.locals['log'] as Log;
+  // Where no context was given there is none.
+  return (res.locals['log'] as Log | undefined)?.child({ request_id: requestIdOf(res) }) as Log;
 }
 
 /** The last handler but one: an address that nobody took. */

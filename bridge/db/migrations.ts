@@ -109,6 +109,17 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create table bridge.rate_limit (key varchar(255) primary key, points int not null default 0, expire bigint)`,
       ]),
   },
+  '0002-accounts-made-by-programs': {
+    up: (db) =>
+      statements(db, [
+        // The client that asked; null: Keycloak's own registration.
+        sql`alter table bridge.registration add column made_by text`,
+        // Keycloak names the user once it has made the account.
+        sql`alter table bridge.registration alter column user_id drop not null`,
+        sql`alter table bridge.registration add constraint registration_of_a_user
+          check (user_id is not null or (made_by is not null and state <> 'confirmed'))`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

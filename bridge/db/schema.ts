@@ -75,7 +75,10 @@ export interface RegistrationTable {
   invitation_id: string;
   product: string;
   address: string;
-  user_id: string;
+  /** Null: a program asked for the account, and Keycloak has not shown it yet. */
+  user_id: string | null;
+  /** The client that asked without a browser; null: Keycloak's own registration. */
+  made_by: string | null;
   state: Generated<RegistrationState>;
   locale: string;
   /** Kept here too, because Keycloak may have stamped them although the trial row went away. */

@@ -5,7 +5,8 @@ export interface RegistrationRow {
   attemptId: string;
   product: string;
   address: string;
-  userId: string;
+  /** Null: a program asked for the account, and the bridge has not seen it yet. */
+  userId: string | null;
   state: RegistrationState;
   attemptedAt: Date;
   trialAppId: string;

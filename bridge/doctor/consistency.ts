@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import type { Db } from '../db/schema.ts';
 import type { Account } from '../keycloak/accounts.ts';
+import { readStamp, type Stamp } from '../keycloak/stamp.ts';
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
 import {
   listForeignPermissions,
@@ -12,9 +12,6 @@ import {
   type TrialRow,
 } from './consistency.store.ts';
 import type { Finding } from './finding.ts';
-
-const stampSchema = z.object({ product: z.string(), trial_ends_at: z.number(), trial_access_until: z.number(), trial_app: z.string() });
-type Stamp = z.infer<typeof stampSchema>;
 
 export interface KeycloakUsers {
   /** Members of the group that every stamped user is put into. */
@@ -60,7 +57,7 @@ async function usersOf(
   registrations: readonly RegistrationRow[],
 ): Promise<ReadonlyMap<string, Account>> {
   const users = new Map(stamped.map((user) => [user.id, user]));
-  for (const userId of new Set(registrations.map((one) => one.userId))) {
+  for (const userId of new Set(registrations.flatMap((one) => one.userId ?? []))) {
     const user = users.get(userId) ?? (await keycloak.findById(userId));
     if (user !== undefined) users.set(userId, user);
   }
@@ -69,12 +66,19 @@ async function usersOf(
 
 function attemptFindings(seen: Seen): readonly Finding[] {
   return seen.registrations.flatMap((one) => {
-    const user = seen.users.get(one.userId);
-    const subject = `attempt ${one.attemptId} (user ${one.userId}, product ${one.product})`;
+    const user = userOf(seen, one);
+    const subject = `attempt ${one.attemptId} (user ${user?.id ?? one.userId ?? 'unknown'}, product ${one.product})`;
     if (one.state === 'pending') return isOld(one, seen.now) ? [pendingTooLong(subject, user)] : [];
     if (one.state === 'confirmed') return confirmedFindings(subject, one, user);
-    return user !== undefined && !hasTrial(seen, one) ? [givenUp(subject, one)] : [];
+    return user !== undefined && !hasTrial(seen, { userId: user.id, product: one.product }) ? [givenUp(subject, one)] : [];
   });
+}
+
+/** An account that a program asked for is known by its stamp until the attempt is confirmed. */
+function userOf(seen: Seen, one: RegistrationRow): Account | undefined {
+  if (one.userId !== null) return seen.users.get(one.userId);
+  const [userId] = [...seen.stamps].find(([, stamps]) => stamps.some((stamp) => stamp.trial_app === one.trialAppId)) ?? [];
+  return userId === undefined ? undefined : seen.users.get(userId);
 }
 
 function isOld(one: RegistrationRow, now: Date): boolean {
@@ -148,7 +152,7 @@ function wrongStamp(seen: Seen, userId: string, stamp: Stamp): readonly Finding[
   const trial = seen.trials.find((one) => one.userId === userId && one.product === stamp.product);
   if (trial === undefined) {
     // Told already, with what to do, where the attempt is known.
-    if (seen.registrations.some((one) => one.userId === userId && one.product === stamp.product)) return [];
+    if (seen.registrations.some((one) => userOf(seen, one)?.id === userId && one.product === stamp.product)) return [];
     return [
       {
         check: 'stamp-without-trial',
@@ -187,7 +191,7 @@ function doubleFindings(seen: Seen): readonly Finding[] {
     const products = stamps.map((stamp) => stamp.product);
     return products.length === new Set(products).size ? [] : [double(`user ${userId}`, 'is stamped twice with one product')];
   });
-  const confirmed = seen.registrations.filter((one) => one.state === 'confirmed' && seen.users.get(one.userId)?.username === one.address);
+  const confirmed = seen.registrations.filter((one) => one.state === 'confirmed' && userOf(seen, one)?.username === one.address);
   const byRegistrant = Map.groupBy(confirmed, (one) => `${one.product} ${one.address}`);
   const registeredTwice = [...byRegistrant.values()]
     .filter((all) => all.length > 1)
@@ -215,13 +219,4 @@ async function leftOverFindings(db: Db): Promise<readonly Finding[]> {
       advice: 'Delete these rows of bridge.trial_app_permission.',
     })),
   ];
-}
-
-function readStamp(entry: string): readonly Stamp[] {
-  try {
-    const parsed = stampSchema.safeParse(JSON.parse(entry));
-    return parsed.success ? [parsed.data] : [];
-  } catch {
-    return [];
-  }
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { movableClock, systemClock, type Clock } from '../../platform/clock.ts';
 import { openDatabase } from '../../platform/database.ts';
 import type { Schema } from '../db/schema.ts';
-import { adminClient, keycloakAccounts, listGroupMembers } from '../keycloak/accounts.ts';
+import { adminClient, keycloakAccounts, listGroupMembers, TRIALS_GROUP } from '../keycloak/accounts.ts';
 import { NotAllowed } from './admin-reader.ts';
 import { runChecks, together, type Check, type Diagnosis } from './check.ts';
 import { checkClocks } from './clock.ts';
@@ -12,7 +12,6 @@ import type { Finding } from './finding.ts';
 import { REALM_CHECKS } from './realm.ts';
 import { openView } from './view.ts';
 
-const STAMPED_GROUP = 'vestibule-trials';
 const ALONE: Readonly<Record<string, (config: DoctorConfig) => Promise<Diagnosis>>> = {
   consistency,
   clock: async (config) => ({ ...(await checkClocks(config)), skipped: [] }),
@@ -71,9 +70,9 @@ function print({ passed, findings, skipped }: Diagnosis): void {
 async function consistency(config: DoctorConfig): Promise<Diagnosis> {
   const { db, close } = openDatabase<Schema>(config.databaseUrl.reveal(), { poolSize: 4, name: 'vestibule-doctor', onError: () => {} });
   try {
-    const access = { ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret };
-    const { findById } = keycloakAccounts(access);
-    const users = { findById, listStamped: () => listGroupMembers(adminClient(access), STAMPED_GROUP) };
+    const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
+    const { findById } = keycloakAccounts(admin);
+    const users = { findById, listStamped: () => listGroupMembers(admin, TRIALS_GROUP) };
     const findings = await findDisagreements(db, users, await clockOf(config), { movedClock: config.movableClock });
     return { passed: findings.length === 0 ? ['consistency'] : [], findings, skipped: [] };
   } finally {

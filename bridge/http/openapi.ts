@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../platform/problem.ts';
-import type { Route } from './route.ts';
+import { inWords } from '../keycloak/service-token.ts';
+import { endpoints, type Route } from './route.ts';
 
 const problemSchema = z
   .object({
@@ -18,9 +19,10 @@ const problemSchema = z
 /** OpenAPI 3.1, from the same declarations that validate. */
 export function openApiDocument(routes: readonly Route[]): object {
   const paths: ZodOpenApiPathsObject = {};
-  for (const one of routes) {
+  for (const ways of endpoints(routes)) {
+    const [one] = ways;
     for (const path of [one.path, ...(one.aliases ?? [])]) {
-      paths[path] = { ...paths[path], [one.method]: operation(one, path) };
+      paths[path] = { ...paths[path], [one.method]: operation(ways, path) };
     }
   }
   return createDocument({
@@ -31,27 +33,38 @@ export function openApiDocument(routes: readonly Route[]): object {
   });
 }
 
-function operation(one: Route, path: string): ZodOpenApiOperationObject {
+/** Who may ask in several ways is told by the description: OpenAPI has no words for "this body with that role". */
+function operation(ways: readonly [Route, ...Route[]], path: string): ZodOpenApiOperationObject {
+  const [one] = ways;
   return {
-    summary: one.summary,
+    summary: ways.map(({ summary }) => summary).join(' '),
     operationId: `${one.method}${path.replace(/[^a-z]+(\w)/gi, (_all, letter: string) => letter.toUpperCase())}`,
     ...(one.caller === 'anybody'
       ? {}
-      : { security: [{ serviceToken: [] }], description: `A service token of \`${one.caller.clientId}\` with the role \`${one.caller.role}\`.` }),
+      : { security: [{ serviceToken: [] }], description: `Needs ${ways.map(callerInWords).join(', or ')}.` }),
     ...(one.query === undefined ? {} : { requestParams: { query: one.query as z.ZodObject } }),
-    ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: one.body } } } }),
+    ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: either(ways.flatMap(({ body }) => body ?? [])) } } } }),
     responses: {
-      [String(one.status)]: { description: 'Success', content: { 'application/json': { schema: one.reply } } },
-      ...Object.fromEntries(problemAnswers(one)),
+      [String(one.status)]: { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
+      ...Object.fromEntries(problemAnswers(one, ways.flatMap(({ problems }) => problems))),
     },
   };
 }
 
-function problemAnswers(one: Route) {
+function callerInWords({ caller }: Route): string {
+  return caller === 'anybody' ? caller : inWords(caller);
+}
+
+function either(schemas: readonly z.ZodType[]): z.ZodType {
+  const [one, ...others] = schemas;
+  return one !== undefined && others.length === 0 ? one : z.union(schemas);
+}
+
+function problemAnswers(one: Route, problems: readonly ProblemCode[]) {
   const always: ProblemCode[] = one.body === undefined && one.query === undefined ? [] : ['invalid_request'];
   if (one.body !== undefined) always.push('payload_too_large', 'unsupported_media_type');
   if (one.caller !== 'anybody') always.push('unauthorized', 'forbidden');
-  const codes = [...new Set([...always, ...one.problems])];
+  const codes = [...new Set([...always, ...problems])];
   const statuses = [...new Set(codes.map((code) => PROBLEMS[code][0]))].sort();
   return statuses.map((status) => {
     const here = codes.filter((code) => PROBLEMS[code][0] === status);

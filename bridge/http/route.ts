@@ -1,7 +1,7 @@
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { AppError, type ProblemCode } from '../../platform/problem.ts';
-import { STEPS_CLIENT_ID, type Caller, type Guard } from '../keycloak/service-token.ts';
+import { STEPS_CLIENT_ID, wayOf, type Caller, type Guard } from '../keycloak/service-token.ts';
 import { measureRoute, setOutcome } from '../metrics/measure.ts';
 import type { Meter, Step } from '../metrics/meter.ts';
 import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
@@ -28,7 +28,7 @@ export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodTyp
   answer(request: { body: z.infer<Body>; query: z.infer<Query>; req: Request; res: Response; outcome: (one: string) => void }): Promise<z.input<Reply>>;
 }
 
-/** A declared route, its own types forgotten. */
+/** A declared route, its own types forgotten. Several of one method and path are ways of one endpoint: the caller decides. */
 export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
   answer(request: { body: unknown; query: unknown; req: Request; res: Response; outcome: (one: string) => void }): Promise<unknown>;
 };
@@ -42,13 +42,16 @@ export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUnd
 /** Mounts declared routes: the caller first, then the body, then the handler; other methods of their paths get 405. */
 export function mountRoutes(routes: readonly Route[], guard: Guard, meter: Meter, options: { checkAnswers: boolean }): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  for (const one of routes) {
+  for (const [one, ...others] of endpoints(routes)) {
+    const ways = [one, ...others];
+    const callers = ways.flatMap(({ caller }) => (caller === 'anybody' ? [] : [caller]));
+    const taken = (res: Response) => ways.find(({ caller }) => caller === wayOf(res)) ?? one;
     for (const path of [one.path, ...(one.aliases ?? [])]) {
       const handlers = [
-        measureRoute(meter, { path, step: one.step, fromKeycloak: one.caller !== 'anybody' && one.caller.clientId === STEPS_CLIENT_ID }),
-        ...(one.caller === 'anybody' ? [] : [guard.demand(one.caller)]),
+        measureRoute(meter, path, (res) => ({ step: taken(res).step, fromKeycloak: isForSteps(taken(res)) })),
+        ...(callers.length === 0 ? [] : [guard.demand(callers)]),
         ...(one.body === undefined ? [] : [demandJson, json({ limit: BODY_LIMIT_BYTES, type: () => true, verify: countWrittenFields }), refuseRepeatedFields]),
-        answering(one, options.checkAnswers),
+        answering(taken, options.checkAnswers),
       ];
       if (one.before !== undefined) router.all(path, one.before);
       router[one.method](path, noTraces, ...handlers);
@@ -61,6 +64,15 @@ export function mountRoutes(routes: readonly Route[], guard: Guard, meter: Meter
     });
   }
   return router;
+}
+
+/** The routes of each method and path. */
+export function endpoints(routes: readonly Route[]): readonly [Route, ...Route[]][] {
+  return [...Map.groupBy(routes, ({ method, path }) => `${method} ${path}`).values()] as [Route, ...Route[]][];
+}
+
+function isForSteps({ caller }: Route): boolean {
+  return caller !== 'anybody' && caller.clientId === STEPS_CLIENT_ID;
 }
 
 /** Answers of this API carry or take tokens (SECURITY.md 10). */
@@ -77,8 +89,9 @@ const demandJson: RequestHandler = (req, _res, next) => {
   next();
 };
 
-function answering(one: Route, checkAnswers: boolean): RequestHandler {
+function answering(taken: (res: Response) => Route, checkAnswers: boolean): RequestHandler {
   return async (req, res) => {
+    const one = taken(res);
     const body = parse(one.body, req.body);
     const query = one.query === undefined ? undefined : parse(one.query, req.query);
     const reply = await one.answer({ body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
@@ -97,7 +110,7 @@ function parse(schema: z.ZodType | undefined, value: unknown): unknown {
 
 function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {
   const methods = new Map<string, string[]>();
-  for (const one of routes) {
+  for (const [one] of endpoints(routes)) {
     const allowed = one.method === 'get' ? ['GET', 'HEAD'] : [one.method.toUpperCase()];
     for (const path of [one.path, ...(one.aliases ?? [])]) methods.set(path, [...(methods.get(path) ?? []), ...allowed]);
   }

@@ -1,20 +1,24 @@
 import KeycloakAdminClient from '@keycloak/keycloak-admin-client';
 import type { Secret } from '../../platform/secret.ts';
+import { STAMP_ATTRIBUTE } from './stamp.ts';
 
+/** The top-level group of stamped users: the jar puts people into it, the bridge into one below it, named after the product. */
+export const TRIALS_GROUP = 'vestibule-trials';
 const TIME_LIMIT_MILLISECONDS = 10_000;
 const RENEW_BEFORE_SECONDS = 30;
 const PAGE_SIZE = 500;
 const CHECK_MILLISECONDS = 5_000;
+const MOST_GROUPS = 1_000;
 
 export interface Account {
   id: string;
   username: string;
   emailVerified: boolean;
-  /** The entries of the admin-only attribute `trial_stamp`. */
+  /** The entries of the attribute {@link STAMP_ATTRIBUTE}. */
   stamps: readonly string[];
 }
 
-/** What the bridge reads of Keycloak's users. It writes nothing there. */
+/** What the bridge reads of Keycloak's users. */
 export interface Accounts {
   /** By exact user name, else by exact e-mail address. */
   findByAddress(address: string): Promise<Account | undefined>;
@@ -23,15 +27,14 @@ export interface Accounts {
   check(): Promise<void>;
 }
 
-interface KeycloakAccess {
+export interface KeycloakAccess {
   internalUrl: string;
   realm: string;
   clientId: string;
   clientSecret: Secret;
 }
 
-export function keycloakAccounts(access: KeycloakAccess): Accounts {
-  const admin = adminClient(access);
+export function keycloakAccounts(admin: KeycloakAdminClient): Accounts {
   let checked: { at: number; result: Promise<void> } | undefined;
   return {
     findById: async (id) => {
@@ -56,13 +59,19 @@ async function readAnything(admin: KeycloakAdminClient): Promise<void> {
   await admin.users.find({ username: '-', exact: true, max: 1 });
 }
 
-/** Everybody in a top-level group, with their stamps. */
+/** Everybody in a top-level group and in those below it, with their stamps. */
 export async function listGroupMembers(admin: KeycloakAdminClient, name: string): Promise<readonly Account[]> {
   const groups = await admin.groups.find({ search: name, exact: true });
   const group = groups.find((one) => one.name === name);
   if (group?.id === undefined) throw new Error(`Keycloak has no group ${name}, or the bridge may not see it.`);
+  const below = await admin.groups.listSubGroups({ parentId: group.id, max: MOST_GROUPS });
+  const members = await Promise.all([group, ...below].map((one) => membersOf(admin, one.id ?? '')));
+  return [...new Map(members.flat().map((member) => [member.id, member])).values()];
+}
+
+async function membersOf(admin: KeycloakAdminClient, id: string): Promise<readonly Account[]> {
   const members: Account[] = [];
-  for (let page = await membersFrom(admin, group.id, 0); page.length > 0; page = await membersFrom(admin, group.id, members.length)) {
+  for (let page = await membersFrom(admin, id, 0); page.length > 0; page = await membersFrom(admin, id, members.length)) {
     members.push(...page);
   }
   return members;
@@ -100,7 +109,7 @@ function expiryOf(token: string): number {
 }
 
 function toAccount(user: { id?: string; username?: string; emailVerified?: boolean; attributes?: Record<string, unknown> }): Account {
-  const stamps = user.attributes?.['trial_stamp'];
+  const stamps = user.attributes?.[STAMP_ATTRIBUTE];
   return {
     id: user.id ?? '',
     username: user.username ?? '',

@@ -4,6 +4,7 @@ import KeycloakConnect from 'keycloak-connect';
 import { logOf } from '../../platform/http.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { verifiedTokens } from './verified-tokens.ts';
 
 const CLOCK_SKEW_SECONDS = 5;
 const STEP_TOKEN_SECONDS = 30;
@@ -12,7 +13,8 @@ export const STEPS_CLIENT_ID = 'vestibule-keycloak';
 
 /** Who calls, as the endpoint demands it: `azp` of a client and a role of the bridge. */
 export interface Caller {
-  clientId: string;
+  /** Undefined: the service account of any client that has the role. */
+  clientId?: string;
   role: string;
 }
 
@@ -30,8 +32,8 @@ interface Claims {
 }
 
 export interface Guard {
-  /** Lets this caller in; everybody else gets 401 or 403 as problem+json. */
-  demand(caller: Caller): RequestHandler;
+  /** Lets one of these callers in, and keeps which; everybody else gets 401 or 403 as problem+json. */
+  demand(callers: readonly Caller[]): RequestHandler;
   /** Whether the request carries a token of this client, whatever its roles. One that is not valid gets 401: its sender can renew it. */
   isFrom(clientId: string, req: Request, res: Response): Promise<boolean>;
 }
@@ -66,6 +68,7 @@ export function serviceTokenGuard(
     },
   };
 
+  const verified = verifiedTokens();
   const verify = async (req: Request, res: Response): Promise<Claims> => {
     const token = readToken(req.headers.authorization);
     const { claims } = token;
@@ -78,21 +81,24 @@ export function serviceTokenGuard(
       }
       throw refused(untimely);
     }
+    if (verified.has(token.text)) return claims;
     try {
       await keycloak.getGrant(req, res);
     } catch (error) {
       throw refused('The token is not valid here.', error);
     }
+    verified.add(token.text);
     return claims;
   };
 
   return {
-    demand: (caller) => async (req, res, next) => {
+    demand: (callers) => async (req, res, next) => {
       if ('auth_callback' in req.query) throw refused('This address takes access tokens only.');
       const claims = await verify(req, res);
-      if (claims.azp !== caller.clientId || !isMachine(claims, caller.clientId) || !hasRole(claims, config.clientId, caller.role)) {
-        throw new AppError('forbidden', `This needs a service token of ${caller.clientId} with the role ${caller.role}.`);
-      }
+      const caller = callers.find((one) => (one.clientId ?? claims.azp) === claims.azp && isMachine(claims, claims.azp) && hasRole(claims, config.clientId, one.role));
+      if (caller === undefined) throw new AppError('forbidden', `This needs ${callers.map(inWords).join(', or ')}.`);
+      res.locals['caller'] = caller;
+      res.locals['callerId'] = claims.azp;
       next();
     },
     isFrom: async (clientId, req, res) => {
@@ -101,6 +107,20 @@ export function serviceTokenGuard(
       return claims.azp === clientId && isMachine(claims, clientId);
     },
   };
+}
+
+export function inWords({ clientId, role }: Caller): string {
+  return `a service token of ${clientId ?? 'a client'} with the role ${role}`;
+}
+
+/** Which of the callers that were demanded it is. */
+export function wayOf(res: Response): Caller | undefined {
+  return res.locals['caller'] as Caller | undefined;
+}
+
+/** The client id of whoever was let in. */
+export function callerOf(res: Response): string {
+  return String(res.locals['callerId']);
 }
 
 interface Token {
@@ -146,8 +166,9 @@ function parsePart(part: string): unknown {
 }
 
 /** People have sessions and names; a step's token has neither, a service account is named after its client. */
-function isMachine(claims: Claims, clientId: string): boolean {
+function isMachine(claims: Claims, clientId: unknown): boolean {
   if (claims.sid !== undefined || claims.session_state !== undefined) return false;
+  if (typeof clientId !== 'string') return false;
   if (clientId !== STEPS_CLIENT_ID) return claims.preferred_username === `service-account-${clientId}`;
   return claims.preferred_username === undefined && Number(claims.exp) - Number(claims.iat) <= STEP_TOKEN_SECONDS;
 }

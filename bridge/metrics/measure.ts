@@ -17,13 +17,14 @@ export function countRequests(meter: Meter): RequestHandler {
 }
 
 /** Counts what came of one route of a sign-up, and times it where Keycloak, and so a person, waits for it. */
-export function measureRoute(meter: Meter, route: { path: string; step: Step | undefined; fromKeycloak: boolean }): RequestHandler {
+export function measureRoute(meter: Meter, path: string, routeOf: (res: Response) => { step: Step | undefined; fromKeycloak: boolean }): RequestHandler {
   return (_req, res, next) => {
     const started = performance.now();
     res.once('close', () => {
       const outcome = res.writableFinished ? (problemOf(res) ?? outcomeOf(res)) : 'aborted';
+      const route = routeOf(res);
       if (route.step !== undefined) meter.step(route.step, outcome);
-      if (route.fromKeycloak) meter.keycloakCall(route.path, outcome, secondsSince(started));
+      if (route.fromKeycloak) meter.keycloakCall(path, outcome, secondsSince(started));
     });
     next();
   };

@@ -4,7 +4,7 @@ import type { Jobs } from '../db/job.ts';
 import type { MailKind } from '../db/schema.ts';
 
 /** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
-export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'outcome' | 'reconcile';
+export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile';
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 
 const MAIL_KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
@@ -15,6 +15,7 @@ const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   invitation: [...MAIL_KINDS, 'blocked', 'suppressed', 'limited'],
   verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
   creation: ['reserved', 'superseding', 'repeated'],
+  program_creation: ['created', 'repeated'],
   outcome: ['confirmed', 'recorded', 'ignored'],
   reconcile: ['confirmed', 'confirmed_after_all', 'released', 'absent', 'other_attempt_confirmed', 'trial_exists', 'given_up_before'],
 };

@@ -3,8 +3,11 @@ import type { Trx } from '../db/schema.ts';
 import type { Registration } from './registration.store.ts';
 import { insertTrial } from './trial.store.ts';
 
+/** A registration whose user is known. */
+export type OfUser = Registration & { userId: string };
+
 /** The trial, its small app and permissions, as the attempt has them; false when the user has a trial of the product. */
-export async function provision(trx: Trx, product: Product, registration: Registration): Promise<boolean> {
+export async function provision(trx: Trx, product: Product, registration: OfUser): Promise<boolean> {
   return insertTrial(trx, registration, {
     id: registration.trialAppId,
     name: product.app.name,

@@ -1,12 +1,16 @@
 import type { Db, RegistrationState, Trx } from '../db/schema.ts';
 
-/** One attempt of Keycloak to create one user from an invitation. */
+/** One attempt to create one user from an invitation, by Keycloak's registration or by a program. */
 export interface Registration {
   attemptId: string;
   invitationId: string;
   product: string;
   address: string;
-  userId: string;
+  /** Null until Keycloak shows the account that a program asked for. */
+  userId: string | null;
+  /** The client that asked without a browser; null: Keycloak's own registration. */
+  madeBy: string | null;
+  locale: string;
   state: RegistrationState;
   trialAppId: string;
   trialEndsAt: Date;
@@ -16,18 +20,7 @@ export interface Registration {
   looks: number;
 }
 
-export interface NewRegistration {
-  attemptId: string;
-  invitationId: string;
-  product: string;
-  address: string;
-  userId: string;
-  locale: string;
-  trialAppId: string;
-  trialEndsAt: Date;
-  trialAccessUntil: Date;
-  attemptedAt: Date;
-}
+export type NewRegistration = Omit<Registration, 'state' | 'absentAt' | 'looks'>;
 
 const COLUMNS = [
   'attempt_id as attemptId',
@@ -35,6 +28,8 @@ const COLUMNS = [
   'product',
   'address',
   'user_id as userId',
+  'made_by as madeBy',
+  'locale',
   'state',
   'trial_app_id as trialAppId',
   'trial_ends_at as trialEndsAt',
@@ -53,6 +48,7 @@ export async function insertRegistration(trx: Trx, registration: NewRegistration
       product: registration.product,
       address: registration.address,
       user_id: registration.userId,
+      made_by: registration.madeBy,
       locale: registration.locale,
       trial_app_id: registration.trialAppId,
       trial_ends_at: registration.trialEndsAt,
@@ -101,6 +97,34 @@ export async function recordOutcome(trx: Trx, attemptId: string, outcome: 'commi
   await trx.updateTable('bridge.registration').set({ outcome }).where('attempt_id', '=', attemptId).execute();
 }
 
+/** The same attempt once more: pending, and looked for from now on. */
+export async function reopenRegistration(
+  trx: Trx,
+  attemptId: string,
+  anew: Pick<Registration, 'trialAppId' | 'trialEndsAt' | 'trialAccessUntil' | 'attemptedAt'>,
+): Promise<Registration> {
+  return trx
+    .updateTable('bridge.registration')
+    .set({
+      state: 'pending',
+      trial_app_id: anew.trialAppId,
+      trial_ends_at: anew.trialEndsAt,
+      trial_access_until: anew.trialAccessUntil,
+      attempted_at: anew.attemptedAt,
+      absent_at: null,
+      looks: 0,
+      settled_at: null,
+    })
+    .where('attempt_id', '=', attemptId)
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow();
+}
+
+/** Whose account it became: only a program's attempt learns that afterwards. */
+export async function nameUser(trx: Trx, attemptId: string, userId: string): Promise<void> {
+  await trx.updateTable('bridge.registration').set({ user_id: userId }).where('attempt_id', '=', attemptId).execute();
+}
+
 /** Counts a look; `absentAt` null means that the user was there. */
 export async function recordLook(trx: Trx, attemptId: string, absentAt: Date | null): Promise<void> {
   await trx
@@ -127,11 +151,12 @@ export async function findUserIdByAddress(db: Db, address: string): Promise<stri
     .selectFrom('bridge.registration')
     .select('user_id')
     .where('address', '=', address)
+    .where('user_id', 'is not', null)
     .where('state', 'in', ['confirmed', 'pending'])
     .orderBy('state')
     .orderBy('attempted_at', 'desc')
     .executeTakeFirst();
-  return row?.user_id;
+  return row?.user_id ?? undefined;
 }
 
 /** Attempts that were given up although this user may have been stamped by one of them, newest first. */

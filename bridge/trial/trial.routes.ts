@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { BlockList } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
-import { requestIdOf } from '../../platform/http.ts';
+import { logOf, requestIdOf } from '../../platform/http.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db } from '../db/schema.ts';
@@ -9,12 +9,15 @@ import { clientAddress } from '../../platform/client-address.ts';
 import { preflight, restrictOrigin } from '../http/cors.ts';
 import { chooseLocale } from '../http/locale.ts';
 import { route, type Route } from '../http/route.ts';
-import { STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
+import type { MakeAccount } from '../keycloak/account-maker.ts';
+import type { Accounts } from '../keycloak/accounts.ts';
+import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
 import { create } from './creation.service.ts';
 import { readInfos } from './infos.service.ts';
 import { disown } from './not-me.service.ts';
 import { takeOutcome } from './outcome.service.ts';
+import { createByProgram } from './program-creation.service.ts';
 import { register } from './register.service.ts';
 import {
   creationAnswer,
@@ -25,12 +28,14 @@ import {
   notMeBody,
   outcomeAnswer,
   outcomeBody,
+  programCreationAnswer,
+  programCreationBody,
   registerAnswer,
   registerBody,
   verifyAnswer,
   verifyBody,
 } from './trial.schemas.ts';
-import { creationToWire, infosToWire, verifyToWire } from './trial.wire.ts';
+import { creationToWire, infosToWire, programCreationToWire, verifyToWire } from './trial.wire.ts';
 import { verify } from './verify.service.ts';
 
 const ACCEPTED = { status: 'accepted' } as const;
@@ -40,6 +45,8 @@ export interface TrialRoutesUsing {
   products: Products;
   clock: Clock;
   hash: AddressHash;
+  accounts: Accounts;
+  makeAccount: MakeAccount;
   limit: RegisterLimit;
   guard: Guard;
   locales: readonly string[];
@@ -53,6 +60,7 @@ export interface TrialRoutesUsing {
 export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
   const { db, products, clock } = using;
   const keycloakStep = { clientId: STEPS_CLIENT_ID, role: 'trial-callback' };
+  const program = { role: 'trial-create' };
   const proxy = { clientId: using.proxyClientId, role: 'trial-manage' };
   return [
     route({
@@ -108,6 +116,25 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         const creation = await create(db, using, body);
         outcome(creation.way);
         return creationToWire(creation, clock);
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/creation',
+      summary: 'For programs: make the account of an invitation in Keycloak, with its trial. May be repeated.',
+      caller: program,
+      step: 'program_creation',
+      body: programCreationBody,
+      status: 200,
+      reply: programCreationAnswer,
+      problems: [
+        ...['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'] as const,
+        ...['account_exists', 'password_refused', 'bad_gateway', 'unavailable', 'gateway_timeout'] as const,
+      ],
+      answer: async ({ body, res, outcome }) => {
+        const creation = await createByProgram(db, using, body, { clientId: callerOf(res), log: logOf(res) });
+        outcome(creation.way);
+        return programCreationToWire(creation, clock);
       },
     }),
     route({

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { LONGEST_NEXT_PAGE } from '../../platform/next-page.ts';
+import { secret } from '../../platform/secret.ts';
 
 // Spelled out: \p{Cc} says nothing to most readers of a JSON schema.
 // oxlint-disable-next-line no-control-regex
 const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const MAX_TOKEN_LENGTH = 2_048;
+const MAX_PASSWORD_LENGTH = 1_024;
 
 const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
 const token = z.string().min(1).max(MAX_TOKEN_LENGTH).meta({ description: 'From the link in the mail' });
@@ -54,10 +56,29 @@ export const creationBody = z.strictObject({
   last_name: line(255).optional(),
   locale: locale.optional(),
 });
+const app = z.strictObject({ id: z.string(), name: z.string(), path: z.string() });
 export const creationAnswer = z.strictObject({
   attributes: z.strictObject({ trial_stamp: z.array(z.string()) }),
   roles: z.array(z.string()),
-  app: z.strictObject({ id: z.string(), name: z.string(), path: z.string() }),
+  app,
+  trial_ends_at: epochSeconds,
+  trial_access_until: epochSeconds,
+});
+
+export const programCreationBody = z.strictObject({
+  token,
+  password: z.string().min(1).max(MAX_PASSWORD_LENGTH).transform(secret).meta({ description: "Judged by the realm's password policy" }),
+  attempt_id: attemptId.optional().meta({ description: 'Names this creation: a request that is repeated with it goes on where it stood. Without it a client has one per invitation' }),
+  username: line(320).min(1).optional().meta({ description: "When given, it must be the invitation's address" }),
+  first_name: line(255).optional().meta({ description: "Default: the invitation's" }),
+  last_name: line(255).optional().meta({ description: "Default: the invitation's" }),
+  locale: locale.optional(),
+});
+export const programCreationAnswer = z.strictObject({
+  user_id: userId,
+  username: z.string(),
+  product: z.string(),
+  app,
   trial_ends_at: epochSeconds,
   trial_access_until: epochSeconds,
 });

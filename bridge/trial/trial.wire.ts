@@ -1,12 +1,17 @@
 import type { z } from 'zod';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
-import { appPath } from './provision.service.ts';
+import type { Product } from '../../platform/products.ts';
+import { STAMP_ATTRIBUTE } from '../keycloak/stamp.ts';
 import type { Creation } from './creation.service.ts';
 import type { TrialInfos } from './infos.service.ts';
-import type { creationAnswer, infosAnswer, verifyAnswer } from './trial.schemas.ts';
+import type { ProgramCreation } from './program-creation.service.ts';
+import { appPath } from './provision.service.ts';
+import type { Registration } from './registration.store.ts';
+import { endOf, stampOf } from './stamp.ts';
+import type { creationAnswer, infosAnswer, programCreationAnswer, verifyAnswer } from './trial.schemas.ts';
 import type { verify } from './verify.service.ts';
 
-/** What leaves for Keycloak. Instants go through `toReal`: Keycloak compares with a clock of its own. */
+/** What leaves the bridge. Instants go through `toReal`: others compare with clocks of their own. */
 export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: Clock): z.input<typeof verifyAnswer> {
   if (!looked.valid) {
     const { reason, invitation } = looked;
@@ -25,17 +30,26 @@ export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: 
 }
 
 export function creationToWire({ product, registration }: Creation, clock: Clock): z.input<typeof creationAnswer> {
-  const ends = {
-    trial_ends_at: epochSeconds(clock.toReal(registration.trialEndsAt)),
-    trial_access_until: epochSeconds(clock.toReal(registration.trialAccessUntil)),
-  };
-  const stamp = { product: product.id, state: 'active', ...ends, trial_app: registration.trialAppId, clients: product.clients };
   return {
-    attributes: { trial_stamp: [JSON.stringify(stamp)] },
+    attributes: { [STAMP_ATTRIBUTE]: [stampOf(product, registration, clock)] },
     roles: [...product.roles],
-    app: { id: registration.trialAppId, name: product.app.name, path: appPath(product, registration.trialAppId) },
-    ...ends,
+    app: appToWire(product, registration),
+    ...endOf(registration, clock),
   };
+}
+
+export function programCreationToWire({ product, registration, userId }: ProgramCreation, clock: Clock): z.input<typeof programCreationAnswer> {
+  return {
+    user_id: userId,
+    username: registration.address,
+    product: product.id,
+    app: appToWire(product, registration),
+    ...endOf(registration, clock),
+  };
+}
+
+function appToWire(product: Product, { trialAppId }: Registration) {
+  return { id: trialAppId, name: product.app.name, path: appPath(product, trialAppId) };
 }
 
 export function infosToWire(infos: TrialInfos | undefined, clock: Clock): z.input<typeof infosAnswer> {

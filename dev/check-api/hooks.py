@@ -26,9 +26,21 @@ class ServiceToken:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(verify|creation|creation/outcome|infos)$"))
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(verify|creation/outcome|infos)$"))
 class StepToken(ServiceToken):
     pass
+
+
+def caller_of_creation(case, context):
+    """A password is what only programs send."""
+    return "a-program" if isinstance(case.body, dict) and "password" in case.body else "vestibule-keycloak"
+
+
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS, cache_by_key=caller_of_creation).apply_to(path="/api/trial/creation"))
+class CreationToken(ServiceToken):
+    def get(self, case, context):
+        self.client = caller_of_creation(case, context)
+        return super().get(case, context)
 
 
 @(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path="/api/trial/not-me"))
@@ -63,7 +75,8 @@ def with_invitation(case, turn):
     """Every other request names an invitation that exists."""
     if turn % 2 == 0:
         return
-    invitation = FIXTURE["invitations"][turn // 2 % len(FIXTURE["invitations"])]
+    invitations = FIXTURE["invitations" if "password" not in case.body else "invitations_for_programs"]
+    invitation = invitations[turn // 2 % len(invitations)]
     known = {**invitation, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
     case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}}
 

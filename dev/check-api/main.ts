@@ -61,11 +61,17 @@ function run(file: string, args: readonly string[], advice: string): void {
   process.exit(1);
 }
 
+const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {
+  'vestibule-keycloak': (realm) => realm.stepToken(),
+  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage'),
+  'a-program': (realm) => realm.serviceToken('a-program', 'trial-create'),
+};
+
 /** `GET /<client>`: a fresh token of a caller that the bridge knows. */
 async function openTokens({ realm }: TestBridge): Promise<{ url: string; close(): void }> {
   const server = createServer((req, res) => {
-    const token = req.url === '/vestibule-proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage') : realm.stepToken();
-    void token.then((text) => res.end(text));
+    const make = TOKENS[req.url?.slice(1) ?? ''] ?? TOKENS['vestibule-keycloak']!;
+    void make(realm).then((text) => res.end(text));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -81,6 +87,7 @@ async function fixture(bridge: TestBridge) {
     addresses: ['ada@example.com', 'Ada.Lovelace+trial@Example.COM', "o'hara@example.org", 'ada@bücher.example', 'ada@xn--bcher-kva.example'],
     pages: ['/', '/start?x=1#y', '/a%20b'],
     invitations: [fresh, other, { token: used.token, username: used.username }],
+    invitations_for_programs: await Promise.all(Array.from({ length: 20 }, async (_, index) => ({ token: await bridge.invite({ address: `program.${index}@example.com` }), username: `program.${index}@example.com` }))),
     attempts: [{ attempt_id: used.attempt_id, user_id: used.user_id }],
     people: [{ user_id: used.user_id }, { username: used.username }],
   };

@@ -73,7 +73,7 @@ describe('what the bridge says of itself', () => {
       '/api/trial/register',
       '/api/trial/verify',
     ]);
-    expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415']);
+    expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
     expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '429']);
     expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
     expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);

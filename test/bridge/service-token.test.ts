@@ -88,6 +88,34 @@ describe('a call of a step', () => {
   });
 });
 
+describe('a token that was let in before', () => {
+  test('is refused from its end on', async () => {
+    const token = await bridge.realm.stepToken();
+    expect((await call(token)).status).toBe(200);
+    const original = Date.now;
+    Date.now = () => original() + 31_000;
+    try {
+      expect((await call(token)).status).toBe(401);
+    } finally {
+      Date.now = original;
+    }
+  });
+
+  test('opens nothing else', async () => {
+    const token = await bridge.realm.stepToken();
+    expect((await call(token)).status).toBe(200);
+    expect((await call(token, '/api/trial/not-me')).status).toBe(403);
+  });
+
+  test('lends nothing to one with the same signature', async () => {
+    const token = await bridge.realm.stepToken();
+    expect((await call(token)).status).toBe(200);
+    const [header, , signature] = token.split('.');
+    const claims = Buffer.from(JSON.stringify({ ...stepClaims(), sub: 'eve' })).toString('base64url');
+    expect((await call([header, claims, signature].join('.'))).status).toBe(401);
+  });
+});
+
 describe('a clock that differs is named in the log', () => {
   test.each([
     ['ahead', 120],

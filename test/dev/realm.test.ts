@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { changesSince, keepOrigin, originOf, realmVariables, variablesIn } from '../../dev/realm.ts';
+import { changesSince, keepOrigin, originOf, realmFileFor, realmVariables, variablesIn } from '../../dev/realm.ts';
 
 const REALM = '{"a": "${CLIENT_SECRET}", "b": "${SMTP_AUTH:false}", "c": "${username}", "d": "${CLIENT_SECRET}"}';
 
@@ -21,6 +21,15 @@ describe('the variables of a realm file', () => {
   test('are handed on alone, without the rest of the environment', () => {
     expect(realmVariables(REALM, { CLIENT_SECRET: 's', HOME: '/root' })).toEqual({ CLIENT_SECRET: 's' });
   });
+});
+
+test.each([
+  ['26.0.8', [undefined, ['vestibule-proxy', 'vestibule-bridge']]],
+  ['26.2.0', [true, ['vestibule-proxy', 'vestibule-bridge', 'admin-permissions']]],
+  ['26.10.1', [true, ['vestibule-proxy', 'vestibule-bridge', 'admin-permissions']]],
+])('Keycloak %s gets the realm file with the admin permissions it knows', (version, expected) => {
+  const realm = JSON.parse(realmFileFor(version, readFileSync('realm-export.json', 'utf8')));
+  expect([realm.adminPermissionsEnabled, realm.clients.map(({ clientId }: { clientId: string }) => clientId)]).toEqual(expected);
 });
 
 describe('what a realm was made from', () => {

@@ -46,6 +46,7 @@ const adminToken = async () => (await post('master', { client_id: 'admin-cli', g
 const DOORS: readonly (readonly [string, string, unknown])[] = [
   ['POST', '/api/trial/verify', { token: 'A'.repeat(43) }],
   ['POST', '/api/trial/creation', { token: 'A'.repeat(43), username: 'ada@example.com', user_id: 'x', attempt_id: '0b7c6f7e-9d1a-4e55-8f6b-3a2c1d0e9f88' }],
+  ['POST', '/api/trial/creation', { token: 'A'.repeat(43), password: 'a long pass phrase' }],
   ['POST', '/api/trial/creation/outcome', { attempt_id: '0b7c6f7e-9d1a-4e55-8f6b-3a2c1d0e9f88', user_id: 'x', outcome: 'committed' }],
   ['GET', '/api/trial/infos?username=ada@example.com', undefined],
   ['POST', '/api/trial/not-me', { token: 'A'.repeat(43) }],
@@ -56,7 +57,7 @@ test('SECURITY 15: people’s tokens never carry the bridge’s audience', () =>
   expect([claims.aud].flat()).not.toContain('vestibule-bridge');
 });
 
-describe.each(DOORS)('SECURITY 15: %s %s', (method, path, body) => {
+describe.each(DOORS)('SECURITY 15: %s %s %j', (method, path, body) => {
   test.each([
     'a person’s access token',
     'a person’s ID token',

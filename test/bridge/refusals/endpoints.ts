@@ -5,7 +5,9 @@ import type { Claims } from '../support/realm.ts';
 export interface Endpoint {
   method: 'GET' | 'POST';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy';
+  caller: 'anybody' | 'step' | 'proxy' | 'program';
+  /** Of several bodies that OpenAPI describes, which. */
+  body?: number;
   /** Of a request that is let in. */
   status: number;
   /** Query or body of such a request. */
@@ -17,7 +19,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/trial/register', caller: 'anybody', status: 202, valid: async () => ({ username: newAddress() }) },
   { method: 'POST', path: '/api/legacy/trial/register', caller: 'anybody', status: 202, valid: async () => ({ username: newAddress() }) },
   { method: 'POST', path: '/api/trial/verify', caller: 'step', status: 200, valid: async (bridge) => ({ token: await bridge.invite() }) },
-  { method: 'POST', path: '/api/trial/creation', caller: 'step', status: 200, valid: async (bridge) => creationOf(await bridge.invite()) },
+  { method: 'POST', path: '/api/trial/creation', caller: 'step', body: 0, status: 200, valid: async (bridge) => creationOf(await bridge.invite()) },
+  { method: 'POST', path: '/api/trial/creation', caller: 'program', body: 1, status: 200, valid: async (bridge) => ({ token: await bridge.invite({ address: newAddress() }), password: 'a long pass phrase' }) },
   { method: 'POST', path: '/api/trial/creation/outcome', caller: 'step', status: 200, valid: async () => ({ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }) },
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
@@ -28,6 +31,7 @@ export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
 
 /** The token that this endpoint asks for; `claims` replaces, undefined removes. */
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
+  if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
 }
 

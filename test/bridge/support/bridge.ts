@@ -4,6 +4,7 @@ import { openInbox, type Inbox } from '../../../dev/inbox/inbox.ts';
 import { startBridge, type Given } from '../../../bridge/bridge.ts';
 import { loadConfig } from '../../../bridge/config.ts';
 import type { Schema } from '../../../bridge/db/schema.ts';
+import type { MakeAccount } from '../../../bridge/keycloak/account-maker.ts';
 import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
@@ -32,6 +33,8 @@ export interface KnownAccounts extends Accounts {
   remove(userId: string): void;
   /** Every look-up fails until told otherwise. */
   fail(failing: boolean): void;
+  /** As createUser does: whole, or not at all. */
+  make: MakeAccount;
 }
 
 export interface TestBridge {
@@ -49,6 +52,8 @@ export interface TestBridge {
   /** As one of Keycloak's steps. */
   asStep(path: string, body?: unknown): Promise<Answer>;
   asProxy(path: string, body?: unknown): Promise<Answer>;
+  /** As the service account of a client with `trial-create`. */
+  asProgram(path: string, body?: unknown, clientId?: string): Promise<Answer>;
   invite(invitation?: Partial<NewInvitation> & { token?: string }): Promise<string>;
   /** Waits until no job is due. */
   settled(): Promise<void>;
@@ -95,7 +100,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [first] = loadProducts('products.yaml');
   const products = options.products ?? [{ ...first, ...options.product }];
   const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
-  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts }), ...options });
+  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts, makeAccount: accounts.make }), ...options });
   const url = `http://127.0.0.1:${bridge.port}`;
   const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
 
@@ -129,6 +134,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     log: () => lines.join(''),
     send,
     asStep: async (path, body) => withToken(await realm.stepToken(), path, body),
+    asProgram: async (path, body, clientId = 'a-program') => withToken(await realm.serviceToken(clientId, 'trial-create'), path, body),
     asProxy: async (path, body) => withToken(await realm.serviceToken('vestibule-proxy', 'trial-manage'), path, body),
     invite: async ({ token = randomBytes(32).toString('base64url'), ...given } = {}) => {
       const issuedAt = clock.now();
@@ -193,11 +199,19 @@ function knownAccounts(): KnownAccounts {
     if (failing) throw new Error('Keycloak does not answer');
     return found;
   };
+  const add: KnownAccounts['add'] = (given) => {
+    const account = { id: randomUUID(), emailVerified: true, stamps: [], ...given };
+    accounts.set(account.id, account);
+    return account;
+  };
   return {
-    add: (given) => {
-      const account = { id: randomUUID(), emailVerified: true, stamps: [], ...given };
-      accounts.set(account.id, account);
-      return account;
+    add,
+    make: async ({ address, stamp, password }) => {
+      await answer(undefined);
+      if ([...accounts.values()].some((one) => one.username === address)) return { result: 'exists' };
+      if (password.reveal().length < 10) return { result: 'refused', field: 'password', detail: 'Invalid password: minimum length 10.' };
+      add({ username: address, stamps: [stamp] });
+      return { result: 'made' };
     },
     remove: (id) => void accounts.delete(id),
     fail: (now) => {

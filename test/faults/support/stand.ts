@@ -11,6 +11,7 @@ const ARRIVES_WITHIN_MS = 20_000;
 
 /** What a relay sees of the calls and commits that matter. */
 export const CREATION = 'POST /api/trial/creation HTTP';
+export const CREATE_USER = 'POST /admin/realms/vestibule/users/ HTTP';
 export const OUTCOME = 'POST /api/trial/creation/outcome HTTP';
 export const VERIFY = 'POST /api/trial/verify HTTP';
 export const COMMIT = 'commit\0';

@@ -1,8 +1,12 @@
 package io.vestibule.keycloak;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
 import org.keycloak.common.util.Time;
 import org.keycloak.crypto.Algorithm;
 import org.keycloak.crypto.SignatureProvider;
+import org.keycloak.crypto.SignatureSignerContext;
 import org.keycloak.jose.jws.JWSBuilder;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.utils.KeycloakModelUtils;
@@ -22,21 +26,39 @@ final class ServiceToken {
     static final String ROLE = "trial-callback";
     static final int LIFETIME_SECONDS = 30;
 
+    // By issuer. Signing with RSA costs more than all else of a call; one token says the same for every step of a second.
+    private static final Map<String, Signed> LATEST = new ConcurrentHashMap<>();
+
     private ServiceToken() {
     }
 
-    /** Not {@code session.tokens().encode}: that takes the algorithm of the person's client. */
+    /** The same token for all steps of a realm within one second. Not {@code session.tokens().encode}: that takes the algorithm of the person's client. */
     static String sign(KeycloakSession session) {
+        String issuer = Urls.realmIssuer(session.getContext().getUri(UrlType.FRONTEND).getBaseUri(), session.getContext().getRealm().getName());
+        SignatureSignerContext signer = session.getProvider(SignatureProvider.class, Algorithm.RS256).signer();
+        return sign(issuer, signer, Time.currentTimeMillis() / 1_000);
+    }
+
+    /** @param nowSeconds Keycloak's clock, epoch seconds */
+    static String sign(String issuer, SignatureSignerContext signer, long nowSeconds) {
+        Signed latest = LATEST.get(issuer);
+        if (latest != null && latest.second == nowSeconds && latest.keyId.equals(signer.getKid())) {
+            return latest.text;
+        }
         AccessToken token = new AccessToken();
         token.id(KeycloakModelUtils.generateId());
         token.type(TokenUtil.TOKEN_TYPE_BEARER);
-        token.issuer(Urls.realmIssuer(session.getContext().getUri(UrlType.FRONTEND).getBaseUri(), session.getContext().getRealm().getName()));
+        token.issuer(issuer);
         token.audience(AUDIENCE);
         token.issuedFor(ISSUED_FOR);
-        token.issuedNow();
-        token.exp(Time.currentTimeMillis() / 1_000 + LIFETIME_SECONDS);
+        token.iat(nowSeconds);
+        token.exp(nowSeconds + LIFETIME_SECONDS);
         token.addAccess(AUDIENCE).addRole(ROLE);
-        return new JWSBuilder().type("JWT").jsonContent(token)
-                .sign(session.getProvider(SignatureProvider.class, Algorithm.RS256).signer());
+        String text = new JWSBuilder().type("JWT").jsonContent(token).sign(signer);
+        LATEST.put(issuer, new Signed(signer.getKid(), nowSeconds, text));
+        return text;
+    }
+
+    private record Signed(String keyId, long second, String text) {
     }
 }

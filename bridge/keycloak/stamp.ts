@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+/** Of users, multivalued, for admins only; one entry per product (docs/architecture.md). */
+export const STAMP_ATTRIBUTE = 'trial_stamp';
+
+const stampSchema = z.object({ product: z.string(), trial_ends_at: z.number(), trial_access_until: z.number(), trial_app: z.string() });
+
+/** One entry of the user attribute `trial_stamp`; instants in epoch seconds of real time. */
+export type Stamp = z.infer<typeof stampSchema>;
+
+/** None where the entry can't be read. */
+export function readStamp(entry: string): readonly Stamp[] {
+  try {
+    const parsed = stampSchema.safeParse(JSON.parse(entry));
+    return parsed.success ? [parsed.data] : [];
+  } catch {
+    return [];
+  }
+}
