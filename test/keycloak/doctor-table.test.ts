@@ -176,6 +176,7 @@ const REALM_ROWS: readonly Row[] = [
   ['token-lifetimes', 'offline sessions', realm({ offlineSessionMaxLifespanEnabled: false }), 'offline sessions have no longest life'],
   ['token-lifetimes', 'links to a new password', realm({ attributes: { 'actionTokenGeneratedByUserLifespan.reset-credentials': '604800' } }), 'a link for reset-credentials lives 7 days'],
   ['realm-smtp', 'none', realm({ smtpServer: {} }), 'the realm has no mail server'],
+  ['realm-smtp', 'nobody listens', realm({ smtpServer: { host: '127.0.0.1', port: '1', from: 'a@example.com' } }), "the realm's mail server 127.0.0.1:1 did not answer"],
 ];
 
 /** What depends on the servers, or on how bridge and proxy are set up. */
