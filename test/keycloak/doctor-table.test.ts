@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { adminReader, type AdminReader } from '../../bridge/doctor/admin-reader.ts';
 import { runChecks, type Diagnosis } from '../../bridge/doctor/check.ts';
 import { loadDoctorConfig } from '../../bridge/doctor/config.ts';
 import { REALM_CHECKS } from '../../bridge/doctor/realm.ts';
@@ -45,9 +46,14 @@ beforeAll(async () => {
 });
 afterAll(() => copy.remove());
 
-async function diagnose(names: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Diagnosis> {
+/** One sign-in for all rows. */
+let reader: AdminReader | undefined;
+
+async function diagnose(names: readonly string[], env?: Readonly<Record<string, string | undefined>>): Promise<Diagnosis> {
   const checks = REALM_CHECKS.filter(({ name }) => names.includes(name));
-  return runChecks(checks, await openView(loadDoctorConfig(doctorEnvironment(copy.name, env))));
+  const config = loadDoctorConfig(doctorEnvironment(copy.name, env));
+  reader ??= adminReader(loadDoctorConfig(doctorEnvironment(copy.name)));
+  return runChecks(checks, await openView(config, env === undefined ? reader : adminReader(config)));
 }
 
 const ALL = REALM_CHECKS.map(({ name }) => name).filter((name) => name !== NOT_OF_A_COPY);
