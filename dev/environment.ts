@@ -26,6 +26,7 @@ const SETTINGS = {
   bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN'],
   proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
   realm: ['CONTACT_URL', 'TRIAL_TIME_ZONE'],
+  doctor: ['DOCTOR_KNOWN_ADMINS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
 } as const;
 
 const MAIL_FROM = 'Vestibule <no-reply@vestibule.example>';
@@ -70,7 +71,7 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part
     // The doctor reads these besides.
     KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,
     KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
-    ...chosen([...SETTINGS.both, ...SETTINGS.bridge], env),
+    ...chosen([...SETTINGS.both, ...SETTINGS.bridge, ...SETTINGS.doctor], env),
   };
 }
 
