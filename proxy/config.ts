@@ -33,6 +33,10 @@ export interface ProxyConfig {
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
+  /** How long people who are signed in go on while Postgres is away. */
+  sessionOutageMilliseconds: number;
+  /** Sessions kept in memory. */
+  sessionCacheEntries: number;
   invitationByPar: boolean;
   trustedProxies: BlockList;
 }
@@ -62,6 +66,8 @@ const SHAPE = {
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
+  SESSION_OUTAGE_MINUTES: count.min(0).default(5),
+  SESSION_CACHE_ENTRIES: count.min(100).default(200_000),
   INVITATION_BY_PAR: flag.prefault('true'),
   INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
 };
@@ -97,6 +103,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
+    sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,
+    sessionCacheEntries: read.SESSION_CACHE_ENTRIES,
     invitationByPar: read.INVITATION_BY_PAR && read.INVITATION_ENDPOINT === 'auth',
     trustedProxies: read.TRUSTED_PROXIES,
   });

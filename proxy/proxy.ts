@@ -19,7 +19,11 @@ import { createMeter } from './metrics/meter.ts';
 import { loadPages } from './pages/pages.ts';
 import { createProvider } from './provider/provider.ts';
 import { createSeal } from './seal.ts';
+import { liveSessions } from './session/live-sessions.ts';
+import { hearNotices } from './session/notices.ts';
+import { createRefresher } from './session/refresh.service.ts';
 import { sweepSessions } from './session/session.service.ts';
+import { findSession } from './session/session.store.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 const POOL_SIZE = 10;
@@ -42,14 +46,23 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     name: 'vestibule-proxy',
     onError: (error) => log.error({ err: error }, 'a database connection broke'),
   });
-  const provider = createProvider(config);
+  const provider = createProvider(config, clock);
   const registry = new Registry();
   const meter = createMeter(registry);
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
   const upstream = createUpstream(config.appUrl);
   const seal = createSeal(config.sealKeys);
   const cookies = cookieJar(publicUrl);
-  const sessions = { db, clock, seal, cookies, limits: { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds } };
+  const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
+  const live = liveSessions({
+    read: (idHash) => findSession(db, idHash),
+    heardSince: () => notices.heardSince(),
+    capacity: config.sessionCacheEntries,
+    outageMilliseconds: config.sessionOutageMilliseconds,
+  });
+  const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
+  const refresher = createRefresher({ db, clock, seal, live, provider, log });
+  const sessions = { db, clock, seal, cookies, live, refresher, limits };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => provider.check(), required: false },
@@ -87,7 +100,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     stop: async () => {
       clearInterval(sweeping);
       await Promise.all([server.stop(), metricsServer?.stop()]);
-      await Promise.all([upstream.close(), bridge.close(), close()]);
+      await Promise.all([upstream.close(), bridge.close(), notices.stop(), close()]);
     },
   };
 }

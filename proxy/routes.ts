@@ -37,6 +37,7 @@ export function routes(parts: RouteParts): Router {
     '/api/callback': { get: login.callback },
     '/api/logout': { get: logout.ask, post: [ours, ...form, logout.logOut] },
     '/api/logout/done': { get: logout.done },
+    '/api/logout/back-channel': { post: [...form, logout.backChannel] },
     '/api/session': { get: sessionRoute(parts, parts.publicUrl) },
 
     // Of the bridge, and nothing else of it

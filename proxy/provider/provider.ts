@@ -1,12 +1,17 @@
+import type { FetchImplementation } from 'jose';
 import * as oidc from 'openid-client';
+import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { ProxyConfig } from '../config.ts';
+import { logoutTokenReader, type LogoutToken, type LogoutTokenReader } from './logout-token.ts';
 
 const CALL_LIMIT_SECONDS = 5;
 /** Metadata is read again now and then, so that a changed endpoint is found without a restart. */
 const METADATA_LIFETIME_MILLISECONDS = 15 * 60_000;
 /** A service token is replaced this long before it ends. */
 const SERVICE_TOKEN_MARGIN_MILLISECONDS = 30_000;
+/** With public keys only: a client secret must not be able to sign. */
+const SIGNING_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
 
 export interface Identity {
   sub: string;
@@ -22,7 +27,14 @@ export interface Tokens {
   idToken: string;
   accessToken: string;
   refreshToken?: string;
+  /** Epoch seconds; null where the provider does not say. */
+  accessExpiresAt: number | null;
+  /** The provider's own end of the session, in epoch seconds (claim `session_expiry`, IPSIE). */
+  sessionExpiry: number | null;
 }
+
+/** `ended`: the provider says that this session is over. Whatever else goes wrong is thrown. */
+export type RefreshAnswer = { outcome: 'refreshed'; identity: Identity; tokens: Tokens } | { outcome: 'ended' };
 
 export interface LoginChecks {
   state: string;
@@ -43,16 +55,21 @@ export interface Provider {
   authorizationUrl(checks: LoginChecks, parameters: Readonly<Record<string, string>>, options: { pushed: boolean }): Promise<URL>;
   /** Checks state, iss, nonce, aud, exp and the ID token's signature, and exchanges the code. `callbackUrl` starts with the public address. */
   finishLogin(callbackUrl: URL, checks: LoginChecks): Promise<LoginAnswer>;
+  /** Throws unless the provider answered with new tokens, or with `invalid_grant`. What an answer leaves out stays as it was. */
+  refresh(held: Tokens, identity: Identity): Promise<RefreshAnswer>;
+  /** The checked logout token, or why it is refused. Throws where the provider's keys can't be had. */
+  readLogoutToken(token: string): Promise<LogoutToken | { refused: Error }>;
   endSessionUrl(parameters: Readonly<Record<string, string>>): Promise<URL>;
   /** Client credentials of this proxy for the bridge; kept until shortly before they end. `renew` drops what is kept. */
   serviceToken(options?: { renew?: boolean }): Promise<string>;
   check(): Promise<void>;
 }
 
-export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl'>): Provider {
+export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl'>, clock: Pick<Clock, 'now'>): Provider {
   const { keycloak } = config;
   const insecure = keycloak.publicUrl.startsWith('http:') || keycloak.internalUrl.startsWith('http:');
   let metadata: { found: Promise<oidc.Configuration>; until: number } | undefined;
+  let logoutTokens: { jwksUrl: string; reader: LogoutTokenReader } | undefined;
   let service: { answer: ReturnType<typeof requestServiceToken>; until: number } | undefined;
 
   const discover = (): Promise<oidc.Configuration> => {
@@ -107,11 +124,36 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
           pkceCodeVerifier: checks.codeVerifier,
           idTokenExpected: true,
         });
-        const tokens: Tokens = { idToken: String(answer.id_token), accessToken: answer.access_token, ...(answer.refresh_token && { refreshToken: answer.refresh_token }) };
-        return { outcome: 'signed_in', identity: identityFrom(answer.claims() ?? {}), tokens };
+        const claims = answer.claims() ?? {};
+        return { outcome: 'signed_in', identity: identityFrom(claims), tokens: tokensFrom(answer, claims, clock.now()) };
       } catch (error) {
         return loginFailure(error);
       }
+    },
+    refresh: async (held, identity) => {
+      const client = await configuration();
+      try {
+        const answer = await oidc.refreshTokenGrant(client, held.refreshToken ?? '');
+        const claims = answer.claims();
+        if (claims && claims.sub !== identity.sub) throw new AppError('bad_gateway', 'The sign-in service answered with the token of somebody else.');
+        const fresh = tokensFrom({ ...answer, id_token: answer.id_token ?? held.idToken, refresh_token: answer.refresh_token ?? held.refreshToken }, claims ?? {}, clock.now());
+        return { outcome: 'refreshed', identity: claims ? identityFrom(claims) : identity, tokens: claims ? fresh : { ...fresh, sessionExpiry: held.sessionExpiry } };
+      } catch (error) {
+        if (error instanceof oidc.ResponseBodyError && error.error === 'invalid_grant') return { outcome: 'ended' };
+        throw unreachable(error);
+      }
+    },
+    readLogoutToken: async (token) => {
+      const jwksUrl = (await configuration()).serverMetadata().jwks_uri ?? '';
+      if (logoutTokens?.jwksUrl !== jwksUrl) {
+        const fetch = internalFetch(keycloak) as unknown as FetchImplementation;
+        logoutTokens = { jwksUrl, reader: logoutTokenReader({ issuer: keycloak.issuer, audience: keycloak.clientId, jwksUrl, algorithms: SIGNING_ALGORITHMS, fetch }) };
+      }
+      return logoutTokens.reader.read(token).catch((error: unknown) => {
+        const own = ownError(error);
+        if (own) throw own;
+        return { refused: safeCause(error) };
+      });
     },
     endSessionUrl: async (parameters) => oidc.buildEndSessionUrl(await configuration(), parameters),
     serviceToken: async ({ renew = false } = {}) => {
@@ -178,6 +220,21 @@ function safeCause(error: unknown): Error {
   const { name, message, code, error: oauthError, cause } = error as { name?: string; message?: string; code?: string; error?: string; cause?: unknown };
   const inner = cause instanceof Error ? `: ${cause.message}` : '';
   return new Error([name, code, oauthError, `${message}${inner}`].filter(Boolean).join(' '));
+}
+
+function tokensFrom(
+  answer: { access_token: string; id_token?: string | undefined; refresh_token?: string | undefined; expires_in?: number | undefined },
+  claims: Readonly<Record<string, unknown>>,
+  now: Date,
+): Tokens {
+  const { session_expiry } = claims;
+  return {
+    idToken: String(answer.id_token),
+    accessToken: answer.access_token,
+    ...(answer.refresh_token && { refreshToken: answer.refresh_token }),
+    accessExpiresAt: answer.expires_in === undefined ? null : epochSeconds(now) + answer.expires_in,
+    sessionExpiry: typeof session_expiry === 'number' && Number.isFinite(session_expiry) ? session_expiry : null,
+  };
 }
 
 function identityFrom(claims: Readonly<Record<string, unknown>>): Identity {
