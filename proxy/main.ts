@@ -14,5 +14,5 @@ await startOrExit('proxy', async () => {
   await migrate(config.databaseUrl.reveal());
   const proxy = await startProxy(config, products, log, systemClock);
   stopOnSignal(log, proxy.stop);
-  log.info({ port: proxy.port, public_url: config.publicUrl }, 'ready');
+  log.info({ port: proxy.port, public_urls: config.sites.map((site) => site.publicUrl) }, 'ready');
 });

@@ -43,6 +43,8 @@ const migrations: Record<string, Migration> = {
     up: async (db: Kysely<unknown>) => {
       await db.schema
         .alterTable('session')
+        .addColumn('site', 'text', (column) => column.notNull().defaultTo(''))
+        .addColumn('groups', sql`text[]`, (column) => column.notNull().defaultTo(sql`'{}'`))
         .addColumn('absolute_end_at', 'timestamptz')
         .addColumn('refresh_due_at', 'timestamptz')
         .addColumn('refresh_lease_until', 'timestamptz')
@@ -58,7 +60,7 @@ const migrations: Record<string, Migration> = {
         end $$`.execute(db);
       await sql`
         create trigger tell_session after delete or update of
-          sub, sid, email, name, roles, trial_app, trial_ends_at, trial_access_until, ends_at, absolute_end_at, refresh_due_at
+          site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, ends_at, absolute_end_at, refresh_due_at
         on proxy.session for each row execute function proxy.tell_session()`.execute(db);
       // A logout that comes before the session it ends is stored must win (SECURITY.md 23).
       await db.schema

@@ -7,12 +7,15 @@ export interface Tables {
 
 export interface SessionTable {
   id_hash: Buffer;
+  /** Host of the site that it was opened at: nowhere else is it worth anything (SECURITY.md 22). */
+  site: string;
   sub: string;
   /** Keycloak's session id: back-channel logout names it. */
   sid: string | null;
   email: string;
   name: string;
   roles: string[];
+  groups: string[];
   trial_app: string | null;
   trial_ends_at: Date | null;
   trial_access_until: Date | null;

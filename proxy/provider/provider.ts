@@ -2,7 +2,7 @@ import type { FetchImplementation } from 'jose';
 import * as oidc from 'openid-client';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { ProxyConfig } from '../config.ts';
+import type { ProviderConfig, Site } from '../site/site.ts';
 import { logoutTokenReader, type LogoutToken, type LogoutTokenReader } from './logout-token.ts';
 
 const CALL_LIMIT_SECONDS = 5;
@@ -19,6 +19,7 @@ export interface Identity {
   email: string;
   name: string;
   roles: readonly string[];
+  groups: readonly string[];
   /** `trial_access_until` is the only end that is enforced. */
   trial: { app: string | null; endsAt: Date; accessUntil: Date } | null;
 }
@@ -65,8 +66,7 @@ export interface Provider {
   check(): Promise<void>;
 }
 
-export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl'>, clock: Pick<Clock, 'now'>): Provider {
-  const { keycloak } = config;
+export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'provider' | 'publicUrl'>, clock: Pick<Clock, 'now'>): Provider {
   const insecure = keycloak.publicUrl.startsWith('http:') || keycloak.internalUrl.startsWith('http:');
   let metadata: { found: Promise<oidc.Configuration>; until: number } | undefined;
   let logoutTokens: { jwksUrl: string; reader: LogoutTokenReader } | undefined;
@@ -102,7 +102,7 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
     authorizationUrl: async (checks, extra, { pushed }) => {
       const client = await configuration();
       const parameters = {
-        redirect_uri: `${config.publicUrl}/api/callback`,
+        redirect_uri: `${publicUrl}/api/callback`,
         scope: 'openid profile email',
         state: checks.state,
         nonce: checks.nonce,
@@ -182,7 +182,7 @@ function invitationAddress(url: URL, endpoint: 'auth' | 'registrations'): URL {
 }
 
 /** Dials the internal address for what the metadata calls by its public one, and nothing else. */
-function internalFetch(keycloak: ProxyConfig['keycloak']): oidc.CustomFetch {
+function internalFetch(keycloak: ProviderConfig): oidc.CustomFetch {
   return async (url, options) => {
     const internal = url.startsWith(`${keycloak.publicUrl}/`) ? keycloak.internalUrl + url.slice(keycloak.publicUrl.length) : url;
     if (!internal.startsWith(`${keycloak.internalUrl}/`)) throw new AppError('bad_gateway', 'The sign-in service names an address that is not its own.');
@@ -240,15 +240,19 @@ function tokensFrom(
 function identityFrom(claims: Readonly<Record<string, unknown>>): Identity {
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '');
   const accessUntil = instant(claims['trial_access_until']);
-  const roles = Array.isArray(claims['roles']) ? claims['roles'].filter((role): role is string => typeof role === 'string') : [];
   return {
     sub: text('sub'),
     sid: text('sid') || null,
     email: text('email') || text('preferred_username'),
     name: text('name') || text('email') || text('preferred_username'),
-    roles,
+    roles: texts(claims['roles']),
+    groups: texts(claims['groups']),
     trial: accessUntil && { app: text('trial_app') || null, endsAt: instant(claims['trial_ends_at']) ?? accessUntil, accessUntil },
   };
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 /** Claims are epoch seconds. */

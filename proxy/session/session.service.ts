@@ -23,6 +23,8 @@ export interface Session extends StoredSession {
 
 export interface SessionKeeping {
   db: Kysely<Tables>;
+  /** Host of the site. */
+  site: string;
   clock: Pick<Clock, 'now'>;
   seal: Seal;
   cookies: CookieJar;
@@ -42,7 +44,9 @@ export async function currentSession(keeping: SessionKeeping, cookieHeader: stri
   if (!id) return undefined;
   const idHash = hashToken(id);
   const now = keeping.clock.now();
-  const session = await notEnded(keeping, await keeping.live.find(idHash), now);
+  const known = await keeping.live.find(idHash);
+  if (known?.site !== keeping.site) return undefined;
+  const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
   if (!fresh || now >= endOf(fresh, keeping.limits)) return undefined;
   touch(keeping, fresh, now);
@@ -85,7 +89,7 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
     await lockLogin(trx, identity);
     if (await wasEnded(trx, identity, takenAt)) return undefined;
     const sealedTokens = keeping.seal.seal('session', tokens);
-    await insertSession(trx, { ...identity, idHash, sealedTokens, createdAt: now, lastSeenAt: now, endsAt, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
+    await insertSession(trx, { ...identity, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, endsAt, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
     if (!replaced) return [];
     if (replaced.sub !== identity.sub) return deleteSessions(trx, { idHash: replaced.idHash, sid: replaced.sid });
     await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));
@@ -110,7 +114,7 @@ export async function countLiveSessions(keeping: Pick<SessionKeeping, 'db' | 'cl
   return countSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
 }
 
-export async function sweepSessions(keeping: SessionKeeping): Promise<void> {
+export async function sweepSessions(keeping: Pick<SessionKeeping, 'db' | 'clock' | 'limits'>): Promise<void> {
   const now = keeping.clock.now();
   await deleteEndedSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
   await deleteEndedLogins(keeping.db, now, new Date(now.getTime() - keeping.limits.absoluteMilliseconds));

@@ -4,6 +4,8 @@ import type { Identity } from '../provider/provider.ts';
 
 export interface StoredSession extends Identity {
   idHash: Buffer;
+  /** Host of the site that it was opened at. */
+  site: string;
   createdAt: Date;
   lastSeenAt: Date;
   /** The nearest of the absolute end, the trial's and the provider's. */
@@ -20,7 +22,7 @@ export interface NewSession extends StoredSession {
 type Db = Kysely<Tables>;
 
 const COLUMNS = [
-  'id_hash', 'sub', 'sid', 'email', 'name', 'roles', 'trial_app', 'trial_ends_at', 'trial_access_until',
+  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until',
   'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
@@ -29,6 +31,7 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
     .insertInto('proxy.session')
     .values({
       id_hash: session.idHash,
+      site: session.site,
       sealed_tokens: session.sealedTokens,
       created_at: session.createdAt,
       last_seen_at: session.lastSeenAt,
@@ -123,13 +126,14 @@ export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: 
     .execute();
 }
 
-function identityColumns({ sub, sid, email, name, roles, trial }: Identity) {
+function identityColumns({ sub, sid, email, name, roles, groups, trial }: Identity) {
   return {
     sub,
     sid,
     email,
     name,
     roles: [...roles],
+    groups: [...groups],
     trial_app: trial?.app ?? null,
     trial_ends_at: trial?.endsAt ?? null,
     trial_access_until: trial?.accessUntil ?? null,
@@ -139,11 +143,13 @@ function identityColumns({ sub, sid, email, name, roles, trial }: Identity) {
 function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>): StoredSession {
   return {
     idHash: row.id_hash,
+    site: row.site,
     sub: row.sub,
     sid: row.sid,
     email: row.email,
     name: row.name,
     roles: row.roles,
+    groups: row.groups,
     trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,

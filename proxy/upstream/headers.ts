@@ -31,7 +31,8 @@ export function headersForApp(raw: readonly string[], identity: Identity, passag
     'X-User': inHeader(identity.sub),
     'X-User-Email': inHeader(identity.email),
     'X-User-Name': inHeader(identity.name),
-    'X-User-Roles': identity.roles.filter((role) => !role.includes(',')).map(inHeader).join(','),
+    'X-User-Roles': listed(identity.roles),
+    'X-User-Groups': listed(identity.groups),
     ...(identity.trial && { 'X-Trial-App': inHeader(identity.trial.app ?? ''), 'X-Trial-Ends-At': String(epochSeconds(identity.trial.endsAt)) }),
   };
   return [...headers, ...Object.entries(ours).flat()];
@@ -72,6 +73,11 @@ function connectionNames(raw: readonly string[]): Set<string> {
 
 function allValues(raw: readonly string[], lowerName: string): string[] {
   return raw.filter((_value, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === lowerName);
+}
+
+/** A name with a comma would be two. */
+function listed(names: readonly string[]): string {
+  return names.filter((name) => !name.includes(',')).map(inHeader).join(',');
 }
 
 /** UTF-8 bytes, as other auth proxies send them; control characters never. */

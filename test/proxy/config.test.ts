@@ -29,8 +29,8 @@ describe('the configuration', () => {
   test('a complete one is frozen, with defaults', () => {
     const config = loadConfig(GOOD);
     expect(Object.isFrozen(config)).toBe(true);
-    expect(config).toMatchObject({ mode: 'production', invitationByPar: true, sessionIdleMilliseconds: 1_800_000, sessionAbsoluteMilliseconds: 36_000_000 });
-    expect(config.keycloak).toMatchObject({ issuer: 'https://id.example/realms/vestibule', internalUrl: 'https://id.example', clientId: 'vestibule-proxy' });
+    expect(config).toMatchObject({ mode: 'production', sessionIdleMilliseconds: 1_800_000, sessionAbsoluteMilliseconds: 36_000_000 });
+    expect(config.sites).toMatchObject([{ invitationByPar: true, provider: { issuer: 'https://id.example/realms/vestibule', internalUrl: 'https://id.example', clientId: 'vestibule-proxy' } }]);
   });
 
   test('every missing variable is named at once', () => {

@@ -32,17 +32,24 @@ export interface Stand extends Replica {
   stop(): Promise<void>;
 }
 
+export interface StandOptions {
+  env?: Record<string, string>;
+  products?: Products;
+  /** Writes a sites file for a proxy at this address, and names it. */
+  sites?: (url: string, provider: TestProvider, app: TestServer) => string;
+}
+
 const PRODUCTS = loadProducts('products.yaml');
 
 /** The proxy between a provider, a bridge and an app, on a database of its own. */
-export async function startStand(options: { env?: Record<string, string>; products?: Products } = {}): Promise<Stand> {
+export async function startStand(options: StandOptions = {}): Promise<Stand> {
   const [provider, bridge, app, database] = await Promise.all([startProvider(), startBridge(), startApp(), freshDatabase()]);
   const shared = { provider, bridge, app, database, clock: movableClock(), sealKey: randomBytes(32).toString('base64') };
   const replica = await startReplica(shared, options);
   const stand: Stand = {
     ...shared,
     ...replica,
-    replica: (env) => startReplica(shared, { ...options, env: { ...options.env, ...env } }),
+    replica: (env) => startReplica(shared, { ...options, env: { ...options.env, PROXY_PUBLIC_URL: replica.url, ...env } }),
     stop: async () => {
       await replica.proxy.stop();
       // What the test put in their place is stopped, not what it stopped itself.
@@ -56,7 +63,7 @@ export async function startStand(options: { env?: Record<string, string>; produc
 /** One process of the proxy, as far as others can tell. */
 async function startReplica(
   { provider, bridge, app, database, clock, sealKey }: Pick<Stand, 'provider' | 'bridge' | 'app' | 'database' | 'clock'> & { sealKey: string },
-  options: { env?: Record<string, string>; products?: Products },
+  options: StandOptions,
 ): Promise<Replica> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -79,6 +86,7 @@ async function startReplica(
     BRIDGE_INTERNAL_URL: bridge.url,
     APP_INTERNAL_URL: app.url,
     CONTACT_URL: 'https://example.com/contact',
+    ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });
   const proxy = await startProxy(config, options.products ?? PRODUCTS, createLog('proxy', 'debug', sink), clock);
