@@ -1,6 +1,6 @@
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
 import type { Site } from './site/site.ts';
@@ -28,6 +28,10 @@ export interface ProxyConfig {
   /** Sessions kept in memory. */
   sessionCacheEntries: number;
   trustedProxies: BlockList;
+  /** Signs what apps are told about people; the first signs, all are published. Empty: apps trust the network instead. */
+  identityKeys: readonly Secret[];
+  /** Whether gateways may ask at /api/auth. */
+  forwardAuth: boolean;
 }
 
 const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
@@ -42,6 +46,9 @@ const SHAPE = {
   PROXY_DATABASE_URL: secretText,
   PRODUCTS_FILE: text.default('./products.yaml'),
   TRUSTED_PROXIES: ranges.prefault(''),
+  FORWARD_AUTH: flag.prefault('false'),
+  IDENTITY_SIGNING_KEY: signingKey.optional(),
+  IDENTITY_SIGNING_KEY_PREVIOUS: signingKey.optional(),
   SESSION_ENCRYPTION_KEY: secretKey,
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
@@ -71,6 +78,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const file = env['PROXY_SITES_FILE'];
   const read = file ? readConfig(SHAPE, env) : readConfig({ ...SHAPE, ...SITE_SHAPE }, env);
+  // Whoever may say which request is meant, may say who is let in (SECURITY.md 20).
+  if (read.FORWARD_AUTH && read.TRUSTED_PROXIES.rules.length === 0) throw new ConfigError(['TRUSTED_PROXIES: forward auth needs the addresses of the gateways that may ask']);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -88,6 +97,8 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,
     sessionCacheEntries: read.SESSION_CACHE_ENTRIES,
     trustedProxies: read.TRUSTED_PROXIES,
+    forwardAuth: read.FORWARD_AUTH,
+    identityKeys: [read.IDENTITY_SIGNING_KEY, read.IDENTITY_SIGNING_KEY_PREVIOUS].filter((key) => key !== undefined),
   });
 }
 

@@ -6,6 +6,8 @@ import { secondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
 import { clientAddress } from '../platform/client-address.ts';
 import { pathOf, targetFault } from '../platform/request-target.ts';
+import { answerGateway, FORWARD_AUTH_PATH } from './forward-auth/forward-auth.ts';
+import type { IdentityTokens } from './identity/identity-token.ts';
 import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
@@ -25,6 +27,9 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
 export interface ListenerParts {
   sites: readonly ServedSite[];
   trustedProxies: BlockList;
+  identity: IdentityTokens;
+  /** Whether gateways may ask (forward-auth/). */
+  forwardAuth: boolean;
   meter: Pick<Meter, 'request' | 'upstream'>;
   log: Log;
 }
@@ -42,15 +47,24 @@ export function createListener(parts: ListenerParts): RequestListener {
     const upstream = rule && site.upstreams.get(rule.to);
     if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
     if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.') });
+    const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
-    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, onAnswer });
+    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, onAnswer });
     if (error) parts.meter.upstream(error.code, secondsSince(passing));
     if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     return parts.log.info(
       { request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished },
       'passed',
+    );
+  };
+
+  const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+    const started = performance.now();
+    answerGateway(parts, site, req, res, requestId).then(
+      (status) => parts.log.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
+      (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
     );
   };
 
@@ -64,6 +78,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
     if (req.headers.upgrade?.toLowerCase() === 'websocket') return toExpress(site, req, res, { kind: 'no_web_sockets' });
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
     if (isReserved(target)) return toExpress(site, req, res);
     toApp(site, req, res, requestId).catch((error: unknown) => {
       toExpress(site, req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });

@@ -12,6 +12,7 @@ import { countedBridge } from './bridge/counted-bridge.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
+import { identityTokens } from './identity/identity-token.ts';
 import { createListener } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
@@ -69,8 +70,9 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     bridge: { check: () => bridge.check(), required: false },
   };
   proxyGauges(registry, { sessions: shared, pool, log, dependencies });
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams }));
-  const server = await startServer(createListener({ sites, trustedProxies, meter, log }), config);
+  const identity = identityTokens(config.identityKeys, clock);
+  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -99,5 +101,5 @@ function serve(site: Site, shared: Shared): ServedSite {
   const { host, protocol } = new URL(publicUrl);
   const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
   const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
-  return { host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
 }

@@ -7,6 +7,7 @@ import type { UpstreamRule } from './site.ts';
 
 /** A site with everything that answers for it. */
 export interface ServedSite {
+  publicUrl: string;
   host: string;
   /** `http` or `https`, as browsers see it. */
   protocol: string;

@@ -1,3 +1,4 @@
+import { plainSegment } from '../../platform/request-target.ts';
 import type { Secret } from '../../platform/secret.ts';
 
 /** One origin that browsers see: who signs its people in, and which apps stand behind it. */
@@ -36,9 +37,13 @@ export function hostOf({ publicUrl }: Pick<Site, 'publicUrl'>): string {
   return new URL(publicUrl).host;
 }
 
-/** The rule that takes this path, by the bytes that will be forwarded (SECURITY.md 20). */
+/**
+ * The rule that takes this path. Compared decoded, without path parameters and in lower case: an app that is less exact must not get
+ * past a rule by another spelling (SECURITY.md 20). What is ambiguous beyond that never comes here (platform/request-target.ts).
+ */
 export function ruleFor(rules: readonly UpstreamRule[], path: string): UpstreamRule | undefined {
-  return rules.find((rule) => rule.path === '/' || path === rule.path || path.startsWith(`${rule.path}/`));
+  const plain = path.split('/').map(plainSegment).join('/').toLowerCase();
+  return rules.find((rule) => rule.path === '/' || plain === rule.path.toLowerCase() || plain.startsWith(`${rule.path.toLowerCase()}/`));
 }
 
 export function mayPass({ allow }: UpstreamRule, { roles, groups }: { roles: readonly string[]; groups: readonly string[] }): boolean {

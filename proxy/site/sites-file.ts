@@ -57,7 +57,7 @@ type WrittenSite = z.infer<typeof siteSchema>;
 
 function faultsOf(site: WrittenSite, at: string, env: Env, mode: 'production' | 'development'): string[] {
   const secretValue = env[site.client_secret_variable];
-  const paths = site.upstreams.map((upstream) => upstream.path);
+  const paths = site.upstreams.map((upstream) => upstream.path.toLowerCase());
   return [
     ...(mode === 'production' ? publicAddressFaults({ [`${at}.public_url`]: site.public_url, [`${at}.issuer`]: site.issuer }) : []),
     ...(secretValue ? [] : [`${at}.client_secret_variable: ${site.client_secret_variable} is not set`]),

@@ -91,7 +91,7 @@ describe('the sites file', () => {
   });
 });
 
-describe('which app takes a path', () => {
+describe('which app takes a path, whatever the spelling (SECURITY 20)', () => {
   const rules = ['/admin/reports', '/admin', '/'].map(ruleOf);
   test.each([
     ['/', '/'],
@@ -99,7 +99,9 @@ describe('which app takes a path', () => {
     ['/admin/', '/admin'],
     ['/admin/users', '/admin'],
     ['/administrators', '/'],
-    ['/Admin', '/'],
+    ['/Admin', '/admin'],
+    ['/%61dmin', '/admin'],
+    ['/admin;jsessionid=1/users', '/admin'],
     ['/admin/reports', '/admin/reports'],
     ['/admin/reports-old', '/admin'],
   ])('%s goes to the app of %s', (path, expected) => {
