@@ -10,6 +10,10 @@ import { startProxy } from './proxy.ts';
 await startOrExit('proxy', async () => {
   const config = loadConfig(process.env);
   const products = loadProducts(config.productsFile);
+  if (process.argv.includes('--check')) {
+    console.log('The configuration has no fault.');
+    return;
+  }
   const log = createLog('proxy', config.logLevel);
   await migrate(config.databaseUrl.reveal());
   const proxy = await startProxy(config, products, log, systemClock);

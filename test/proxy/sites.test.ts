@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SCHEMA_FILE, sitesSchemaText } from '../../dev/sites-schema.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
 import { loadSites } from '../../proxy/site/sites-file.ts';
@@ -83,6 +84,10 @@ describe('the sites file', () => {
   test('secrets stand in the environment: an unset one is named, its value never', () => {
     expect(faultsOf(GOOD, {})).toContain('sites.0.client_secret_variable: ACME_SECRET is not set');
     expect(faultsOf(GOOD, { ACME_SECRET: '${ACME_SECRET}' })).toContain('is an unreplaced placeholder');
+  });
+
+  test('the schema for editors is what the file is read by', () => {
+    expect(readFileSync(SCHEMA_FILE, 'utf8')).toBe(sitesSchemaText());
   });
 
   test('every fault is named at once', () => {
