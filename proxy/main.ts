@@ -11,7 +11,7 @@ await startOrExit('proxy', async () => {
   const config = loadConfig(process.env);
   const products = loadProducts(config.productsFile);
   if (process.argv.includes('--check')) {
-    console.log('The configuration has no fault.');
+    process.stdout.write('The configuration has no fault.\n');
     return;
   }
   const log = createLog('proxy', config.logLevel);
