@@ -15,6 +15,7 @@ export function realmFileAs(name: string): Record<string, unknown> {
   const values: Record<string, string | undefined> = {
     ...env,
     BRIDGE_INTERNAL_URL: stack().bridge,
+    PROXY_INTERNAL_URL: stack().proxy,
     PROXY_CLIENT_SECRET: 'of-the-copy',
     SMTP_HOST: smtp.hostname,
     SMTP_PORT: smtp.port,
