@@ -102,7 +102,7 @@ export async function planRemoval(admin: RealmAdmin, { now }: { now: boolean }):
   if (!made.has(`client ${KEEPER}`)) changes.push({ subject: `client ${KEEPER}`, what: 'forgets what the realm was before', why, make: () => forget(admin) });
   return {
     changes,
-    notes: ['Nobody is deleted. People with a trial keep account, password and the value of trial_stamp, which nothing reads any more: their trials have no end in Keycloak. Disable or delete them first if that is not meant; the members of /vestibule-trials are they.'],
+    notes: ['Nobody is deleted. People with a trial keep account, password and the value of trial_stamp, which nothing reads any more: their trials have no end in Keycloak. Disable or delete them first if that is not meant; the members of /vestibule-trials are they.', ...(permissions.length > 0 ? ['Keycloak keeps its own client admin-permissions, without a permission of ours.'] : [])],
   };
 }
 

@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { httpBrowser, type Visit } from '../support/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { createRealm, PASSWORD, RETURN_TO, SHOP, type OtherRealm } from '../support/realm-command.ts';
+import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { inbox, stack } from '../support/stack.ts';
 import { submitForm } from '../support/visitor.ts';
 
@@ -18,9 +19,11 @@ const database = `taken_up_${randomUUID().slice(0, 8)}`;
 const parts: ChildProcess[] = [];
 let realm: OtherRealm;
 let proxy: string;
+let bridgeEnv: Record<string, string>;
 
 beforeAll(async () => {
-  realm = await createRealm({ loginTheme: 'keycloak', verifyEmail: true });
+  const { smtpServer } = await keycloakAdmin().get('');
+  realm = await createRealm({ loginTheme: 'keycloak', verifyEmail: true, offlineSessionMaxLifespanEnabled: true, offlineSessionMaxLifespan: 2_592_000, smtpServer });
   const [bridgePort, proxyPort] = [await freePort(), await freePort()];
   proxy = `http://localhost:${proxyPort}`;
   const bridge = `http://127.0.0.1:${bridgePort}`;
@@ -31,7 +34,8 @@ beforeAll(async () => {
   const databaseUrl = new URL(stack().databaseUrl);
   databaseUrl.pathname = `/${database}`;
   const shared = { ...bridgeEnvironment(), KEYCLOAK_REALM: realm.name, PROXY_PUBLIC_URL: proxy, LOG_LEVEL: 'warn', PATH: process.env['PATH'] ?? '' };
-  start('bridge', { ...shared, BRIDGE_PORT: String(bridgePort), BRIDGE_METRICS_PORT: '', BRIDGE_DATABASE_URL: databaseUrl.href, BRIDGE_CLIENT_SECRET: realm.secrets.bridge });
+  bridgeEnv = { ...shared, BRIDGE_PORT: String(bridgePort), BRIDGE_METRICS_PORT: '', BRIDGE_DATABASE_URL: databaseUrl.href, BRIDGE_CLIENT_SECRET: realm.secrets.bridge, BRIDGE_INTERNAL_URL: bridge };
+  start('bridge', bridgeEnv);
   start('proxy', {
     ...shared,
     PROXY_HOST: '127.0.0.1',
@@ -59,6 +63,10 @@ function start(name: 'bridge' | 'proxy', env: Record<string, string>): void {
 }
 
 const isInApp = (page: Visit): boolean => page.status === 200 && new URL(page.url).origin === proxy && page.body.includes('data-testid="sample-app"');
+
+test('the doctor finds nothing but the password that Keycloak leaves out of the form of a realm that verifies addresses', async () => {
+  expect((await realm.doctor(bridgeEnv)).findings.map(({ check }) => check)).toEqual(['step-settings']);
+}, LIMIT_MS);
 
 test('an invited person ends in the app, with the realm\'s own theme on the way, and signs in again', async () => {
   const address = freshAddress('invited');

@@ -3,10 +3,16 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { httpBrowser } from '../support/http-browser.ts';
+import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { stack } from '../support/stack.ts';
 import { createRealm, PASSWORD, RETURN_TO, type OtherRealm } from '../support/realm-command.ts';
 
 const LIMIT_MS = 240_000;
+const REPLACING: Record<string, string> = {
+  'vestibule-username-password-form': 'auth-username-password-form',
+  'vestibule-reset-choose-user': 'reset-credentials-choose-user',
+  'vestibule-reset-credential-email': 'reset-credential-email',
+};
 
 describe('on a realm with Keycloak\'s own flows', () => {
   let realm: OtherRealm;
@@ -19,9 +25,8 @@ describe('on a realm with Keycloak\'s own flows', () => {
   };
 
   beforeAll(async () => {
-    realm = await createRealm();
-    // Keycloak writes the user profile down at its first change, and that it is there is all that differs.
-    await realm.admin.put('/users/profile', await realm.admin.get('/users/profile'));
+    const { smtpServer } = await keycloakAdmin().get('');
+    realm = await createRealm({ offlineSessionMaxLifespanEnabled: true, offlineSessionMaxLifespan: 2_592_000, smtpServer });
     before = await realm.exported();
   });
   afterAll(() => realm.delete());
@@ -30,14 +35,15 @@ describe('on a realm with Keycloak\'s own flows', () => {
     const writes = await realm.countWrites();
     const { status, output } = await run('plan');
     expect(status).toBe(2);
-    for (const subject of ['client vestibule-proxy', 'group /vestibule-trials', 'user attribute trial_stamp', 'flow "browser with vestibule"', 'policy vestibule', 'browser: browser with vestibule']) expect(output).toContain(subject);
+    for (const subject of ['client vestibule-proxy', 'group /vestibule-trials', 'user attribute trial_stamp', 'flow "browser with vestibule"', 'policy vestibule', 'permission "vestibule accounts of programs"', 'group /vestibule-trials/app', 'browser: browser with vestibule']) expect(output).toContain(subject);
     expect(await realm.countWrites()).toBe(writes);
     expect(await realm.exported()).toEqual(before);
   });
 
   test('apply leaves nothing to the doctor, and again is a no-op', async () => {
     expect(await run('apply')).toMatchObject({ status: 0 });
-    expect(await realm.doctor()).toMatchObject({ findings: [], status: 0 });
+    // The bridge at that address is another realm's; test/journey/taken-up has one of its own.
+    expect((await realm.doctor()).findings.map(({ check }) => check)).toEqual(['extra-parameters']);
     const writes = await realm.countWrites();
     expect(await run('apply')).toEqual({ status: 0, output: 'Nothing to change.\n' });
     expect(await run('plan')).toMatchObject({ status: 0 });
@@ -46,8 +52,9 @@ describe('on a realm with Keycloak\'s own flows', () => {
 
   test('the flows of before are as they were, and ours are copies with steps of ours', async () => {
     expect(await realm.steps('browser')).not.toContain('REQUIRED trial-expiration-authenticator');
-    expect((await realm.steps('browser with vestibule')).slice(2, -1)).toEqual(await realm.steps('browser'));
-    expect((await realm.steps('reset credentials with vestibule')).slice(1, -1)).toEqual(await realm.steps('reset credentials'));
+    const theirs = async (alias: string): Promise<string[]> => (await realm.steps(alias)).map((step) => step.replace(/\S+$/, (name) => REPLACING[name] ?? name));
+    expect((await theirs('browser with vestibule')).slice(2, -1)).toEqual(await realm.steps('browser'));
+    expect((await theirs('reset credentials with vestibule')).slice(1, -1)).toEqual(await realm.steps('reset credentials'));
   });
 
   test('a client that is there keeps its secret, an address that moved is changed', async () => {

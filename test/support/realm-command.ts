@@ -25,7 +25,7 @@ export interface OtherRealm {
   env: Record<string, string>;
   run(command: string, args?: readonly string[], env?: Record<string, string>): Promise<Ran>;
   start(command: string, args?: readonly string[], env?: Record<string, string>): ChildProcess;
-  doctor(): Promise<Diagnosis>;
+  doctor(env?: Record<string, string>): Promise<Diagnosis>;
   /** What admins did so far. */
   countWrites(): Promise<number>;
   /** Everything that an export holds, without ids. */
@@ -54,6 +54,9 @@ export async function createRealm(fields: Record<string, unknown> = {}): Promise
   });
   const admin = adminOfRealm(name);
   await admin.post('/clients', { clientId: SHOP, publicClient: true, redirectUris: [RETURN_TO], fullScopeAllowed: false });
+  // Two things of Keycloak's own stay once they were there: the user profile, written down, and the client of admin permissions.
+  await admin.put('/users/profile', await admin.get('/users/profile'));
+  for (const adminPermissionsEnabled of [true, false]) await admin.put('', { adminPermissionsEnabled });
   const { keycloak, proxy, bridge, admin: master } = stack();
   const secrets = { proxy: randomUUID(), bridge: randomUUID(), admin: master.password };
   const env = {
@@ -84,9 +87,9 @@ export async function createRealm(fields: Record<string, unknown> = {}): Promise
       const [out, err, [status]] = await Promise.all([text(process.stdout!), text(process.stderr!), once(process, 'close')]);
       return { status, output: out + err };
     },
-    doctor: async () => {
+    doctor: async (more = {}) => {
       const own = { KEYCLOAK_REALM: name, BRIDGE_CLIENT_SECRET: secrets.bridge, DOCTOR_ADMIN_USERNAME: master.username, DOCTOR_ADMIN_PASSWORD: master.password };
-      const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', 'realm', '--json'], { env: { ...process.env, ...bridgeEnvironment(), ...own }, stdio: ['ignore', 'pipe', 'inherit'] });
+      const doctor = spawn(process.execPath, ['bridge/doctor/main.ts', 'realm', '--json'], { env: { ...process.env, ...bridgeEnvironment(), ...own, ...more }, stdio: ['ignore', 'pipe', 'inherit'] });
       const [answer, [status]] = await Promise.all([text(doctor.stdout), once(doctor, 'close')]);
       return { status, ...JSON.parse(answer) };
     },
