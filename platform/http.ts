@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { AppError, toProblem, type ProblemCode } from './problem.ts';
 import { withoutRedaction, type Log } from './log.ts';
@@ -68,6 +69,8 @@ export function asAppError(error: unknown): unknown {
   return error;
 }
 
+type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 export interface RunningServer {
   server: Server;
   port: number;
@@ -75,8 +78,10 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-export async function startServer(listener: RequestListener, address: { host: string; port: number }): Promise<RunningServer> {
-  const server = createServer(listener);
+/** `onWebSocket` takes upgrades to web-sockets; other upgrades are ordinary requests. */
+export async function startServer(listener: RequestListener, address: { host: string; port: number }, onWebSocket?: UpgradeListener): Promise<RunningServer> {
+  const server = createServer({ shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, listener);
+  if (onWebSocket) server.on('upgrade', onWebSocket);
   server.listen(address.port, address.host);
   await once(server, 'listening');
   return {

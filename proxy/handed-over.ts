@@ -17,15 +17,6 @@ export function answerHandedOver(showing: Showing, publicUrl: string): RequestHa
       case 'bad_target':
         res.locals['badTarget'] = true;
         throw new AppError('invalid_request', `This address is refused: ${handed.fault}.`);
-      case 'no_web_sockets':
-        return sendJson(res, {
-          type: 'urn:vestibule:problem:not_implemented',
-          title: 'Web-sockets are not passed on',
-          status: 501,
-          detail: 'This proxy does not speak web-sockets yet. Use server-sent events or long polling.',
-          code: 'not_implemented',
-          request_id: requestIdOf(res),
-        });
       case 'sign_in':
         return askToSignIn(showing, publicUrl, req, res);
     }

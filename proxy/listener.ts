@@ -16,7 +16,7 @@ import { chooseSite, type ServedSite } from './site/served-site.ts';
 import { mayPass, ruleFor } from './site/site.ts';
 
 /** What Express shall answer instead of looking for a route. */
-export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'no_web_sockets' };
+export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' };
 
 const handedOver = new WeakMap<IncomingMessage, HandedOver>();
 
@@ -77,7 +77,6 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
-    if (req.headers.upgrade?.toLowerCase() === 'websocket') return toExpress(site, req, res, { kind: 'no_web_sockets' });
     if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
     if (isReserved(target)) return toExpress(site, req, res);
     toApp(site, req, res, requestId).catch((error: unknown) => {

@@ -28,6 +28,7 @@ import { findSession } from './session/session.store.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
+import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
@@ -72,7 +73,8 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   proxyGauges(registry, { sessions: shared, pool, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
   const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
-  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config);
+  const sockets = webSockets({ sites, identity, trustedProxies, live, log });
+  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -87,6 +89,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     sweep,
     stop: async () => {
       clearInterval(sweeping);
+      sockets.stop();
       await Promise.all([server.stop(), metricsServer?.stop()]);
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },

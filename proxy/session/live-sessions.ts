@@ -33,6 +33,8 @@ export interface LiveSessions {
   readAgain(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Something about it changed: what is known is wrong, and so is what a read under way will bring. */
   forget(key: string): void;
+  /** Hears of every session that something changed about. */
+  onForgotten(listener: (key: string) => void): void;
   size(): number;
 }
 
@@ -55,6 +57,7 @@ export function sessionKey(idHash: Buffer): string {
 export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
   const known = new LRUCache<string, Entry>({ max: capacity });
   const flights = new Map<string, Flight>();
+  const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
 
   const isTrue = ({ readAt }: Entry, now: number): boolean => {
@@ -119,7 +122,9 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
       known.delete(key);
       const underWay = flights.get(key);
       if (underWay) underWay.overtaken = true;
+      for (const listener of listeners) listener(key);
     },
+    onForgotten: (listener) => void listeners.push(listener),
     size: () => known.size,
   };
 }

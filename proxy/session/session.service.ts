@@ -42,14 +42,18 @@ export interface SessionLimits {
 export async function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> {
   const id = onlyCookie(readCookies(cookieHeader), keeping.cookies.session);
   if (!id) return undefined;
-  const idHash = hashToken(id);
+  return lookAtSession(keeping, hashToken(id), { active: true });
+}
+
+/** `active`: its person did something just now. */
+export async function lookAtSession(keeping: SessionKeeping, idHash: Buffer, { active }: { active: boolean }): Promise<Session | undefined> {
   const now = keeping.clock.now();
   const known = await keeping.live.find(idHash);
   if (known?.site !== keeping.site) return undefined;
   const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
   if (!fresh || now >= endOf(fresh, keeping.limits)) return undefined;
-  touch(keeping, fresh, now);
+  if (active) touch(keeping, fresh, now);
   return { ...fresh, expiresAt: endOf(fresh, keeping.limits) };
 }
 

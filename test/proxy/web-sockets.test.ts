@@ -1,0 +1,183 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket, WebSocketServer } from 'ws';
+import { eventually } from '../support/eventually.ts';
+import type { Browser } from './support/browser.ts';
+import { startStand, type Replica, type Stand } from './support/stand.ts';
+
+const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
+const HOLDS_WITHIN_MS = 1_000;
+
+/** An app that answers web-sockets: what it is sent, it sends back. */
+async function startEcho() {
+  const http = createServer((_req, res) => res.writeHead(404).end());
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has('chat.v2') ? 'chat.v2' : false) });
+  const opened: { req: IncomingMessage; socket: WebSocket; closed: Promise<number> }[] = [];
+  http.on('upgrade', (req, socket, head) => {
+    if (req.url?.startsWith('/none')) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+    sockets.handleUpgrade(req, socket, head, (accepted) => {
+      opened.push({ req, socket: accepted, closed: once(accepted, 'close').then(([code]) => code as number) });
+      accepted.send('hello');
+      accepted.on('message', (data, binary) => accepted.send(data, { binary }));
+    });
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    opened,
+    last: () => opened.at(-1)!,
+    stop: async () => {
+      for (const client of sockets.clients) client.terminate();
+      http.closeAllConnections();
+      http.close();
+      await once(http, 'close');
+    },
+  };
+}
+
+let echo: Awaited<ReturnType<typeof startEcho>>;
+let stand: Stand;
+let other: Replica;
+beforeAll(async () => {
+  echo = await startEcho();
+  stand = await startStand({ env: { APP_INTERNAL_URL: echo.url } });
+  other = await stand.replica();
+});
+afterAll(async () => {
+  await other.proxy.stop();
+  await stand.stop();
+  await echo.stop();
+});
+afterEach(() => {
+  stand.provider.person = ADA;
+  stand.clock.setOffset(0);
+});
+
+const cookieOf = (browser: Browser) => [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+
+interface Opened {
+  socket: WebSocket;
+  first: string;
+  /** The code with which it was closed. */
+  closed: Promise<number>;
+}
+
+function dial(browser: Browser | undefined, { at = stand.url, path = '/chat', origin = stand.url, protocols = [] as string[], headers = {} } = {}): WebSocket {
+  return new WebSocket(at.replace('http', 'ws') + path, protocols, { ...(origin && { origin }), headers: { ...(browser && { cookie: cookieOf(browser) }), ...headers } });
+}
+
+async function open(browser: Browser, options: Parameters<typeof dial>[1] = {}): Promise<Opened> {
+  const socket = dial(browser, options);
+  const closed = once(socket, 'close').then(([code]) => code as number);
+  const [message] = (await once(socket, 'message')) as [Buffer];
+  return { socket, first: message.toString(), closed };
+}
+
+/** The status of an upgrade that is refused. */
+async function refusal(socket: WebSocket): Promise<number> {
+  socket.on('error', () => {});
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+  response.resume();
+  return response.statusCode ?? 0;
+}
+
+describe('a web-socket of somebody who is signed in', () => {
+  test('is joined to the app, which hears who it is', async () => {
+    const { socket, first } = await open(await stand.signedIn(), { headers: { 'x-user': 'forged' } });
+    expect(first).toBe('hello');
+    const { headers } = echo.last().req;
+    expect([headers['x-user'], headers['x-user-email'], headers.cookie]).toEqual(['user-ada', 'ada@example.com', undefined]);
+    socket.close();
+  });
+
+  test('passes text and bytes on as they are, both ways', async () => {
+    const { socket } = await open(await stand.signedIn());
+    for (const [data, binary] of [['Zoë', false], [Buffer.from([0, 255, 10]), true], ['x'.repeat(300_000), false]] as const) {
+      socket.send(data);
+      const [back, isBinary] = (await once(socket, 'message')) as [Buffer, boolean];
+      expect([back.equals(Buffer.from(data)), isBinary]).toEqual([true, binary]);
+    }
+    socket.close();
+  });
+
+  test('speaks the sub-protocol that the app chose', async () => {
+    const { socket } = await open(await stand.signedIn(), { protocols: ['chat.v1', 'chat.v2'] });
+    expect(socket.protocol).toBe('chat.v2');
+    socket.close();
+  });
+
+  test.each([1000, 4999])('that the browser closes with %i is closed so at the app', async (code) => {
+    const { socket } = await open(await stand.signedIn());
+    socket.close(code);
+    expect(await echo.last().closed).toBe(code);
+  });
+
+  test('that the app closes is closed so in the browser', async () => {
+    const { closed } = await open(await stand.signedIn());
+    echo.last().socket.close(4321, 'enough');
+    expect(await closed).toBe(4321);
+  });
+
+  test('that breaks off at the app ends in the browser', async () => {
+    const { closed } = await open(await stand.signedIn());
+    echo.last().socket.terminate();
+    await closed;
+  });
+});
+
+describe('is refused', () => {
+  test.each<[string, () => Promise<WebSocket>, number]>([
+    ['nobody', async () => dial(undefined), 401],
+    ["another page's Origin (SECURITY 24)", async () => dial(await stand.signedIn(), { origin: 'https://evil.example' }), 403],
+    ['our host on another port (SECURITY 24)', async () => dial(await stand.signedIn(), { origin: 'http://127.0.0.1:1' }), 403],
+    ['Origin null (SECURITY 24)', async () => dial(await stand.signedIn(), { origin: 'null' }), 403],
+    ['no Origin (SECURITY 24)', async () => dial(await stand.signedIn(), { origin: '' }), 403],
+    ['a path of the proxy', async () => dial(await stand.signedIn(), { path: '/api/session' }), 404],
+    ['an ambiguous path (SECURITY 20)', async () => dial(await stand.signedIn(), { path: '/a%2fb' }), 400],
+    ['what the app does not take', async () => dial(await stand.signedIn(), { path: '/none' }), 502],
+  ])('%s', async (_rule, dialled, status) => {
+    expect(await refusal(await dialled())).toBe(status);
+  });
+
+  test('an upgrade to something else is an ordinary request', async () => {
+    const browser = await stand.signedIn();
+    expect((await browser.send('/', { headers: { connection: 'Upgrade', upgrade: 'h2c' } })).status).toBe(404);
+  });
+});
+
+describe('an open one is closed', () => {
+  test('with 4401 by a logout, on the other replica too', async () => {
+    const browser = await stand.signedIn();
+    const here = await open(browser);
+    const there = await open(browser, { at: other.url });
+    await browser.post('/api/logout', {});
+    expect(await here.closed).toBe(4401);
+    expect(await there.closed).toBe(4401);
+    expect(await echo.last().closed).toBe(1001);
+  });
+
+  test('with 4401 by a back-channel logout, within a second', async () => {
+    const { socket, closed } = await open(await stand.signedIn());
+    await stand.browser().send('/api/logout/back-channel', { method: 'POST', form: { logout_token: await stand.provider.logoutToken() } });
+    await eventually(() => socket.readyState === socket.CLOSED, HOLDS_WITHIN_MS);
+    expect(await closed).toBe(4401);
+  });
+
+  test('with 4403 at the end of the trial', async () => {
+    const until = Math.floor(Date.now() / 1000) + 3;
+    stand.provider.person = { ...ADA, trial: { app: 'app-1', endsAt: until, accessUntil: until } };
+    const { closed } = await open(await stand.signedIn());
+    expect(await closed).toBe(4403);
+    expect(Date.now()).toBeGreaterThanOrEqual(until * 1000);
+  });
+
+  test('with 1001 when the proxy stops, so that the browser dials again', async () => {
+    const leaving = await stand.replica();
+    const { closed } = await open(await stand.signedIn(), { at: leaving.url });
+    await leaving.proxy.stop();
+    expect(await closed).toBe(1001);
+  });
+});
