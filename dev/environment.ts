@@ -24,8 +24,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 const SETTINGS = {
   both: ['PRODUCTS_FILE', 'LOG_LEVEL', 'CONTACT_URL', 'TRUSTED_PROXIES'],
   bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN'],
-  proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
+  proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'SESSION_OUTAGE_MINUTES', 'SESSION_CACHE_ENTRIES', 'FORWARD_AUTH', 'IDENTITY_SIGNING_KEY', 'IDENTITY_SIGNING_KEY_PREVIOUS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
   realm: ['CONTACT_URL', 'TRIAL_TIME_ZONE'],
+  doctor: ['DOCTOR_KNOWN_ADMINS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
 } as const;
 
 const MAIL_FROM = 'Vestibule <no-reply@vestibule.example>';
@@ -34,6 +35,7 @@ const MAIL_FROM = 'Vestibule <no-reply@vestibule.example>';
 export function realmEnvironment(addresses: Addresses, secrets: Secrets, env: Env): Record<string, string> {
   return {
     PROXY_PUBLIC_URL: addresses.proxy,
+    PROXY_INTERNAL_URL: `http://127.0.0.1:${addresses.ports.proxy}`,
     PROXY_CLIENT_SECRET: secrets.proxyClient,
     BRIDGE_CLIENT_SECRET: secrets.bridgeClient,
     BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
@@ -70,7 +72,7 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part
     // The doctor reads these besides.
     KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,
     KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
-    ...chosen([...SETTINGS.both, ...SETTINGS.bridge], env),
+    ...chosen([...SETTINGS.both, ...SETTINGS.bridge, ...SETTINGS.doctor], env),
   };
 }
 

@@ -39,7 +39,9 @@ function rangeOf(item: string): { address: string; prefix: number; family: 'ipv4
   return prefix <= LONGEST_PREFIX[family] ? { address, prefix, family } : undefined;
 }
 
-function isTrusted(address: string, trusted: BlockList): boolean {
+/** Whether the peer at the other end of the socket is one of the configured proxies. */
+export function isTrusted(peer: string | undefined, trusted: BlockList): boolean {
+  const address = plain(peer ?? '');
   const version = isIP(address);
   return version !== 0 && trusted.check(address, version === 4 ? 'ipv4' : 'ipv6');
 }

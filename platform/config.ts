@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { secret, type Secret } from './secret.ts';
 
@@ -53,6 +54,21 @@ export const secretKey: z.ZodType<Secret, string> = z
   .string()
   .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64 (openssl rand -base64 32)')
   .transform(secret);
+
+/** A P-256 private key in PEM, as `openssl ecparam -name prime256v1 -genkey -noout` writes it; `\\n` may stand for line ends. */
+export const signingKey: z.ZodType<Secret, string> = z
+  .string()
+  .transform((value) => value.replaceAll('\\n', '\n'))
+  .refine(isP256, 'must be a P-256 private key in PEM (openssl ecparam -name prime256v1 -genkey -noout)')
+  .transform(secret);
+
+function isP256(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
+}
 
 /** An http(s) origin or base address, kept without a trailing slash. */
 export const baseUrl = z

@@ -8,7 +8,8 @@ import { routes, type RouteParts } from './routes.ts';
 
 export interface AppParts extends RouteParts {
   log: Log;
-  keycloakPublicUrl: string;
+  /** Where browsers find the sign-in service. */
+  providerUrl: string;
 }
 
 /** Everything that is not the way of a signed-in request. */
@@ -32,7 +33,7 @@ const noStore: RequestHandler = (_req, res, next) => {
 };
 
 /** Pages carry no script at all. Forms may lead on to Keycloak and to products elsewhere: Chromium holds form-action against redirects too. */
-function securityHeaders({ publicUrl, keycloakPublicUrl, products }: AppParts): RequestHandler {
+function securityHeaders({ publicUrl, providerUrl, products }: AppParts): RequestHandler {
   const elsewhere = products.filter(({ start_url }) => !start_url.startsWith('/')).map(({ start_url }) => new URL(start_url).origin);
   return helmet({
     contentSecurityPolicy: {
@@ -41,7 +42,7 @@ function securityHeaders({ publicUrl, keycloakPublicUrl, products }: AppParts): 
         'default-src': ["'none'"],
         'style-src': ["'self'"],
         'img-src': ["'self'"],
-        'form-action': [...new Set(["'self'", new URL(keycloakPublicUrl).origin, ...elsewhere])],
+        'form-action': [...new Set(["'self'", new URL(providerUrl).origin, ...elsewhere])],
         'frame-ancestors': ["'none'"],
         'base-uri': ["'none'"],
       },

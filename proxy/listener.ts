@@ -1,16 +1,19 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
-import { AppError } from '../platform/problem.ts';
+import { AppError, toProblem } from '../platform/problem.ts';
 import type { Log } from '../platform/log.ts';
 import { secondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
 import { clientAddress } from '../platform/client-address.ts';
 import { pathOf, targetFault } from '../platform/request-target.ts';
+import { answerGateway, FORWARD_AUTH_PATH } from './forward-auth/forward-auth.ts';
+import type { IdentityTokens } from './identity/identity-token.ts';
 import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
-import { currentSession, type SessionKeeping } from './session/session.service.ts';
-import type { Upstream } from './upstream/upstream.ts';
+import { currentSession } from './session/session.service.ts';
+import { chooseSite, type ServedSite } from './site/served-site.ts';
+import { mayPass, ruleFor } from './site/site.ts';
 
 /** What Express shall answer instead of looking for a route. */
 export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'no_web_sockets' };
@@ -22,11 +25,11 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
 }
 
 export interface ListenerParts {
-  express: RequestListener;
-  upstream: Upstream;
-  sessions: SessionKeeping;
-  publicUrl: string;
+  sites: readonly ServedSite[];
   trustedProxies: BlockList;
+  identity: IdentityTokens;
+  /** Whether gateways may ask (forward-auth/). */
+  forwardAuth: boolean;
   meter: Pick<Meter, 'request' | 'upstream'>;
   log: Log;
 }
@@ -36,27 +39,32 @@ export interface ListenerParts {
  * (docs/architecture.md): cookie, session, checks, then streamed to the app. Whatever can't go that way is handed to Express to answer.
  */
 export function createListener(parts: ListenerParts): RequestListener {
-  const { host, protocol } = new URL(parts.publicUrl);
-  const origin = { host, protocol: protocol.slice(0, -1) };
-
-  const toExpress = (req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void => {
-    if (reason) handedOver.set(req, reason);
-    parts.express(req, res);
-  };
-
-  const toApp = async (req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
+  const toApp = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
-    const session = await currentSession(parts.sessions, req.headers.cookie);
-    if (!session) return toExpress(req, res, { kind: 'sign_in' });
+    const session = await currentSession(site.sessions, req.headers.cookie);
+    if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
+    const rule = ruleFor(site.rules, pathOf(req.url ?? ''));
+    const upstream = rule && site.upstreams.get(rule.to);
+    if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
+    if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.') });
+    const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
-    const error = await parts.upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: origin, onAnswer });
+    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, onAnswer });
     if (error) parts.meter.upstream(error.code, secondsSince(passing));
-    if (error) return toExpress(req, res, { kind: 'error', error });
+    if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     return parts.log.info(
       { request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished },
       'passed',
+    );
+  };
+
+  const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+    const started = performance.now();
+    answerGateway(parts, site, req, res, requestId).then(
+      (status) => parts.log.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
+      (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
     );
   };
 
@@ -65,12 +73,31 @@ export function createListener(parts: ListenerParts): RequestListener {
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
     countRequest(parts.meter, req, res);
+    const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
+    if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
-    if (fault !== undefined) return toExpress(req, res, { kind: 'bad_target', fault });
-    if (req.headers.upgrade?.toLowerCase() === 'websocket') return toExpress(req, res, { kind: 'no_web_sockets' });
-    if (isReserved(target)) return toExpress(req, res);
-    toApp(req, res, requestId).catch((error: unknown) => {
-      toExpress(req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });
+    if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
+    if (req.headers.upgrade?.toLowerCase() === 'websocket') return toExpress(site, req, res, { kind: 'no_web_sockets' });
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
+    if (isReserved(target)) return toExpress(site, req, res);
+    toApp(site, req, res, requestId).catch((error: unknown) => {
+      toExpress(site, req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });
     });
   };
+}
+
+function toExpress(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
+  if (reason) handedOver.set(req, reason);
+  site.express(req, res);
+}
+
+/** A host of no site: there are no pages to show it in. */
+function toNobody(res: ServerResponse, requestId: string): void {
+  const problem = toProblem(new AppError('misdirected_request', 'Check the host name: no site of this proxy has it.'), requestId);
+  res.writeHead(problem.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', 'X-Request-Id': requestId }).end(JSON.stringify(problem));
+}
+
+/** Load balancers ask by address. */
+function isHealth(target: string): boolean {
+  return target === '/livez' || target === '/readyz';
 }

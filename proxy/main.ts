@@ -10,9 +10,13 @@ import { startProxy } from './proxy.ts';
 await startOrExit('proxy', async () => {
   const config = loadConfig(process.env);
   const products = loadProducts(config.productsFile);
+  if (process.argv.includes('--check')) {
+    process.stdout.write('The configuration has no fault.\n');
+    return;
+  }
   const log = createLog('proxy', config.logLevel);
   await migrate(config.databaseUrl.reveal());
   const proxy = await startProxy(config, products, log, systemClock);
   stopOnSignal(log, proxy.stop);
-  log.info({ port: proxy.port, public_url: config.publicUrl }, 'ready');
+  log.info({ port: proxy.port, public_urls: config.sites.map((site) => site.publicUrl) }, 'ready');
 });

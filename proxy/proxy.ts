@@ -6,20 +6,27 @@ import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
 import { startMetricsServer } from '../platform/metrics.ts';
 import type { Products } from '../platform/products.ts';
-import { createApp } from './app.ts';
+import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
 import { countedBridge } from './bridge/counted-bridge.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
+import { identityTokens } from './identity/identity-token.ts';
 import { createListener } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
 import { loadPages } from './pages/pages.ts';
-import { createProvider } from './provider/provider.ts';
+import { createProvider, type Provider } from './provider/provider.ts';
 import { createSeal } from './seal.ts';
-import { sweepSessions } from './session/session.service.ts';
+import { liveSessions } from './session/live-sessions.ts';
+import { hearNotices } from './session/notices.ts';
+import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
+import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
+import { findSession } from './session/session.store.ts';
+import type { ServedSite } from './site/served-site.ts';
+import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 const POOL_SIZE = 10;
@@ -34,48 +41,42 @@ export interface RunningProxy {
   stop(): Promise<void>;
 }
 
-/** Puts the parts together. The schema must be migrated; Keycloak, bridge and app may be away. */
+/** Puts the parts together. The schema must be migrated; provider, bridge and apps may be away. */
 export async function startProxy(config: ProxyConfig, products: Products, log: Log, clock: Pick<Clock, 'now'>): Promise<RunningProxy> {
-  const { publicUrl, trustedProxies } = config;
+  const { trustedProxies } = config;
   const { db, pool, close } = openDatabase<Tables>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-proxy',
     onError: (error) => log.error({ err: error }, 'a database connection broke'),
   });
-  const provider = createProvider(config);
   const registry = new Registry();
   const meter = createMeter(registry);
+  const providers = config.sites.map((site) => createProvider(site, clock));
+  const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
-  const upstream = createUpstream(config.appUrl);
-  const seal = createSeal(config.sealKeys);
-  const cookies = cookieJar(publicUrl);
-  const sessions = { db, clock, seal, cookies, limits: { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds } };
+  const upstreams = new Map([...new Set(config.sites.flatMap((site) => site.upstreams.map(({ to }) => to)))].map((to) => [to, createUpstream(to)]));
+  const live = liveSessions({
+    read: (idHash) => findSession(db, idHash),
+    heardSince: () => notices.heardSince(),
+    capacity: config.sessionCacheEntries,
+    outageMilliseconds: config.sessionOutageMilliseconds,
+  });
+  const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
+  const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
-    keycloak: { check: () => provider.check(), required: false },
+    keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
     bridge: { check: () => bridge.check(), required: false },
   };
-  proxyGauges(registry, { sessions, pool, log, dependencies });
-  const express = createApp({
-    ...sessions,
-    meter,
-    pages: loadPages(),
-    products,
-    provider,
-    bridge,
-    publicUrl,
-    trustedProxies,
-    log,
-    contactUrl: config.contactUrl,
-    invitationByPar: config.invitationByPar,
-    keycloakPublicUrl: config.keycloak.publicUrl,
-    dependencies,
-  });
-  const server = await startServer(createListener({ express, upstream, sessions, publicUrl, trustedProxies, meter, log }), config);
+  proxyGauges(registry, { sessions: shared, pool, log, dependencies });
+  const identity = identityTokens(config.identityKeys, clock);
+  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
-    await sweepSessions(sessions);
-    await sweepLogins(sessions);
+    await sweepSessions(shared);
+    await sweepLogins(shared);
   };
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
@@ -87,7 +88,18 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     stop: async () => {
       clearInterval(sweeping);
       await Promise.all([server.stop(), metricsServer?.stop()]);
-      await Promise.all([upstream.close(), bridge.close(), close()]);
+      await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };
+}
+
+type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+
+/** What one site has of its own: provider, cookies, pages with its address. */
+function serve(site: Site, shared: Shared): ServedSite {
+  const { publicUrl } = site;
+  const { host, protocol } = new URL(publicUrl);
+  const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
+  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
 }

@@ -1,6 +1,8 @@
 import express, { Router, type RequestHandler } from 'express';
 import { healthRoutes, type Dependency } from '../platform/health.ts';
 import { AppError } from '../platform/problem.ts';
+import { keysRoute } from './identity/keys.routes.ts';
+import type { IdentityTokens } from './identity/identity-token.ts';
 import { loginRoutes, type LoginRouteParts } from './login/login.routes.ts';
 import { logoutRoutes, type LogoutParts } from './logout/logout.routes.ts';
 import { assetRoute } from './pages/asset.routes.ts';
@@ -12,6 +14,7 @@ const LONGEST_FORM = '16kb';
 const LONGEST_REGISTER = '64kb';
 
 export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
+  identity: IdentityTokens;
   dependencies: Readonly<Record<string, Dependency>>;
   provider: LoginRouteParts['provider'];
 }
@@ -37,6 +40,8 @@ export function routes(parts: RouteParts): Router {
     '/api/callback': { get: login.callback },
     '/api/logout': { get: logout.ask, post: [ours, ...form, logout.logOut] },
     '/api/logout/done': { get: logout.done },
+    '/api/logout/back-channel': { post: [...form, logout.backChannel] },
+    '/api/identity/keys': { get: keysRoute(parts.identity) },
     '/api/session': { get: sessionRoute(parts, parts.publicUrl) },
 
     // Of the bridge, and nothing else of it

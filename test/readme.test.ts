@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import type { Router } from 'express';
 import { createApp } from '../bridge/app.ts';
+import { createLog } from '../platform/log.ts';
 import { clockRoutes } from '../bridge/clock/clock.routes.ts';
 import { mailPreviewRoutes } from '../bridge/mail/preview.routes.ts';
 import { movableClock } from '../platform/clock.ts';
@@ -21,7 +22,7 @@ interface Layer {
 const proxy = (): Router => routes({ products, pages: loadPages(), publicUrl: 'http://localhost', dependencies: {} } as unknown as RouteParts);
 const bridge = (): Router => {
   const developmentRoutes = [clockRoutes(movableClock(), async () => {}), mailPreviewRoutes(products, unused, unused)];
-  const using = { products, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {} };
+  const using = { products, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };
   return createApp(using as unknown as Parameters<typeof createApp>[0]).router;
 };
 

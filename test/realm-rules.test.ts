@@ -93,7 +93,7 @@ describe('what the realm file asks for', () => {
   const shipped = readShipped();
 
   test('its variables, without those of the mail server', () => {
-    expect(variablesOf(shipped).toSorted()).toEqual(['BRIDGE_CLIENT_SECRET', 'BRIDGE_INTERNAL_URL', 'CONTACT_URL', 'PROXY_CLIENT_SECRET', 'PROXY_PUBLIC_URL', 'TRIAL_TIME_ZONE']);
+    expect(variablesOf(shipped).toSorted()).toEqual(['BRIDGE_CLIENT_SECRET', 'BRIDGE_INTERNAL_URL', 'CONTACT_URL', 'PROXY_CLIENT_SECRET', 'PROXY_INTERNAL_URL', 'PROXY_PUBLIC_URL', 'TRIAL_TIME_ZONE']);
   });
 
   test('addresses follow the environment, limits are the admin\'s', () => {

@@ -14,7 +14,7 @@ const ROUND_SECONDS = 2;
 const WARM_UP_SECONDS = 4;
 /** As many as Keycloak has threads in docker-compose.yml and in the stack of `npm start`. */
 const CONNECTIONS = 16;
-/** Prepared calls and tokens: Keycloak signs a token for each of its steps, so none is remembered here or there. */
+/** Prepared calls, and tokens: more than Keycloak would send, whose steps share one within a second. */
 const CALLS = 20_000;
 const TOKENS = 100;
 

@@ -46,5 +46,5 @@ export async function createUser(realm: string, username: string, password: stri
 
 /** Only addresses of the proxy matter here; everything else is never used. */
 function filledIn(realmFile: string): string {
-  return realmFile.replaceAll('${PROXY_PUBLIC_URL}', stack().proxy).replaceAll(/\$\{([A-Z][A-Z0-9_]*)(?::([^}]*))?\}/g, (_all, name: string, otherwise?: string) => otherwise ?? `bench-${name.toLowerCase()}`);
+  return realmFile.replaceAll(/\$\{PROXY_(?:PUBLIC|INTERNAL)_URL\}/g, stack().proxy).replaceAll(/\$\{([A-Z][A-Z0-9_]*)(?::([^}]*))?\}/g, (_all, name: string, otherwise?: string) => otherwise ?? `bench-${name.toLowerCase()}`);
 }

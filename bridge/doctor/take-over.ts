@@ -1,4 +1,3 @@
-import type { AdminReader } from './admin-reader.ts';
 import type { Check, Faults } from './check.ts';
 import { closure, takesOver, type Role } from './role.ts';
 import type { View } from './view.ts';
@@ -86,7 +85,7 @@ function who(username: string): string {
   return client === undefined ? `user ${username}` : `the service account of client ${client}`;
 }
 
-async function byDefault(view: View & AdminReader, dangerous: readonly Role[]): Promise<readonly Holder[]> {
+async function byDefault(view: View, dangerous: readonly Role[]): Promise<readonly Holder[]> {
   const { defaultRole } = view.realm;
   const held = defaultRole === undefined ? [] : await closure(view, defaultRole.id);
   return held

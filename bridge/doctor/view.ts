@@ -83,8 +83,7 @@ const MANY = 10_000;
 /** Keycloak's own clients, which every realm has. */
 const BUILT_IN = new Set(['account', 'account-console', 'admin-cli', 'admin-permissions', 'broker', 'realm-management', 'security-admin-console']);
 
-export async function openView(config: DoctorConfig): Promise<View> {
-  const reader = adminReader(config);
+export async function openView(config: DoctorConfig, reader: AdminReader = adminReader(config)): Promise<View> {
   const [realm, clients] = await Promise.all([reader.read<Realm>(''), reader.list<Client>(`/clients?max=${MANY}`)]);
   if (realm === undefined) throw new Error(`Realm ${config.keycloak.realm} does not exist: set KEYCLOAK_REALM.`);
   const steps = new Map<string, Promise<readonly Step[]>>();

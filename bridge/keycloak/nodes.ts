@@ -30,7 +30,7 @@ export interface Jar {
 
 const INFINISPAN = 'connectionsInfinispan';
 
-const told = z.record(z.string(), z.string()).optional();
+const told = z.record(z.string(), z.string().optional().catch(undefined)).nullish();
 const serverInfo = z.object({
   systemInfo: z.object({ version: z.string().optional() }).optional(),
   providers: z.record(z.string(), z.object({ providers: z.record(z.string(), z.object({ operationalInfo: told })) })),

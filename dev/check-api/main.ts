@@ -20,6 +20,12 @@ const MINIMUM_CASES = 2_000;
 const ERROR_LEVEL = 50;
 const EXAMPLES_PER_OPERATION = '300';
 
+const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {
+  'vestibule-keycloak': (realm) => realm.stepToken(),
+  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage'),
+  'a-program': (realm) => realm.serviceToken('a-program', 'trial-create'),
+};
+
 const PRODUCT = {
   attributes: [{ id: 'team', label: 'Team', required: true, max_length: 10 }],
   consents: [{ id: 'terms', label: 'Terms', version: '2', required: true }],
@@ -60,12 +66,6 @@ function run(file: string, args: readonly string[], advice: string): void {
   console.error(`${file} ${args.slice(0, 3).join(' ')} failed. ${advice}`);
   process.exit(1);
 }
-
-const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {
-  'vestibule-keycloak': (realm) => realm.stepToken(),
-  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage'),
-  'a-program': (realm) => realm.serviceToken('a-program', 'trial-create'),
-};
 
 /** `GET /<client>`: a fresh token of a caller that the bridge knows. */
 async function openTokens({ realm }: TestBridge): Promise<{ url: string; close(): void }> {

@@ -39,6 +39,44 @@ const migrations: Record<string, Migration> = {
       await db.schema.createIndex('login_transaction_expires_at').on('login_transaction').column('expires_at').execute();
     },
   },
+  '0002_live_sessions': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema
+        .alterTable('session')
+        .addColumn('site', 'text', (column) => column.notNull().defaultTo(''))
+        .addColumn('groups', sql`text[]`, (column) => column.notNull().defaultTo(sql`'{}'`))
+        .addColumn('absolute_end_at', 'timestamptz')
+        .addColumn('refresh_due_at', 'timestamptz')
+        .addColumn('refresh_lease_until', 'timestamptz')
+        .execute();
+      await sql`update proxy.session set absolute_end_at = ends_at`.execute(db);
+      await sql`alter table proxy.session alter column absolute_end_at set not null`.execute(db);
+      // Told by the database itself, so that no statement can forget to: not for last_seen_at and the lease.
+      await sql`
+        create function proxy.tell_session() returns trigger language plpgsql as $$
+        begin
+          perform pg_notify('proxy_session', encode(old.id_hash, 'base64'));
+          return null;
+        end $$`.execute(db);
+      await sql`
+        create trigger tell_session after delete or update of
+          site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, ends_at, absolute_end_at, refresh_due_at
+        on proxy.session for each row execute function proxy.tell_session()`.execute(db);
+      // A logout that comes before the session it ends is stored must win (SECURITY.md 23).
+      await db.schema
+        .createTable('ended_login')
+        .addColumn('kind', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('ended_at', 'timestamptz', (column) => column.notNull())
+        .addPrimaryKeyConstraint('ended_login_pkey', ['kind', 'name'])
+        .execute();
+      await db.schema
+        .createTable('logout_token')
+        .addColumn('jti', 'text', (column) => column.primaryKey())
+        .addColumn('expires_at', 'timestamptz', (column) => column.notNull())
+        .execute();
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. */

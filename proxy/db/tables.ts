@@ -1,16 +1,21 @@
 export interface Tables {
   'proxy.session': SessionTable;
   'proxy.login_transaction': LoginTransactionTable;
+  'proxy.ended_login': EndedLoginTable;
+  'proxy.logout_token': LogoutTokenTable;
 }
 
 export interface SessionTable {
   id_hash: Buffer;
+  /** Host of the site that it was opened at: nowhere else is it worth anything (SECURITY.md 22). */
+  site: string;
   sub: string;
   /** Keycloak's session id: back-channel logout names it. */
   sid: string | null;
   email: string;
   name: string;
   roles: string[];
+  groups: string[];
   trial_app: string | null;
   trial_ends_at: Date | null;
   trial_access_until: Date | null;
@@ -19,6 +24,24 @@ export interface SessionTable {
   last_seen_at: Date;
   /** The absolute end, and never after `trial_access_until`. */
   ends_at: Date;
+  absolute_end_at: Date;
+  /** When the access token ends; null where there is nothing to refresh with. */
+  refresh_due_at: Date | null;
+  /** Until then one replica is asking Keycloak. */
+  refresh_lease_until: Date | null;
+}
+
+/** What back-channel logout ended at the provider: a session (`sid`) or everything of a person (`sub`) up to then. */
+export interface EndedLoginTable {
+  kind: 'sid' | 'sub';
+  name: string;
+  ended_at: Date;
+}
+
+/** Logout tokens that were taken: a second one is a replay. */
+export interface LogoutTokenTable {
+  jti: string;
+  expires_at: Date;
 }
 
 export interface LoginTransactionTable {

@@ -186,6 +186,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'start' | 'callback'
       const current = await currentSession(parts, req.headers.cookie);
       const answer = await answerOtherPerson(parts, { id, goOn: choice === 'go_on' }, readCookies(req.headers.cookie), current);
       if (answer === 'trial_over') return showNotice(parts, req, res, trialOver(req));
+      if (answer === 'ended_meanwhile') return showNotice(parts, req, res, ending(req, 'stale', false, undefined));
       if (answer === 'stayed') return res.redirect(303, landing);
       parts.meter.login('signed_in');
       return signIn(res, id, answer.sessionId, answer.nextPage);

@@ -1,8 +1,8 @@
 import { AppError } from '../../platform/problem.ts';
 import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, type Cookies } from '../cookie.ts';
-import type { Identity, LoginChecks, Provider, Tokens } from '../provider/provider.ts';
-import { openSession, type Session, type SessionKeeping } from '../session/session.service.ts';
+import type { LoginChecks, Provider } from '../provider/provider.ts';
+import { openSession, type NewLogin, type Session, type SessionKeeping } from '../session/session.service.ts';
 import {
   deleteExpiredLogins,
   deleteLogins,
@@ -42,8 +42,7 @@ interface Sealed {
 }
 
 interface OtherPerson {
-  identity: Identity;
-  tokens: Tokens;
+  login: NewLogin;
   nextPage: string;
 }
 
@@ -106,7 +105,7 @@ export type FinishedLogin =
   | { outcome: 'other_person'; id: string }
   /** A second answer to a finished login, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
-  /** Unknown, too old, or begun in another browser. */
+  /** Unknown, too old, begun in another browser, or ended at the provider meanwhile. */
   | { outcome: 'stale'; nextPage: string | undefined }
   | { outcome: 'refused'; error: string; description: string; hasInvitation: boolean; nextPage: string }
   | { outcome: 'invalid'; cause: unknown; hasInvitation: boolean; nextPage: string }
@@ -117,7 +116,8 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   const id = hashToken(state).toString('base64url').slice(0, ID_LENGTH);
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === id);
   const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
-  if (!login || !sealed || !(await takeLogin(parts.db, id, parts.clock.now()))) {
+  const takenAt = login && sealed && (await takeLogin(parts.db, id, parts.clock.now()));
+  if (!takenAt) {
     return { outcome: current ? 'lead_on' : 'stale', nextPage: sealed?.nextPage };
   }
   const { nextPage } = sealed;
@@ -130,18 +130,19 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   if (answer.outcome !== 'signed_in') return { outcome: 'invalid', cause: answer.cause, hasInvitation, nextPage };
   await settleInvitation(parts.db, id);
   if (current && current.sub !== answer.identity.sub) {
-    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { identity: answer.identity, tokens: answer.tokens, nextPage } satisfies OtherPerson));
+    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { login: { ...answer, takenAt }, nextPage } satisfies OtherPerson));
     return { outcome: 'other_person', id };
   }
-  const sessionId = await openSession(parts, answer.identity, answer.tokens, current);
-  return sessionId === undefined ? { outcome: 'trial_over' } : { outcome: 'signed_in', sessionId, nextPage, id };
+  const opened = await openSession(parts, { ...answer, takenAt }, current);
+  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id };
+  return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
 }
 
 /** Who waits to take the place of the person signed in here. */
 export async function otherPerson(parts: LoginParts, id: string, cookies: Cookies): Promise<{ email: string } | undefined> {
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === id);
   const waiting = login?.sealedOtherPerson ? parts.seal.open<OtherPerson>('other-person', login.sealedOtherPerson) : undefined;
-  return waiting && { email: waiting.identity.email };
+  return waiting && { email: waiting.login.identity.email };
 }
 
 /** `goOn`: the waiting person takes over, in a session of their own; else the waiting tokens are forgotten. */
@@ -150,13 +151,13 @@ export async function answerOtherPerson(
   question: { id: string; goOn: boolean },
   cookies: Cookies,
   current: Session | undefined,
-): Promise<{ sessionId: string; nextPage: string } | 'stayed' | 'trial_over'> {
+): Promise<{ sessionId: string; nextPage: string } | 'stayed' | 'trial_over' | 'ended_meanwhile'> {
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === question.id);
   const sealed = login && (await takeOtherPerson(parts.db, login.id));
   const waiting = sealed === undefined ? undefined : parts.seal.open<OtherPerson>('other-person', sealed);
   if (!waiting || !question.goOn) return 'stayed';
-  const sessionId = await openSession(parts, revived(waiting.identity), waiting.tokens, current);
-  return sessionId === undefined ? 'trial_over' : { sessionId, nextPage: waiting.nextPage };
+  const opened = await openSession(parts, revived(waiting.login), current);
+  return opened.outcome === 'opened' ? { sessionId: opened.id, nextPage: waiting.nextPage } : opened.outcome;
 }
 
 export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Promise<void> {
@@ -170,7 +171,7 @@ async function loginsOf(parts: LoginParts, cookies: Cookies): Promise<LoginTrans
 }
 
 /** JSON has no dates. */
-function revived(identity: Identity): Identity {
+function revived({ identity, tokens, takenAt }: NewLogin): NewLogin {
   const { trial } = identity;
-  return { ...identity, trial: trial && { app: trial.app, endsAt: new Date(trial.endsAt), accessUntil: new Date(trial.accessUntil) } };
+  return { identity: { ...identity, trial: trial && { app: trial.app, endsAt: new Date(trial.endsAt), accessUntil: new Date(trial.accessUntil) } }, tokens, takenAt: new Date(takenAt) };
 }

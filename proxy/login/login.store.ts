@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Tables } from '../db/tables.ts';
 
 export interface LoginTransaction {
@@ -32,17 +32,17 @@ export async function insertLogin(db: Db, stateHash: Buffer, login: LoginTransac
     .execute();
 }
 
-/** One caller gets it, whoever else asks at the same time. */
-export async function takeLogin(db: Db, id: string, now: Date): Promise<boolean> {
+/** One caller gets it, whoever else asks at the same time. Answers when that was, by Postgres' clock. */
+export async function takeLogin(db: Db, id: string, now: Date): Promise<Date | undefined> {
   const taken = await db
     .updateTable('proxy.login_transaction')
     .set({ used_at: now })
     .where('id', '=', id)
     .where('used_at', 'is', null)
     .where('expires_at', '>', now)
-    .returning('id')
+    .returning(sql<Date>`clock_timestamp()`.as('at'))
     .executeTakeFirst();
-  return taken !== undefined;
+  return taken?.at;
 }
 
 /** The exchange never reached the provider: the same callback may try again. */

@@ -3,17 +3,17 @@ import { logOf } from '../../platform/http.ts';
 import { showNotice, languageOf, translateFor, type Showing } from '../pages/show.ts';
 import type { Provider } from '../provider/provider.ts';
 import { currentSession, type SessionKeeping } from '../session/session.service.ts';
-import { logOut } from './logout.service.ts';
+import { endByProvider, logOut } from './logout.service.ts';
 
 const DONE = '/api/logout/done';
 
 export interface LogoutParts extends SessionKeeping, Showing {
-  provider: Pick<Provider, 'endSessionUrl'>;
+  provider: Pick<Provider, 'endSessionUrl' | 'readLogoutToken'>;
   publicUrl: string;
 }
 
 /** Logout asks, and is a POST (SECURITY.md 24): a link or an image on another site signs nobody out. */
-export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'done', RequestHandler> {
+export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'done' | 'backChannel', RequestHandler> {
   return {
     ask: async (req, res) => {
       const session = await currentSession(parts, req.headers.cookie);
@@ -35,6 +35,20 @@ export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'don
       const goodbye = await logOut(parts, session, { doneUrl: parts.publicUrl + DONE, language: languageOf(parts, req) });
       if (goodbye.fault) logOf(res).warn({ err: goodbye.fault }, 'signed out here only');
       res.redirect(303, goodbye.location);
+    },
+
+    /** OpenID Connect Back-Channel Logout 1.0, 2.8: 200, or 400 with the reason; another status makes providers try again. */
+    backChannel: async (req, res) => {
+      const { logout_token: token } = req.body as Record<string, unknown>;
+      const read = await parts.provider.readLogoutToken(typeof token === 'string' ? token : '');
+      const ending = 'refused' in read ? read : await endByProvider(parts, read);
+      if ('refused' in ending || ending.outcome === 'replayed') {
+        const why = 'refused' in ending ? ending.refused : new Error('the token was used before');
+        logOf(res).warn({ err: why }, 'logout token refused');
+        return void res.status(400).json({ error: 'invalid_request', error_description: 'The logout token is not valid, or was used before.' });
+      }
+      logOf(res).info({ sessions: ending.sessions }, 'ended by the provider');
+      return void res.status(200).end();
     },
 
     done: (req, res) => {

@@ -6,7 +6,7 @@ import { dependencyGauge, poolGauge, readAtScrape } from '../../platform/metrics
 import { countLiveSessions, type SessionKeeping } from '../session/session.service.ts';
 
 interface Using {
-  sessions: SessionKeeping;
+  sessions: Pick<SessionKeeping, 'db' | 'clock' | 'limits'>;
   pool: Pool;
   log: Log;
   dependencies: Readonly<Record<string, Dependency>>;

@@ -9,6 +9,7 @@ import { languageOf, showNotice, translateFor, type Showing } from './show.ts';
 const WORDS: Partial<Record<ProblemCode, string>> = {
   invalid_request: 'invalid_request',
   forbidden: 'forbidden',
+  not_allowed: 'not_allowed',
   not_found: 'not_found',
   method_not_allowed: 'method_not_allowed',
   payload_too_large: 'payload_too_large',

@@ -1,12 +1,17 @@
+import type { FetchImplementation } from 'jose';
 import * as oidc from 'openid-client';
+import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { ProxyConfig } from '../config.ts';
+import type { ProviderConfig, Site } from '../site/site.ts';
+import { logoutTokenReader, type LogoutToken, type LogoutTokenReader } from './logout-token.ts';
 
 const CALL_LIMIT_SECONDS = 5;
 /** Metadata is read again now and then, so that a changed endpoint is found without a restart. */
 const METADATA_LIFETIME_MILLISECONDS = 15 * 60_000;
 /** A service token is replaced this long before it ends. */
 const SERVICE_TOKEN_MARGIN_MILLISECONDS = 30_000;
+/** With public keys only: a client secret must not be able to sign. */
+const SIGNING_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
 
 export interface Identity {
   sub: string;
@@ -14,6 +19,7 @@ export interface Identity {
   email: string;
   name: string;
   roles: readonly string[];
+  groups: readonly string[];
   /** `trial_access_until` is the only end that is enforced. */
   trial: { app: string | null; endsAt: Date; accessUntil: Date } | null;
 }
@@ -22,7 +28,14 @@ export interface Tokens {
   idToken: string;
   accessToken: string;
   refreshToken?: string;
+  /** Epoch seconds; null where the provider does not say. */
+  accessExpiresAt: number | null;
+  /** The provider's own end of the session, in epoch seconds (claim `session_expiry`, IPSIE). */
+  sessionExpiry: number | null;
 }
+
+/** `ended`: the provider says that this session is over. Whatever else goes wrong is thrown. */
+export type RefreshAnswer = { outcome: 'refreshed'; identity: Identity; tokens: Tokens } | { outcome: 'ended' };
 
 export interface LoginChecks {
   state: string;
@@ -43,16 +56,20 @@ export interface Provider {
   authorizationUrl(checks: LoginChecks, parameters: Readonly<Record<string, string>>, options: { pushed: boolean }): Promise<URL>;
   /** Checks state, iss, nonce, aud, exp and the ID token's signature, and exchanges the code. `callbackUrl` starts with the public address. */
   finishLogin(callbackUrl: URL, checks: LoginChecks): Promise<LoginAnswer>;
+  /** Throws unless the provider answered with new tokens, or with `invalid_grant`. What an answer leaves out stays as it was. */
+  refresh(held: Tokens, identity: Identity): Promise<RefreshAnswer>;
+  /** The checked logout token, or why it is refused. Throws where the provider's keys can't be had. */
+  readLogoutToken(token: string): Promise<LogoutToken | { refused: Error }>;
   endSessionUrl(parameters: Readonly<Record<string, string>>): Promise<URL>;
   /** Client credentials of this proxy for the bridge; kept until shortly before they end. `renew` drops what is kept. */
   serviceToken(options?: { renew?: boolean }): Promise<string>;
   check(): Promise<void>;
 }
 
-export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl'>): Provider {
-  const { keycloak } = config;
+export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'provider' | 'publicUrl'>, clock: Pick<Clock, 'now'>): Provider {
   const insecure = keycloak.publicUrl.startsWith('http:') || keycloak.internalUrl.startsWith('http:');
   let metadata: { found: Promise<oidc.Configuration>; until: number } | undefined;
+  let logoutTokens: { jwksUrl: string; reader: LogoutTokenReader } | undefined;
   let service: { answer: ReturnType<typeof requestServiceToken>; until: number } | undefined;
 
   const discover = (): Promise<oidc.Configuration> => {
@@ -85,7 +102,7 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
     authorizationUrl: async (checks, extra, { pushed }) => {
       const client = await configuration();
       const parameters = {
-        redirect_uri: `${config.publicUrl}/api/callback`,
+        redirect_uri: `${publicUrl}/api/callback`,
         scope: 'openid profile email',
         state: checks.state,
         nonce: checks.nonce,
@@ -107,11 +124,36 @@ export function createProvider(config: Pick<ProxyConfig, 'keycloak' | 'publicUrl
           pkceCodeVerifier: checks.codeVerifier,
           idTokenExpected: true,
         });
-        const tokens: Tokens = { idToken: String(answer.id_token), accessToken: answer.access_token, ...(answer.refresh_token && { refreshToken: answer.refresh_token }) };
-        return { outcome: 'signed_in', identity: identityFrom(answer.claims() ?? {}), tokens };
+        const claims = answer.claims() ?? {};
+        return { outcome: 'signed_in', identity: identityFrom(claims), tokens: tokensFrom(answer, claims, clock.now()) };
       } catch (error) {
         return loginFailure(error);
       }
+    },
+    refresh: async (held, identity) => {
+      const client = await configuration();
+      try {
+        const answer = await oidc.refreshTokenGrant(client, held.refreshToken ?? '');
+        const claims = answer.claims();
+        if (claims && claims.sub !== identity.sub) throw new AppError('bad_gateway', 'The sign-in service answered with the token of somebody else.');
+        const fresh = tokensFrom({ ...answer, id_token: answer.id_token ?? held.idToken, refresh_token: answer.refresh_token ?? held.refreshToken }, claims ?? {}, clock.now());
+        return { outcome: 'refreshed', identity: claims ? identityFrom(claims) : identity, tokens: claims ? fresh : { ...fresh, sessionExpiry: held.sessionExpiry } };
+      } catch (error) {
+        if (error instanceof oidc.ResponseBodyError && error.error === 'invalid_grant') return { outcome: 'ended' };
+        throw unreachable(error);
+      }
+    },
+    readLogoutToken: async (token) => {
+      const jwksUrl = (await configuration()).serverMetadata().jwks_uri ?? '';
+      if (logoutTokens?.jwksUrl !== jwksUrl) {
+        const fetch = internalFetch(keycloak) as unknown as FetchImplementation;
+        logoutTokens = { jwksUrl, reader: logoutTokenReader({ issuer: keycloak.issuer, audience: keycloak.clientId, jwksUrl, algorithms: SIGNING_ALGORITHMS, fetch }) };
+      }
+      return logoutTokens.reader.read(token).catch((error: unknown) => {
+        const own = ownError(error);
+        if (own) throw own;
+        return { refused: safeCause(error) };
+      });
     },
     endSessionUrl: async (parameters) => oidc.buildEndSessionUrl(await configuration(), parameters),
     serviceToken: async ({ renew = false } = {}) => {
@@ -140,7 +182,7 @@ function invitationAddress(url: URL, endpoint: 'auth' | 'registrations'): URL {
 }
 
 /** Dials the internal address for what the metadata calls by its public one, and nothing else. */
-function internalFetch(keycloak: ProxyConfig['keycloak']): oidc.CustomFetch {
+function internalFetch(keycloak: ProviderConfig): oidc.CustomFetch {
   return async (url, options) => {
     const internal = url.startsWith(`${keycloak.publicUrl}/`) ? keycloak.internalUrl + url.slice(keycloak.publicUrl.length) : url;
     if (!internal.startsWith(`${keycloak.internalUrl}/`)) throw new AppError('bad_gateway', 'The sign-in service names an address that is not its own.');
@@ -180,18 +222,37 @@ function safeCause(error: unknown): Error {
   return new Error([name, code, oauthError, `${message}${inner}`].filter(Boolean).join(' '));
 }
 
+function tokensFrom(
+  answer: { access_token: string; id_token?: string | undefined; refresh_token?: string | undefined; expires_in?: number | undefined },
+  claims: Readonly<Record<string, unknown>>,
+  now: Date,
+): Tokens {
+  const { session_expiry } = claims;
+  return {
+    idToken: String(answer.id_token),
+    accessToken: answer.access_token,
+    ...(answer.refresh_token && { refreshToken: answer.refresh_token }),
+    accessExpiresAt: answer.expires_in === undefined ? null : epochSeconds(now) + answer.expires_in,
+    sessionExpiry: typeof session_expiry === 'number' && Number.isFinite(session_expiry) ? session_expiry : null,
+  };
+}
+
 function identityFrom(claims: Readonly<Record<string, unknown>>): Identity {
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '');
   const accessUntil = instant(claims['trial_access_until']);
-  const roles = Array.isArray(claims['roles']) ? claims['roles'].filter((role): role is string => typeof role === 'string') : [];
   return {
     sub: text('sub'),
     sid: text('sid') || null,
     email: text('email') || text('preferred_username'),
     name: text('name') || text('email') || text('preferred_username'),
-    roles,
+    roles: texts(claims['roles']),
+    groups: texts(claims['groups']),
     trial: accessUntil && { app: text('trial_app') || null, endsAt: instant(claims['trial_ends_at']) ?? accessUntil, accessUntil },
   };
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 /** Claims are epoch seconds. */

@@ -1,55 +1,57 @@
-import type { Kysely } from 'kysely';
-import type { Tables } from '../db/tables.ts';
+import type { Kysely, Selectable } from 'kysely';
+import type { SessionTable, Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
 
 export interface StoredSession extends Identity {
   idHash: Buffer;
-  sealedTokens: string;
+  /** Host of the site that it was opened at. */
+  site: string;
   createdAt: Date;
   lastSeenAt: Date;
+  /** The nearest of the absolute end, the trial's and the provider's. */
   endsAt: Date;
+  absoluteEndAt: Date;
+  /** When the access token ends; null where there is nothing to refresh with. */
+  refreshDueAt: Date | null;
+}
+
+export interface NewSession extends StoredSession {
+  sealedTokens: string;
 }
 
 type Db = Kysely<Tables>;
 
-export async function insertSession(db: Db, session: StoredSession): Promise<void> {
+const COLUMNS = [
+  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until',
+  'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
+] as const satisfies readonly (keyof SessionTable)[];
+
+export async function insertSession(db: Db, session: NewSession): Promise<void> {
   await db
     .insertInto('proxy.session')
     .values({
       id_hash: session.idHash,
-      sub: session.sub,
-      sid: session.sid,
-      email: session.email,
-      name: session.name,
-      roles: [...session.roles],
-      trial_app: session.trial?.app ?? null,
-      trial_ends_at: session.trial?.endsAt ?? null,
-      trial_access_until: session.trial?.accessUntil ?? null,
+      site: session.site,
       sealed_tokens: session.sealedTokens,
       created_at: session.createdAt,
       last_seen_at: session.lastSeenAt,
       ends_at: session.endsAt,
+      absolute_end_at: session.absoluteEndAt,
+      refresh_due_at: session.refreshDueAt,
+      refresh_lease_until: null,
+      ...identityColumns(session),
     })
     .execute();
 }
 
 export async function findSession(db: Db, idHash: Buffer): Promise<StoredSession | undefined> {
-  const row = await db.selectFrom('proxy.session').selectAll().where('id_hash', '=', idHash).executeTakeFirst();
-  return (
-    row && {
-      idHash: row.id_hash,
-      sub: row.sub,
-      sid: row.sid,
-      email: row.email,
-      name: row.name,
-      roles: row.roles,
-      trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
-      sealedTokens: row.sealed_tokens,
-      createdAt: row.created_at,
-      lastSeenAt: row.last_seen_at,
-      endsAt: row.ends_at,
-    }
-  );
+  const row = await db.selectFrom('proxy.session').select(COLUMNS).where('id_hash', '=', idHash).executeTakeFirst();
+  return row && toSession(row);
+}
+
+export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string | undefined> {
+  const row = await db.selectFrom('proxy.session').select('sealed_tokens').where('id_hash', '=', idHash).executeTakeFirst();
+  return row?.sealed_tokens;
 }
 
 export async function touchSession(db: Db, idHash: Buffer, lastSeenAt: Date): Promise<void> {
@@ -61,12 +63,50 @@ export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Prom
   await db.updateTable('proxy.session').set({ ends_at: endsAt }).where('id_hash', '=', idHash).where('ends_at', '>', endsAt).execute();
 }
 
-/** With `sid`: every session of that Keycloak session. */
-export async function deleteSessions(db: Db, idHash: Buffer, sid: string | null): Promise<void> {
-  await db
+/** With `sid`: every session of that Keycloak session. Answers which were deleted. */
+export async function deleteSessions(db: Db, which: { idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
+  const { idHash, sid, sub } = which;
+  const rows = await db
     .deleteFrom('proxy.session')
-    .where((where) => where.or([where('id_hash', '=', idHash), ...(sid === null ? [] : [where('sid', '=', sid)])]))
+    .where((where) =>
+      where.or([
+        ...(idHash === undefined ? [] : [where('id_hash', '=', idHash)]),
+        ...(sid ? [where('sid', '=', sid)] : []),
+        ...(sub === undefined ? [] : [where('sub', '=', sub)]),
+      ]),
+    )
+    .returning('id_hash')
     .execute();
+  return rows.map((row) => row.id_hash);
+}
+
+/** One caller on one replica gets it until `until`, and with it the tokens. */
+export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, until: Date): Promise<string | undefined> {
+  const row = await db
+    .updateTable('proxy.session')
+    .set({ refresh_lease_until: until })
+    .where('id_hash', '=', idHash)
+    .where('refresh_due_at', '<=', due)
+    .where((where) => where.or([where('refresh_lease_until', 'is', null), where('refresh_lease_until', '<=', now)]))
+    .returning('sealed_tokens')
+    .executeTakeFirst();
+  return row?.sealed_tokens;
+}
+
+export async function saveRefreshed(
+  db: Db,
+  idHash: Buffer,
+  fresh: { identity: Identity; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date },
+): Promise<void> {
+  await db
+    .updateTable('proxy.session')
+    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: fresh.endsAt, refresh_lease_until: null })
+    .where('id_hash', '=', idHash)
+    .execute();
+}
+
+export async function postponeRefresh(db: Db, idHash: Buffer, askAgainAt: Date): Promise<void> {
+  await db.updateTable('proxy.session').set({ refresh_due_at: askAgainAt, refresh_lease_until: null }).where('id_hash', '=', idHash).execute();
 }
 
 export async function countSessions(db: Db, endingAfter: Date, seenAfter: Date): Promise<number> {
@@ -84,4 +124,37 @@ export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: 
     .deleteFrom('proxy.session')
     .where((where) => where.or([where('ends_at', '<', endedBefore), where('last_seen_at', '<', idleSince)]))
     .execute();
+}
+
+function identityColumns({ sub, sid, email, name, roles, groups, trial }: Identity) {
+  return {
+    sub,
+    sid,
+    email,
+    name,
+    roles: [...roles],
+    groups: [...groups],
+    trial_app: trial?.app ?? null,
+    trial_ends_at: trial?.endsAt ?? null,
+    trial_access_until: trial?.accessUntil ?? null,
+  };
+}
+
+function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>): StoredSession {
+  return {
+    idHash: row.id_hash,
+    site: row.site,
+    sub: row.sub,
+    sid: row.sid,
+    email: row.email,
+    name: row.name,
+    roles: row.roles,
+    groups: row.groups,
+    trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    endsAt: row.ends_at,
+    absoluteEndAt: row.absolute_end_at,
+    refreshDueAt: row.refresh_due_at,
+  };
 }

@@ -1,5 +1,6 @@
 import { epochSeconds } from '../../platform/clock.ts';
 import { setsOwnCookie, withoutOwnCookies } from '../cookie.ts';
+import { IDENTITY_TOKEN_HEADER } from '../identity/identity-token.ts';
 import type { Identity } from '../provider/provider.ts';
 
 /** RFC 9110 7.6.1, and what older proxies kept between hops. */
@@ -13,6 +14,8 @@ export interface Passage {
   requestId: string;
   /** The only host that the app hears of; what the request says is not passed on (SECURITY.md 10). */
   public: { host: string; protocol: string };
+  /** What the app may check instead of trusting the network (identity/). */
+  identityToken: string | undefined;
   /** Hears when the app begins to answer. */
   onAnswer?: () => void;
 }
@@ -28,14 +31,25 @@ export function headersForApp(raw: readonly string[], identity: Identity, passag
     'X-Forwarded-Host': passage.public.host,
     'X-Forwarded-Proto': passage.public.protocol,
     'X-Request-Id': passage.requestId,
-    'X-User': inHeader(identity.sub),
-    'X-User-Email': inHeader(identity.email),
-    'X-User-Name': inHeader(identity.name),
-    'X-User-Roles': identity.roles.filter((role) => !role.includes(',')).map(inHeader).join(','),
-    ...(identity.trial && { 'X-Trial-App': inHeader(identity.trial.app ?? ''), 'X-Trial-Ends-At': String(epochSeconds(identity.trial.endsAt)) }),
   };
-  return [...headers, ...Object.entries(ours).flat()];
+  const signed = passage.identityToken === undefined ? [] : [IDENTITY_TOKEN_HEADER, passage.identityToken];
+  return [...headers, ...Object.entries(ours).flat(), ...identityHeaders(identity), ...signed];
 }
+
+/** Who it is, as name, value, name, value …: every header always, empty where there is nothing to say (SECURITY.md 21). */
+export function identityHeaders({ sub, email, name, roles, groups, trial }: Identity): string[] {
+  return [
+    'X-User', inHeader(sub),
+    'X-User-Email', inHeader(email),
+    'X-User-Name', inHeader(name),
+    'X-User-Roles', listed(roles),
+    'X-User-Groups', listed(groups),
+    'X-Trial-App', inHeader(trial?.app ?? ''),
+    'X-Trial-Ends-At', trial ? String(epochSeconds(trial.endsAt)) : '',
+  ];
+}
+
+export const NO_IDENTITY_HEADERS: readonly string[] = identityHeaders({ sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null });
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
 export function headersFromApp(raw: readonly string[]): string[] {
@@ -72,6 +86,11 @@ function connectionNames(raw: readonly string[]): Set<string> {
 
 function allValues(raw: readonly string[], lowerName: string): string[] {
   return raw.filter((_value, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === lowerName);
+}
+
+/** A name with a comma would be two. */
+function listed(names: readonly string[]): string {
+  return names.filter((name) => !name.includes(',')).map(inHeader).join(',');
 }
 
 /** UTF-8 bytes, as other auth proxies send them; control characters never. */

@@ -89,6 +89,25 @@ describe('after a whole sign-up', () => {
   });
 });
 
+test('a program’s calls are counted apart from Keycloak’s, refused ones too', async () => {
+  const bridge = await openBridge({ env: WITH_METRICS });
+  const body = { token: await bridge.invite(), password: 'a long pass phrase' };
+  const send = (token: string) => bridge.send('/api/trial/creation', { body, headers: { authorization: `Bearer ${token}` } });
+  const expired = { exp: Math.floor(Date.now() / 1000) - 1 };
+  const answers = [
+    await bridge.asProgram('/api/trial/creation', body),
+    await send(await bridge.realm.serviceToken('a-program', 'trial-create', expired)),
+    await send(await bridge.realm.serviceToken('a-program', 'trial-read')),
+    await send(await bridge.realm.stepToken(expired)),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 401, 403, 401]);
+  const seen = await scrape(bridge.metricsPort);
+  await bridge.close();
+  const steps = seen.samples.filter(({ name, value }) => name === 'vestibule_sign_up_steps_total' && value > 0).map(({ labels, value }) => `${labels['step']} ${labels['outcome']} ${value}`);
+  expect(steps.toSorted()).toEqual(['creation unauthorized 1', 'program_creation created 1', 'program_creation forbidden 1', 'program_creation unauthorized 1']);
+  expect(seen.sum('vestibule_bridge_keycloak_call_duration_seconds_count')).toBe(1);
+});
+
 describe('reservations', () => {
   let bridge: TestBridge;
   beforeAll(async () => {

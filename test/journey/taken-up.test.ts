@@ -27,7 +27,7 @@ beforeAll(async () => {
   const [bridgePort, proxyPort] = [await freePort(), await freePort()];
   proxy = `http://localhost:${proxyPort}`;
   const bridge = `http://127.0.0.1:${bridgePort}`;
-  const applied = await realm.run('apply', [], { PROXY_PUBLIC_URL: proxy, BRIDGE_INTERNAL_URL: bridge });
+  const applied = await realm.run('apply', [], { PROXY_PUBLIC_URL: proxy, PROXY_INTERNAL_URL: proxy, BRIDGE_INTERNAL_URL: bridge });
   if (applied.status !== 0) throw new Error(applied.output);
 
   await withClient(stack().databaseUrl, (client) => client.query(`create database ${database}`));

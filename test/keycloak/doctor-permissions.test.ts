@@ -3,7 +3,7 @@ import { adminPermissionChecks } from '../../bridge/doctor/admin-permissions.ts'
 import { runChecks } from '../../bridge/doctor/check.ts';
 import { loadDoctorConfig } from '../../bridge/doctor/config.ts';
 import { openView } from '../../bridge/doctor/view.ts';
-import { byClientId } from './support/breaking.ts';
+import { byClientId, serviceAccount } from './support/breaking.ts';
 import { copyRealm, doctorEnvironment, type RealmCopy } from './support/realm-copy.ts';
 
 let copy: RealmCopy;
@@ -38,6 +38,19 @@ interface Permission {
   who: 'bridge' | 'person';
 }
 
+/** The findings with a permission in place. */
+async function withPermission({ resourceType, scopes, groups: names, who }: Permission, known: string): Promise<string[]> {
+  const resources = names?.map((name) => groups[name]);
+  await copy.admin.post(`${authz}/permission/scope`, { name: 'planted', resourceType, scopes, ...(resources && { resources }), policies: [policies[who]] });
+  const [planted] = await copy.admin.get(`${authz}/permission?name=planted`);
+  return findings(known).finally(() => copy.admin.delete(`${authz}/permission/scope/${planted.id}`));
+}
+
+async function findings(known = ''): Promise<string[]> {
+  const view = await openView(loadDoctorConfig(doctorEnvironment(copy.name, { DOCTOR_KNOWN_ADMINS: known })));
+  return (await runChecks(adminPermissionChecks, view)).findings.map(({ detail }) => detail);
+}
+
 describe('SECURITY 1: a fine-grained permission', () => {
   test.each<[string, Permission, string, string]>([
     ['of the bridge over its group', { resourceType: 'Groups', scopes: ['manage-members'], groups: ['trials'], who: 'bridge' }, '', ''],
@@ -49,13 +62,19 @@ describe('SECURITY 1: a fine-grained permission', () => {
     ['of the bridge over all users, called known', { resourceType: 'Users', scopes: ['manage'], who: 'bridge' }, 'planted', 'lets vestibule-bridge manage beyond'],
     ['of somebody over all users', { resourceType: 'Users', scopes: ['reset-password'], who: 'person' }, '', 'lets somebody reset-password beyond'],
     ['of somebody who is known', { resourceType: 'Users', scopes: ['reset-password'], who: 'person' }, 'planted', ''],
-  ])('%s', async (_, { resourceType, scopes, groups: names, who }, known, see) => {
-    const resources = names?.map((name) => groups[name]);
-    await copy.admin.post(`${authz}/permission/scope`, { name: 'planted', resourceType, scopes, ...(resources && { resources }), policies: [policies[who]] });
-    const [planted] = await copy.admin.get(`${authz}/permission?name=planted`);
-    const view = await openView(loadDoctorConfig(doctorEnvironment(copy.name, { DOCTOR_KNOWN_ADMINS: known })));
-    const { findings } = await runChecks(adminPermissionChecks, view).finally(() => copy.admin.delete(`${authz}/permission/scope/${planted.id}`));
-    expect(findings.map(({ detail }) => detail).join('\n')).toContain(see);
-    expect(findings).toHaveLength(see === '' ? 0 : 1);
+  ])('%s', async (_, permission, known, see) => {
+    const found = await withPermission(permission, known);
+    expect(found.join('\n')).toContain(see);
+    expect(found).toHaveLength(see === '' ? 0 : 1);
   });
+});
+
+test('a program that may ask for accounts needs the bridge’s permission to make them', async () => {
+  const standing = (await copy.admin.get(`${authz}/permission`)) as { id: string }[];
+  for (const { id } of standing) await copy.admin.delete(`${authz}/permission/scope/${id}`);
+  const undo = await serviceAccount('vestibule-proxy', { client: 'vestibule-bridge', role: 'trial-create' })(copy.admin);
+  expect(await findings()).toEqual(['service-account-vestibule-proxy may ask for accounts (trial-create), and vestibule-bridge may not make them']);
+  expect(await withPermission({ resourceType: 'Groups', scopes: ['manage-members'], groups: ['beneath'], who: 'bridge' }, '')).toEqual([]);
+  await undo();
+  expect(await findings()).toEqual([]);
 });

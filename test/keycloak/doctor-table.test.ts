@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { adminReader, type AdminReader } from '../../bridge/doctor/admin-reader.ts';
 import { runChecks, type Diagnosis } from '../../bridge/doctor/check.ts';
 import { loadDoctorConfig } from '../../bridge/doctor/config.ts';
 import { REALM_CHECKS } from '../../bridge/doctor/realm.ts';
@@ -45,9 +46,14 @@ beforeAll(async () => {
 });
 afterAll(() => copy.remove());
 
-async function diagnose(names: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Diagnosis> {
+/** One sign-in for all rows. */
+let reader: AdminReader | undefined;
+
+async function diagnose(names: readonly string[], env?: Readonly<Record<string, string | undefined>>): Promise<Diagnosis> {
   const checks = REALM_CHECKS.filter(({ name }) => names.includes(name));
-  return runChecks(checks, await openView(loadDoctorConfig(doctorEnvironment(copy.name, env))));
+  const config = loadDoctorConfig(doctorEnvironment(copy.name, env));
+  reader ??= adminReader(loadDoctorConfig(doctorEnvironment(copy.name)));
+  return runChecks(checks, await openView(config, env === undefined ? reader : adminReader(config)));
 }
 
 const ALL = REALM_CHECKS.map(({ name }) => name).filter((name) => name !== NOT_OF_A_COPY);
@@ -176,6 +182,7 @@ const REALM_ROWS: readonly Row[] = [
   ['token-lifetimes', 'offline sessions', realm({ offlineSessionMaxLifespanEnabled: false }), 'offline sessions have no longest life'],
   ['token-lifetimes', 'links to a new password', realm({ attributes: { 'actionTokenGeneratedByUserLifespan.reset-credentials': '604800' } }), 'a link for reset-credentials lives 7 days'],
   ['realm-smtp', 'none', realm({ smtpServer: {} }), 'the realm has no mail server'],
+  ['realm-smtp', 'nobody listens', realm({ smtpServer: { host: '127.0.0.1', port: '1', from: 'a@example.com' } }), "the realm's mail server 127.0.0.1:1 did not answer"],
 ];
 
 /** What depends on the servers, or on how bridge and proxy are set up. */

@@ -29,8 +29,8 @@ describe('the configuration', () => {
   test('a complete one is frozen, with defaults', () => {
     const config = loadConfig(GOOD);
     expect(Object.isFrozen(config)).toBe(true);
-    expect(config).toMatchObject({ mode: 'production', invitationByPar: true, sessionIdleMilliseconds: 1_800_000, sessionAbsoluteMilliseconds: 36_000_000 });
-    expect(config.keycloak).toMatchObject({ issuer: 'https://id.example/realms/vestibule', internalUrl: 'https://id.example', clientId: 'vestibule-proxy' });
+    expect(config).toMatchObject({ mode: 'production', sessionIdleMilliseconds: 1_800_000, sessionAbsoluteMilliseconds: 36_000_000 });
+    expect(config.sites).toMatchObject([{ invitationByPar: true, provider: { issuer: 'https://id.example/realms/vestibule', internalUrl: 'https://id.example', clientId: 'vestibule-proxy' } }]);
   });
 
   test('every missing variable is named at once', () => {
@@ -48,6 +48,8 @@ describe('the configuration', () => {
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'TRUSTED_PROXIES: must be addresses or CIDR'],
     [{ CONTACT_URL: 'javascript:alert(1)' }, 'CONTACT_URL: must be an http(s) or mailto'],
     [{ INVITATION_BY_PAR: 'yes' }, 'INVITATION_BY_PAR: '],
+    [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
+    [{ IDENTITY_SIGNING_KEY: 'not a key' }, 'IDENTITY_SIGNING_KEY: must be a P-256 private key'],
   ])('%j is refused', (env, fault) => {
     expect(faults(env).join('\n')).toContain(fault);
   });

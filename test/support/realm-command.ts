@@ -66,6 +66,7 @@ export async function createRealm(fields: Record<string, unknown> = {}): Promise
     REALM_ADMIN_USERNAME: master.username,
     REALM_ADMIN_PASSWORD: master.password,
     PROXY_PUBLIC_URL: proxy,
+    PROXY_INTERNAL_URL: 'http://127.0.0.1:9',
     BRIDGE_INTERNAL_URL: bridge,
     PROXY_CLIENT_SECRET: secrets.proxy,
     BRIDGE_CLIENT_SECRET: secrets.bridge,

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { bridgeEnvironment } from '../../support/doctor.ts';
 import { adminOfRealm, realmsAdmin, type KeycloakAdmin } from '../../support/keycloak-admin.ts';
 import { stack } from '../../support/stack.ts';
+
+const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g;
 
 export type Undo = () => Promise<unknown>;
 
@@ -12,6 +15,7 @@ export function realmFileAs(name: string): Record<string, unknown> {
   const values: Record<string, string | undefined> = {
     ...env,
     BRIDGE_INTERNAL_URL: stack().bridge,
+    PROXY_INTERNAL_URL: stack().proxy,
     PROXY_CLIENT_SECRET: 'of-the-copy',
     SMTP_HOST: smtp.hostname,
     SMTP_PORT: smtp.port,
@@ -23,7 +27,17 @@ export function realmFileAs(name: string): Record<string, unknown> {
     if (value === undefined) throw new Error(`${variable} has no value for a copy of the realm`);
     return JSON.stringify(value).slice(1, -1);
   });
-  return { ...(JSON.parse(text) as Record<string, unknown>), realm: name };
+  return { ...(JSON.parse(withIdsOfItsOwn(text)) as Record<string, unknown>), realm: name };
+}
+
+/** Ids that the file gives are unique in all realms. */
+function withIdsOfItsOwn(text: string): string {
+  const ids = new Map<string, string>();
+  return text.replaceAll(UUID, (id) => {
+    const own = ids.get(id) ?? randomUUID();
+    ids.set(id, own);
+    return own;
+  });
 }
 
 export interface RealmCopy {

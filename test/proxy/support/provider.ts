@@ -24,6 +24,10 @@ export interface Misbehaviour {
   token?: { status: number; body: unknown };
   signWith?: 'other-key';
   down?: boolean;
+  /** Answers a refresh; otherwise the token works once. */
+  refresh?: { status: number; body: unknown };
+  /** Of access tokens; otherwise 300. */
+  expiresIn?: number;
 }
 
 interface AuthorizationRequest {
@@ -43,6 +47,8 @@ export interface TestProvider {
   logouts: URLSearchParams[];
   serviceTokens: number;
   tokenRequests: URLSearchParams[];
+  /** A logout token as Keycloak sends it, changed by `claims`. */
+  logoutToken(claims?: Readonly<Record<string, unknown>>, options?: { typ?: string; alg?: 'none' | 'other-key' }): Promise<string>;
   /** Every secret it gave out, for the test that greps logs. */
   secrets: string[];
   stop(): Promise<void>;
@@ -55,6 +61,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
   const other = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(key.publicKey)), kid: 'test', alg: 'RS256', use: 'sig' };
   const codes = new Map<string, URLSearchParams>();
+  const refreshTokens = new Set<string>();
   const pushed = new Map<string, URLSearchParams>();
   const server = createServer((req, res) => {
     answer(req, res).catch((error: unknown) => {
@@ -77,6 +84,12 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     serviceTokens: 0,
     tokenRequests: [],
     secrets: [CLIENT.secret],
+    logoutToken: async (claims = {}, { typ = 'logout+jwt', alg } = {}) => {
+      const now = Math.floor(Date.now() / 1000);
+      const payload = { iss: issuer, aud: CLIENT.id, iat: now, exp: now + 120, jti: randomUUID(), sub: provider.person.sub, sid: `sid-${provider.person.sub}`, typ: 'Logout', events: { 'http://schemas.openid.net/event/backchannel-logout': {} }, ...claims };
+      if (alg === 'none') return `${[{ alg: 'none', typ }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
+      return new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid: 'test', typ }).sign(alg === 'other-key' ? other.privateKey : key.privateKey);
+    },
     stop: async () => {
       server.close();
       server.closeAllConnections();
@@ -141,10 +154,14 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       provider.secrets.push(service);
       return json(200, { access_token: service, token_type: 'Bearer', expires_in: 60 });
     }
+    const refreshing = body.get('grant_type') === 'refresh_token';
+    if (refreshing && provider.misbehave.refresh) return json(provider.misbehave.refresh.status, provider.misbehave.refresh.body);
+    // A refresh token works once: a second use is what rotation calls theft.
+    if (refreshing && !refreshTokens.delete(body.get('refresh_token') ?? '')) return json(400, { error: 'invalid_grant' });
     const request = codes.get(body.get('code') ?? '');
     codes.delete(body.get('code') ?? '');
     const challenge = createHash('sha256').update(body.get('code_verifier') ?? '').digest('base64url');
-    if (!request || challenge !== request.get('code_challenge')) return json(400, { error: 'invalid_grant' });
+    if (!refreshing && (!request || challenge !== request.get('code_challenge'))) return json(400, { error: 'invalid_grant' });
     const { person, misbehave } = provider;
     const honest: JWTPayload = {
       iss: issuer,
@@ -152,7 +169,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       azp: CLIENT.id,
       sub: person.sub,
       sid: `sid-${person.sub}`,
-      nonce: request.get('nonce') ?? '',
+      ...(request && { nonce: request.get('nonce') ?? '' }),
       iat: now,
       exp: now + 300,
       email: person.email,
@@ -165,8 +182,9 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     const idToken = (await misbehave.idToken?.(signed)) ?? signed;
     const accessToken = `access-${randomUUID()}`;
     const refreshToken = `refresh-${randomUUID()}`;
-    provider.secrets.push(idToken, accessToken, refreshToken, body.get('code_verifier') ?? '');
-    return json(200, { access_token: accessToken, refresh_token: refreshToken, id_token: idToken, token_type: 'Bearer', expires_in: 300 });
+    provider.secrets.push(idToken, accessToken, refreshToken, ...(body.get('code_verifier')?.split(' ') ?? []));
+    refreshTokens.add(refreshToken);
+    return json(200, { access_token: accessToken, refresh_token: refreshToken, id_token: idToken, token_type: 'Bearer', expires_in: misbehave.expiresIn ?? 300 });
   };
   return provider;
 }

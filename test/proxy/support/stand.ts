@@ -11,27 +11,61 @@ import { Browser } from './browser.ts';
 import { CLIENT, startProvider, type TestProvider } from './provider.ts';
 import { startApp, startBridge, type TestServer } from './servers.ts';
 
-export interface Stand {
+export interface Replica {
   url: string;
   proxy: RunningProxy;
-  provider: TestProvider;
-  bridge: TestServer;
-  app: TestServer;
-  database: TestDatabase;
-  clock: MovableClock;
   /** Everything that was logged. */
   log(): string;
   browser(): Browser;
   /** A browser in which the provider's person is signed in. */
   signedIn(): Promise<Browser>;
+}
+
+export interface Stand extends Replica {
+  provider: TestProvider;
+  bridge: TestServer;
+  app: TestServer;
+  database: TestDatabase;
+  clock: MovableClock;
+  /** Another proxy on the same database; stopped by its caller. */
+  replica(env?: Record<string, string>): Promise<Replica>;
   stop(): Promise<void>;
+}
+
+export interface StandOptions {
+  env?: Record<string, string>;
+  products?: Products;
+  /** Writes a sites file for a proxy at this address, and names it. */
+  sites?: (url: string, provider: TestProvider, app: TestServer) => string;
 }
 
 const PRODUCTS = loadProducts('products.yaml');
 
 /** The proxy between a provider, a bridge and an app, on a database of its own. */
-export async function startStand(options: { env?: Record<string, string>; products?: Products } = {}): Promise<Stand> {
-  const [provider, bridge, app, database, port] = await Promise.all([startProvider(), startBridge(), startApp(), freshDatabase(), freePort()]);
+export async function startStand(options: StandOptions = {}): Promise<Stand> {
+  const [provider, bridge, app, database] = await Promise.all([startProvider(), startBridge(), startApp(), freshDatabase()]);
+  const shared = { provider, bridge, app, database, clock: movableClock(), sealKey: randomBytes(32).toString('base64') };
+  const replica = await startReplica(shared, options);
+  const stand: Stand = {
+    ...shared,
+    ...replica,
+    replica: (env) => startReplica(shared, { ...options, env: { ...options.env, PROXY_PUBLIC_URL: replica.url, ...env } }),
+    stop: async () => {
+      await replica.proxy.stop();
+      // What the test put in their place is stopped, not what it stopped itself.
+      await Promise.all([stand.provider.stop(), stand.bridge.stop(), stand.app.stop()]);
+      await database.drop();
+    },
+  };
+  return stand;
+}
+
+/** One process of the proxy, as far as others can tell. */
+async function startReplica(
+  { provider, bridge, app, database, clock, sealKey }: Pick<Stand, 'provider' | 'bridge' | 'app' | 'database' | 'clock'> & { sealKey: string },
+  options: StandOptions,
+): Promise<Replica> {
+  const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
   const sink = new Writable({
@@ -48,22 +82,17 @@ export async function startStand(options: { env?: Record<string, string>; produc
     PROXY_CLIENT_ID: CLIENT.id,
     PROXY_CLIENT_SECRET: CLIENT.secret,
     KEYCLOAK_PUBLIC_URL: provider.publicUrl,
-    SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    SESSION_ENCRYPTION_KEY: sealKey,
     BRIDGE_INTERNAL_URL: bridge.url,
     APP_INTERNAL_URL: app.url,
     CONTACT_URL: 'https://example.com/contact',
+    ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });
-  const clock = movableClock();
   const proxy = await startProxy(config, options.products ?? PRODUCTS, createLog('proxy', 'debug', sink), clock);
-  const stand: Stand = {
+  return {
     url,
     proxy,
-    provider,
-    bridge,
-    app,
-    database,
-    clock,
     log: () => lines.join(''),
     browser: () => new Browser(url),
     signedIn: async () => {
@@ -71,12 +100,5 @@ export async function startStand(options: { env?: Record<string, string>; produc
       await browser.follow(await browser.get('/api/login'));
       return browser;
     },
-    stop: async () => {
-      await proxy.stop();
-      // What the test put in their place is stopped, not what it stopped itself.
-      await Promise.all([stand.provider.stop(), stand.bridge.stop(), stand.app.stop()]);
-      await database.drop();
-    },
   };
-  return stand;
 }

@@ -1,0 +1,132 @@
+import { LRUCache } from 'lru-cache';
+import { AppError } from '../../platform/problem.ts';
+import type { StoredSession } from './session.store.ts';
+
+/** Read again now and then even while every notice is heard (SECURITY.md 23). */
+const READ_AGAIN_MILLISECONDS = 60_000;
+/** While notices are not heard; with the time that it takes to notice that, a change holds within 10 s. */
+const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
+/** A person who is signed in does not wait longer for a database that hangs. */
+const READ_LIMIT_MILLISECONDS = 1_000;
+/** After a failed read, known sessions are not read again for this long. */
+const REST_AFTER_FAILURE_MILLISECONDS = 1_000;
+/** A row that changes with every read is not worth keeping. */
+const MOST_READS = 3;
+
+export interface LiveSessionParts {
+  read(idHash: Buffer): Promise<StoredSession | undefined>;
+  /** Since when every notice is heard, by `performance.now()`; undefined while the connection is down. */
+  heardSince(): number | undefined;
+  /** Sessions kept in memory; the least used give way. */
+  capacity: number;
+  /** How long a known session goes on when Postgres can't be read. */
+  outageMilliseconds: number;
+  /** Milliseconds that never go back; `performance.now` unless told. */
+  now?: () => number;
+}
+
+/** Sessions in memory, as true as notices and reading again make them. */
+export interface LiveSessions {
+  /** Throws `unavailable` for a session that is not known well enough while Postgres is away. */
+  find(idHash: Buffer): Promise<StoredSession | undefined>;
+  /** Reads it again, whatever is known. */
+  readAgain(idHash: Buffer): Promise<StoredSession | undefined>;
+  /** Something about it changed: what is known is wrong, and so is what a read under way will bring. */
+  forget(key: string): void;
+  size(): number;
+}
+
+interface Entry {
+  session: StoredSession;
+  readAt: number;
+}
+
+interface Flight {
+  promise: Promise<StoredSession | undefined>;
+  /** A notice came while the read was under way: it may have seen the row as it was before. */
+  overtaken: boolean;
+}
+
+/** How notices and the memory name a session. */
+export function sessionKey(idHash: Buffer): string {
+  return idHash.toString('base64');
+}
+
+export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
+  const known = new LRUCache<string, Entry>({ max: capacity });
+  const flights = new Map<string, Flight>();
+  let restUntil = 0;
+
+  const isTrue = ({ readAt }: Entry, now: number): boolean => {
+    const since = heardSince();
+    if (since === undefined) return now - readAt < READ_AGAIN_UNHEARD_MILLISECONDS;
+    return readAt >= since && now - readAt < READ_AGAIN_MILLISECONDS;
+  };
+
+  const readNow = async (key: string, idHash: Buffer, flight: { overtaken: boolean }): Promise<StoredSession | undefined> => {
+    for (let reads = 1; ; reads += 1) {
+      flight.overtaken = false;
+      const readAt = monotonic();
+      const session = await read(idHash);
+      if (flight.overtaken && reads < MOST_READS) continue;
+      const seenHere = known.peek(key)?.session.lastSeenAt;
+      if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
+      if (session && !flight.overtaken) known.set(key, { session, readAt });
+      else known.delete(key);
+      return session;
+    }
+  };
+
+  const load = (key: string, idHash: Buffer): Promise<StoredSession | undefined> => {
+    const underWay = flights.get(key);
+    if (underWay) return underWay.promise;
+    const flight: Flight = { overtaken: false, promise: Promise.resolve(undefined) };
+    flights.set(key, flight);
+    flight.promise = readNow(key, idHash, flight).finally(() => flights.delete(key));
+    return flight.promise;
+  };
+
+  /** Postgres is away or slow: what was true a short while ago goes on, within bounds. */
+  const orKnown = async (key: string, loading: Promise<StoredSession | undefined>): Promise<StoredSession | undefined> => {
+    const still = (): StoredSession | undefined => {
+      const entry = known.peek(key);
+      return entry && monotonic() - entry.readAt < outageMilliseconds ? entry.session : undefined;
+    };
+    const failed = (error: unknown): StoredSession => {
+      restUntil = monotonic() + REST_AFTER_FAILURE_MILLISECONDS;
+      const session = still();
+      if (session) return session;
+      throw new AppError('unavailable', 'Try again in a minute.', { cause: error });
+    };
+    if (still() === undefined) return loading.catch(failed);
+    return withinLimit(loading).catch(failed);
+  };
+
+  return {
+    find: async (idHash) => {
+      const key = sessionKey(idHash);
+      const entry = known.get(key);
+      const now = monotonic();
+      if (entry && isTrue(entry, now)) return entry.session;
+      if (entry && now < restUntil && now - entry.readAt < outageMilliseconds) return entry.session;
+      return orKnown(key, load(key, idHash));
+    },
+    readAgain: (idHash) => {
+      const key = sessionKey(idHash);
+      return orKnown(key, load(key, idHash));
+    },
+    forget: (key) => {
+      known.delete(key);
+      const underWay = flights.get(key);
+      if (underWay) underWay.overtaken = true;
+    },
+    size: () => known.size,
+  };
+}
+
+function withinLimit<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`Postgres did not answer within ${READ_LIMIT_MILLISECONDS} ms`)), READ_LIMIT_MILLISECONDS);
+    promise.then(resolve, reject).finally(() => clearTimeout(limit));
+  });
+}

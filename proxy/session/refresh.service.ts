@@ -1,0 +1,117 @@
+import type { Kysely } from 'kysely';
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Tables } from '../db/tables.ts';
+import type { Identity, Provider, Tokens } from '../provider/provider.ts';
+import type { Seal } from '../seal.ts';
+import { sessionKey, type LiveSessions } from './live-sessions.ts';
+import { deleteSessions, postponeRefresh, saveRefreshed, takeRefresh, type StoredSession } from './session.store.ts';
+
+/** From here on a request starts a refresh and does not wait for it. */
+const BEFORE_DUE_MILLISECONDS = 30_000;
+/** Longer than the provider may take to answer; a replica that died meanwhile holds nobody up for longer. */
+const LEASE_MILLISECONDS = 10_000;
+const ASK_AGAIN_MILLISECONDS = 15_000;
+const LOOK_AGAIN_MILLISECONDS = 50;
+const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
+
+export interface RefreshParts {
+  db: Kysely<Tables>;
+  clock: Pick<Clock, 'now'>;
+  seal: Seal;
+  live: LiveSessions;
+  provider: Pick<Provider, 'refresh'>;
+  log: Log;
+}
+
+export interface Refresher {
+  /** The session with a refresh behind it where one was due; undefined when the provider has ended it. */
+  keepFresh(session: StoredSession, now: Date): Promise<StoredSession | undefined>;
+}
+
+export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | null {
+  return refreshToken === undefined || accessExpiresAt === null ? null : new Date(accessExpiresAt * 1000);
+}
+
+/** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE). */
+export function sessionEnd(absoluteEndAt: Date, identity: Identity, { sessionExpiry }: Tokens): Date {
+  return new Date(Math.min(absoluteEndAt.getTime(), identity.trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY, (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000));
+}
+
+/**
+ * One refresh at a time per session, over all replicas: a lease in its row, so that no database connection is held while the provider
+ * answers. Requests that come before the token ends don't wait; those after it wait for the one that asks. What can't be asked is
+ * asked again later: only the provider's `invalid_grant` ends a session.
+ */
+export function createRefresher(parts: RefreshParts): Refresher {
+  const { db, clock, live } = parts;
+  const underWay = new Map<string, Promise<StoredSession | undefined>>();
+
+  const once = (session: StoredSession): Promise<StoredSession | undefined> => {
+    const key = sessionKey(session.idHash);
+    const already = underWay.get(key);
+    if (already) return already;
+    const refreshing = refreshOrWait(session)
+      .catch((error: unknown) => {
+        parts.log.warn({ err: error }, 'a session could not be refreshed; it goes on, and the provider is asked again');
+        return postpone(session);
+      })
+      .finally(() => underWay.delete(key));
+    underWay.set(key, refreshing);
+    return refreshing;
+  };
+
+  /** In memory too: Postgres may be what is away. */
+  const postpone = async (session: StoredSession): Promise<StoredSession> => {
+    const askAgainAt = new Date(clock.now().getTime() + ASK_AGAIN_MILLISECONDS);
+    session.refreshDueAt = askAgainAt;
+    await postponeRefresh(db, session.idHash, askAgainAt).catch(() => {});
+    return session;
+  };
+
+  const refreshOrWait = async (session: StoredSession): Promise<StoredSession | undefined> => {
+    const now = clock.now();
+    const due = new Date(now.getTime() + BEFORE_DUE_MILLISECONDS);
+    const sealed = await takeRefresh(db, session.idHash, now, due, new Date(now.getTime() + LEASE_MILLISECONDS));
+    return sealed === undefined ? otherReplica(session) : ask(session, sealed);
+  };
+
+  const ask = async (session: StoredSession, sealed: string): Promise<StoredSession | undefined> => {
+    const held = parts.seal.open<Tokens>('session', sealed);
+    if (held?.refreshToken === undefined) return session;
+    const answer = await parts.provider.refresh(held, session);
+    if (answer.outcome === 'ended') {
+      await deleteSessions(db, { idHash: session.idHash });
+      live.forget(sessionKey(session.idHash));
+      return undefined;
+    }
+    const { identity, tokens } = answer;
+    await saveRefreshed(db, session.idHash, {
+      identity,
+      sealedTokens: parts.seal.seal('session', tokens),
+      refreshDueAt: refreshDueAt(tokens),
+      endsAt: sessionEnd(session.absoluteEndAt, identity, tokens),
+    });
+    live.forget(sessionKey(session.idHash));
+    return live.find(session.idHash);
+  };
+
+  /** Reads the row until the other's answer is in it. */
+  const otherReplica = async (session: StoredSession): Promise<StoredSession | undefined> => {
+    const until = performance.now() + WAIT_FOR_OTHER_MILLISECONDS;
+    for (;;) {
+      const current = await live.readAgain(session.idHash);
+      if (!current || current.refreshDueAt?.getTime() !== session.refreshDueAt?.getTime() || performance.now() > until) return current;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MILLISECONDS));
+    }
+  };
+
+  return {
+    keepFresh: async (session, now) => {
+      const dueAt = session.refreshDueAt?.getTime() ?? Number.POSITIVE_INFINITY;
+      if (now.getTime() >= dueAt) return once(session);
+      if (now.getTime() >= dueAt - BEFORE_DUE_MILLISECONDS) void once(session);
+      return session;
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { BlockList } from 'node:net';
+import { isTrusted } from '../../platform/client-address.ts';
+import type { SessionKeeping } from '../session/session.service.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { UpstreamRule } from './site.ts';
+
+/** A site with everything that answers for it. */
+export interface ServedSite {
+  publicUrl: string;
+  host: string;
+  /** `http` or `https`, as browsers see it. */
+  protocol: string;
+  express: RequestListener;
+  sessions: SessionKeeping;
+  rules: readonly UpstreamRule[];
+  /** By {@link UpstreamRule.to}. */
+  upstreams: ReadonlyMap<string, Upstream>;
+}
+
+/**
+ * The site that a request is for, by the host that the browser named; a trusted proxy says it in `X-Forwarded-Host`. Where there is
+ * one site only, it takes every request, whatever the host: nothing is built from it.
+ */
+export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, trustedProxies: BlockList): ServedSite | undefined {
+  const [first, ...others] = sites;
+  if (others.length === 0) return first;
+  const forwarded = isTrusted(req.socket.remoteAddress, trustedProxies) ? req.headers['x-forwarded-host'] : undefined;
+  const host = (typeof forwarded === 'string' ? forwarded : req.headers.host)?.toLowerCase();
+  return sites.find((site) => site.host === host || withDefaultPort(site) === host);
+}
+
+function withDefaultPort({ host, protocol }: ServedSite): string {
+  return `${host}:${protocol === 'https' ? 443 : 80}`;
+}

@@ -1,0 +1,51 @@
+import { plainSegment } from '../../platform/request-target.ts';
+import type { Secret } from '../../platform/secret.ts';
+
+/** One origin that browsers see: who signs its people in, and which apps stand behind it. */
+export interface Site {
+  /** Every link is built from it and from nothing else (SECURITY.md 10). */
+  publicUrl: string;
+  provider: ProviderConfig;
+  /** Whether an invitation goes to the provider by a pushed authorization request. */
+  invitationByPar: boolean;
+  /** Longest path first; the last takes everything. */
+  upstreams: readonly UpstreamRule[];
+}
+
+export interface ProviderConfig {
+  issuer: string;
+  /** What browsers and tokens name. */
+  publicUrl: string;
+  /** What this process dials for it. */
+  internalUrl: string;
+  clientId: string;
+  clientSecret: Secret;
+  /** Where an invitation goes: `registrations` where Keycloak has no `prompt=create` yet (before 26.1). */
+  invitationEndpoint: 'auth' | 'registrations';
+}
+
+export interface UpstreamRule {
+  /** `/` or a path without a slash at its end; takes itself and what is below it. */
+  path: string;
+  /** An origin. */
+  to: string;
+  /** Who may pass: anybody with one of these. Undefined: everybody who is signed in. */
+  allow: { roles: readonly string[]; groups: readonly string[] } | undefined;
+}
+
+export function hostOf({ publicUrl }: Pick<Site, 'publicUrl'>): string {
+  return new URL(publicUrl).host;
+}
+
+/**
+ * The rule that takes this path. Compared decoded, without path parameters and in lower case: an app that is less exact must not get
+ * past a rule by another spelling (SECURITY.md 20). What is ambiguous beyond that never comes here (platform/request-target.ts).
+ */
+export function ruleFor(rules: readonly UpstreamRule[], path: string): UpstreamRule | undefined {
+  const plain = path.split('/').map(plainSegment).join('/').toLowerCase();
+  return rules.find((rule) => rule.path === '/' || plain === rule.path.toLowerCase() || plain.startsWith(`${rule.path.toLowerCase()}/`));
+}
+
+export function mayPass({ allow }: UpstreamRule, { roles, groups }: { roles: readonly string[]; groups: readonly string[] }): boolean {
+  return allow === undefined || allow.roles.some((role) => roles.includes(role)) || allow.groups.some((group) => groups.includes(group));
+}

@@ -1,0 +1,287 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { eventually } from '../support/eventually.ts';
+import { Browser } from './support/browser.ts';
+import { startStand, type Replica, type Stand } from './support/stand.ts';
+
+/** What MODEL.md promises for a change while notices are heard, and while they are not. */
+const HOLDS_WITHIN_MS = 1_000;
+const HOLDS_UNHEARD_WITHIN_MS = 10_000;
+const ACCESS_SECONDS = 300;
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
+const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };
+
+let stand: Stand;
+let other: Replica;
+beforeAll(async () => {
+  stand = await startStand();
+  other = await stand.replica();
+});
+afterAll(async () => {
+  await other.proxy.stop();
+  await stand.stop();
+});
+afterEach(() => {
+  stand.provider.person = ADA;
+  stand.provider.misbehave = {};
+  stand.clock.setOffset(0);
+});
+
+/** The same person at the other replica: a load balancer sends them here and there. */
+function atOther(browser: Browser): Browser {
+  const same = new Browser(other.url);
+  for (const [name, value] of browser.cookies) same.cookies.set(name, value);
+  return same;
+}
+
+const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
+const isRefused = (browser: Browser) => async () => (await statusOf(browser)) === 401;
+
+async function asSuperuser<T>(statement: string): Promise<T[]> {
+  const client = new Client({ connectionString: stand.database.adminUrl });
+  await client.connect();
+  const { rows } = await client.query(statement);
+  await client.end();
+  return rows as T[];
+}
+
+const refreshes = () => stand.provider.tokenRequests.filter((request) => request.get('grant_type') === 'refresh_token').length;
+const tell = (token: string, at = stand.url) => new Browser(at).send('/api/logout/back-channel', { method: 'POST', form: { logout_token: token } });
+const now = () => Math.floor(Date.now() / 1000);
+
+/** Signed in, and known in the memory of both. */
+async function knownToBoth(): Promise<{ here: Browser; there: Browser }> {
+  const here = await stand.signedIn();
+  const there = atOther(here);
+  expect([await statusOf(here), await statusOf(there)]).toEqual([200, 200]);
+  return { here, there };
+}
+
+describe('on the other replica', () => {
+  test('a logout holds within a second', async () => {
+    const { here, there } = await knownToBoth();
+    await here.post('/api/logout', {});
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+  });
+
+  test('a row that is deleted by hand holds within a second', async () => {
+    const { here, there } = await knownToBoth();
+    await asSuperuser('delete from proxy.session');
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+  });
+
+  test('a new login under another person ends the first one there too', async () => {
+    const { here, there } = await knownToBoth();
+    stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
+    const question = await here.follow(await here.get('/api/login'));
+    const login = new URL(question.at).searchParams.get('login') ?? '';
+    await here.post('/api/login/other-person', { login, choice: 'go_on' });
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+  });
+
+  test('a change that was made while its connection was down holds within 10 s', async () => {
+    const { here, there } = await knownToBoth();
+    await asSuperuser(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vestibule-proxy-notices' and datname = current_database()`);
+    await asSuperuser('delete from proxy.session');
+    await eventually(isRefused(here), HOLDS_UNHEARD_WITHIN_MS);
+    await eventually(isRefused(there), HOLDS_UNHEARD_WITHIN_MS);
+  });
+
+  test('what another replica saw counts against the idle end', async () => {
+    const { here, there } = await knownToBoth();
+    for (const minutes of [20, 40]) {
+      stand.clock.setOffset(minutes * 60);
+      expect(await statusOf(here)).toBe(200);
+    }
+    expect(await statusOf(there)).toBe(200);
+  });
+});
+
+describe('Postgres away', () => {
+  test('whoever is signed in goes on, nobody new gets in, readyz says so, and it recovers by itself', async () => {
+    const { here } = await knownToBoth();
+    const stranger = new Browser(stand.url);
+    stranger.cookies.set('vestibule_dev', 'A'.repeat(43));
+    const [{ name }] = (await asSuperuser<{ name: string }>('select current_database() as name')) as [{ name: string }];
+    const elsewhere = new URL(stand.database.adminUrl);
+    elsewhere.pathname = '/postgres';
+    const admin = new Client({ connectionString: elsewhere.href });
+    await admin.connect();
+    try {
+      await admin.query(`alter database ${name} allow_connections false`);
+      await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
+      await eventually(async () => (await here.get('/readyz')).status === 503);
+      expect(await statusOf(here)).toBe(200);
+      expect(await statusOf(stranger)).toBe(503);
+      expect((await new Browser(stand.url).get('/api/login')).status).toBeGreaterThanOrEqual(500);
+    } finally {
+      await admin.query(`alter database ${name} allow_connections true`);
+      await admin.end();
+    }
+    await eventually(async () => (await here.get('/readyz')).status === 200);
+    await here.post('/api/logout', {});
+    await eventually(isRefused(here));
+  });
+});
+
+describe('refresh', () => {
+  test('100 requests at once on two replicas, when the access token has ended: one refresh, all answered', async () => {
+    const { here, there } = await knownToBoth();
+    const before = refreshes();
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    const statuses = await Promise.all(Array.from({ length: 100 }, (_, number) => statusOf(number % 2 === 0 ? here : there)));
+    expect(statuses.every((status) => status === 200)).toBe(true);
+    expect(refreshes() - before).toBe(1);
+  });
+
+  test('before the end: one starts, and nobody waits for it', async () => {
+    const { here, there } = await knownToBoth();
+    const before = refreshes();
+    stand.clock.setOffset(ACCESS_SECONDS - 10);
+    await Promise.all(Array.from({ length: 20 }, (_, number) => statusOf(number % 2 === 0 ? here : there)));
+    await eventually(async () => refreshes() - before === 1);
+  });
+
+  test('what the provider says then is what the app hears', async () => {
+    const { here } = await knownToBoth();
+    stand.provider.person = { ...ADA, name: 'Ada King' };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    await statusOf(here);
+    expect(stand.app.last().headers['x-user-name']).toBe('Ada King');
+  });
+
+  test('brings a new end of the trial', async () => {
+    const begin = now();
+    stand.provider.person = { ...ADA, trial: { app: 'app-1', endsAt: begin + 400, accessUntil: begin + 400 } };
+    const { here, there } = await knownToBoth();
+    stand.provider.person = { ...ADA, trial: { app: 'app-1', endsAt: begin + 900, accessUntil: begin + 900 } };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    await statusOf(here);
+    stand.clock.setOffset(500);
+    expect([await statusOf(here), await statusOf(there)]).toEqual([200, 200]);
+    stand.clock.setOffset(901);
+    expect([await statusOf(here), await statusOf(there)]).toEqual([401, 401]);
+  });
+
+  test('invalid_grant ends the session, on the other replica too', async () => {
+    const { here, there } = await knownToBoth();
+    stand.provider.misbehave = { refresh: { status: 400, body: { error: 'invalid_grant' } } };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(here)).toBe(401);
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+  });
+
+  test.each([
+    ['does not answer', { down: true }],
+    ['has a fault', { refresh: { status: 500, body: {} } }],
+    ['refuses the client', { refresh: { status: 401, body: { error: 'invalid_client' } } }],
+    ['answers nonsense', { refresh: { status: 200, body: { hello: 'world' } } }],
+  ])('a provider that %s does not end it, and is asked again later', async (_fault, misbehave) => {
+    const { here } = await knownToBoth();
+    stand.provider.misbehave = misbehave;
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(here)).toBe(200);
+    stand.provider.misbehave = {};
+    const before = refreshes();
+    stand.clock.setOffset(ACCESS_SECONDS + 60);
+    expect(await statusOf(here)).toBe(200);
+    expect(refreshes() - before).toBe(1);
+  });
+
+  test("somebody else's token is not taken", async () => {
+    const { here } = await knownToBoth();
+    stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(here)).toBe(200);
+    expect(stand.app.last().headers['x-user']).toBe('user-ada');
+  });
+});
+
+describe('back-channel logout', () => {
+  test('ends the sessions of that sid on every replica, and no other', async () => {
+    const { here, there } = await knownToBoth();
+    stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
+    const bob = await stand.signedIn();
+    stand.provider.person = ADA;
+    expect((await tell(await stand.provider.logoutToken())).status).toBe(200);
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+    expect(await statusOf(bob)).toBe(200);
+  });
+
+  test('without sid it ends everything of the person up to then', async () => {
+    const { here, there } = await knownToBoth();
+    expect((await tell(await stand.provider.logoutToken({ sid: undefined }))).status).toBe(200);
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+  });
+
+  test('wins over a sign-in that is under way (SECURITY 23)', async () => {
+    stand.provider.person = { sub: 'user-eve', email: 'eve@example.com', name: 'Eve' };
+    stand.provider.misbehave = {
+      idToken: async (honest) => {
+        expect((await tell(await stand.provider.logoutToken(), other.url)).status).toBe(200);
+        return honest;
+      },
+    };
+    const browser = new Browser(stand.url);
+    await browser.follow(await browser.get('/api/login'));
+    expect(await statusOf(browser)).toBe(401);
+  });
+
+  test('a token works once (replay)', async () => {
+    const token = await stand.provider.logoutToken();
+    expect((await tell(token)).status).toBe(200);
+    expect((await tell(token, other.url)).status).toBe(400);
+  });
+
+  test.each<[string, () => Promise<string>]>([
+    ['no token', async () => ''],
+    ['not a token', async () => 'a.b.c'],
+    ['alg none', () => stand.provider.logoutToken({}, { alg: 'none' })],
+    ["another's key", () => stand.provider.logoutToken({}, { alg: 'other-key' })],
+    ['another issuer', () => stand.provider.logoutToken({ iss: 'https://evil.example' })],
+    ['another audience', () => stand.provider.logoutToken({ aud: 'another-client' })],
+    ['expired', () => stand.provider.logoutToken({ exp: now() - 60 })],
+    ['without exp', () => stand.provider.logoutToken({ exp: undefined })],
+    ['issued long ago', () => stand.provider.logoutToken({ iat: now() - 3_600 })],
+    ['issued in the future', () => stand.provider.logoutToken({ iat: now() + 600 })],
+    ['without iat', () => stand.provider.logoutToken({ iat: undefined })],
+    ['without jti', () => stand.provider.logoutToken({ jti: undefined })],
+    ['with a nonce', () => stand.provider.logoutToken({ nonce: 'n' })],
+    ['without events, as an ID token is (SECURITY 15)', () => stand.provider.logoutToken({ events: undefined })],
+    ['another event', () => stand.provider.logoutToken({ events: { 'http://example.com/event': {} } })],
+    ['an event that is no object', () => stand.provider.logoutToken({ events: { [EVENT]: true } })],
+    ['neither sid nor sub', () => stand.provider.logoutToken({ sid: undefined, sub: undefined })],
+    ['the type of an access token', () => stand.provider.logoutToken({}, { typ: 'at+jwt' })],
+  ])('%s: 400, and nobody is signed out', async (_rule, token) => {
+    const here = await stand.signedIn();
+    const reply = await tell(await token());
+    expect([reply.status, reply.json()['error'], reply.headers.get('cache-control')]).toEqual([400, 'invalid_request', 'no-store']);
+    expect(await statusOf(here)).toBe(200);
+  });
+
+  test("the provider's keys out of reach: an error that makes it try again, and the token is not used up", async () => {
+    const fresh = await startStand();
+    const here = await fresh.signedIn();
+    const token = await fresh.provider.logoutToken();
+    fresh.provider.misbehave = { down: true };
+    expect((await tell(token, fresh.url)).status).toBeGreaterThanOrEqual(500);
+    fresh.provider.misbehave = {};
+    expect((await tell(token, fresh.url)).status).toBe(200);
+    await eventually(isRefused(here));
+    await fresh.stop();
+  });
+});
+
+test('session_expiry of the provider ends the session on the second (IPSIE)', async () => {
+  const until = now() + 600;
+  stand.provider.misbehave = { claims: (claims) => ({ ...claims, session_expiry: until }) };
+  const here = await stand.signedIn();
+  stand.clock.setOffset(until - now() - 2);
+  expect(await statusOf(here)).toBe(200);
+  stand.clock.setOffset(until - now());
+  expect(await statusOf(here)).toBe(401);
+});

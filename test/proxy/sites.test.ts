@@ -1,0 +1,206 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SCHEMA_FILE, sitesSchemaText } from '../../dev/sites-schema.ts';
+import { ConfigError } from '../../platform/config.ts';
+import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
+import { loadSites } from '../../proxy/site/sites-file.ts';
+import { send, type Browser } from './support/browser.ts';
+import { CLIENT, startProvider, type TestProvider } from './support/provider.ts';
+import { startApp, type TestServer } from './support/servers.ts';
+import { startStand, type Stand } from './support/stand.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sites-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function fileOf(text: string): string {
+  const file = join(folder, `${Math.random().toString(36).slice(2)}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+const GOOD = `
+sites:
+  - public_url: https://app.example.com
+    issuer: https://id.example.com/realms/acme
+    client_id: acme
+    client_secret_variable: ACME_SECRET
+    upstreams:
+      - to: http://app:3000
+      - { path: /admin/, to: 'http://admin:3000', allow: { roles: [staff] } }
+`;
+const XHR = { accept: 'application/json' };
+const ENV = { ACME_SECRET: 'not-a-placeholder' };
+
+function faultsOf(text: string, env: Record<string, string> = ENV): string {
+  try {
+    loadSites(fileOf(text), env, 'production');
+  } catch (error) {
+    return (error as ConfigError).message;
+  }
+  return 'none';
+}
+
+function ruleOf(path: string): UpstreamRule {
+  return { path, to: `http://${path}`, allow: undefined };
+}
+
+function cookieOf(browser: Browser): string {
+  return [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+}
+
+describe('the sites file', () => {
+  test('says who signs in where, and what stands behind it, longest path first', () => {
+    expect(loadSites(fileOf(GOOD), ENV, 'production')).toMatchObject([
+      {
+        publicUrl: 'https://app.example.com',
+        provider: { issuer: 'https://id.example.com/realms/acme', internalUrl: 'https://id.example.com/realms/acme', clientId: 'acme' },
+        upstreams: [
+          { path: '/admin', to: 'http://admin:3000', allow: { roles: ['staff'], groups: [] } },
+          { path: '/', to: 'http://app:3000', allow: undefined },
+        ],
+      },
+    ]);
+  });
+
+  test.each<[string, string, string]>([
+    ['an unknown key', GOOD.replace('client_id:', 'clientid:'), 'sites.0: Unrecognized key: "clientid"'],
+    ['plain http', GOOD.replace('https://app.', 'http://app.'), 'sites.0.public_url: must be https in production'],
+    ['localhost', GOOD.replace('app.example.com', 'localhost'), 'sites.0.public_url: must not be localhost in production'],
+    ['a path in the public address', GOOD.replace('app.example.com', 'app.example.com/x'), 'sites.0.public_url: must be an origin'],
+    ['nothing for "/"', GOOD.replace('to: http://app:3000', '{ path: /app, to: "http://app:3000" }').replace('- {', '- {'), 'one must take "/"'],
+    ['one path twice', GOOD.replace('/admin/', '/'), 'sites.0.upstreams: two take /'],
+    ['an encoded path (SECURITY 20)', GOOD.replace('/admin/', '/%61dmin'), 'sites.0.upstreams.1.path: must be a path of plain characters'],
+    ['a dot segment (SECURITY 20)', GOOD.replace('/admin/', '/a/../b'), 'sites.0.upstreams.1.path: must not have dot segments'],
+    ['a rule that lets nobody in', GOOD.replace('roles: [staff]', 'roles: []'), 'must name at least one role or group'],
+    ['two sites of one host', GOOD + GOOD.split('sites:')[1], 'sites: two have the host app.example.com'],
+    ['no YAML', 'sites: [', 'is not usable'],
+    ['no sites', 'sites: []', 'sites: '],
+  ])('%s is refused', (_rule, text, fault) => {
+    expect(faultsOf(text)).toContain(fault);
+  });
+
+  test('secrets stand in the environment: an unset one is named, its value never', () => {
+    expect(faultsOf(GOOD, {})).toContain('sites.0.client_secret_variable: ACME_SECRET is not set');
+    expect(faultsOf(GOOD, { ACME_SECRET: '${ACME_SECRET}' })).toContain('is an unreplaced placeholder');
+  });
+
+  test('the schema for editors is what the file is read by', () => {
+    expect(readFileSync(SCHEMA_FILE, 'utf8')).toBe(sitesSchemaText());
+  });
+
+  test('every fault is named at once', () => {
+    const message = faultsOf(GOOD.replace('https://app.', 'http://app.').replace('/admin/', '/'), {});
+    expect(message.match(/^ {2}sites/gm)).toHaveLength(3);
+  });
+});
+
+describe('which app takes a path, whatever the spelling (SECURITY 20)', () => {
+  const rules = ['/admin/reports', '/admin', '/'].map(ruleOf);
+  test.each([
+    ['/', '/'],
+    ['/admin', '/admin'],
+    ['/admin/', '/admin'],
+    ['/admin/users', '/admin'],
+    ['/administrators', '/'],
+    ['/Admin', '/admin'],
+    ['/%61dmin', '/admin'],
+    ['/admin;jsessionid=1/users', '/admin'],
+    ['/admin/reports', '/admin/reports'],
+    ['/admin/reports-old', '/admin'],
+  ])('%s goes to the app of %s', (path, expected) => {
+    expect(ruleFor(rules, path)?.path).toBe(expected);
+  });
+
+  test.each([
+    [undefined, { roles: [], groups: [] }, true],
+    [{ roles: ['staff'], groups: [] }, { roles: ['staff'], groups: [] }, true],
+    [{ roles: ['staff'], groups: ['/ops'] }, { roles: [], groups: ['/ops'] }, true],
+    [{ roles: ['staff'], groups: [] }, { roles: ['Staff'], groups: ['staff'] }, false],
+    [{ roles: ['staff'], groups: [] }, { roles: [], groups: [] }, false],
+  ])('%j lets %j in: %s', (allow, person, expected) => {
+    expect(mayPass({ path: '/', to: 'http://app', allow }, person)).toBe(expected);
+  });
+});
+
+describe('two sites of one proxy', () => {
+  const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada', roles: ['staff'] };
+  let stand: Stand;
+  let otherProvider: TestProvider;
+  let adminApp: TestServer;
+  let otherApp: TestServer;
+  let otherHost: string;
+
+  beforeAll(async () => {
+    [otherProvider, adminApp, otherApp] = await Promise.all([startProvider(), startApp(), startApp()]);
+    stand = await startStand({
+      sites: (url, provider, app) => {
+        otherHost = new URL(url).host.replace('127.0.0.1', 'localhost');
+        return fileOf(`
+sites:
+  - public_url: ${url}
+    issuer: ${provider.issuer}
+    client_id: ${CLIENT.id}
+    client_secret_variable: FIRST_SECRET
+    upstreams: [{ to: '${app.url}' }, { path: /admin, to: '${adminApp.url}', allow: { roles: [staff] } }]
+  - public_url: http://${otherHost}
+    issuer: ${otherProvider.issuer}
+    client_id: ${CLIENT.id}
+    client_secret_variable: FIRST_SECRET
+    upstreams: [{ to: '${otherApp.url}' }]
+`);
+      },
+      env: { FIRST_SECRET: CLIENT.secret },
+    });
+  });
+  afterAll(async () => {
+    await stand.stop();
+    await Promise.all([otherProvider.stop(), adminApp.stop(), otherApp.stop()]);
+  });
+
+  test('each sends people to its own provider, and its app gets them', async () => {
+    stand.provider.person = ADA;
+    const browser = await stand.signedIn();
+    await browser.get('/hello');
+    expect(stand.app.last()).toMatchObject({ url: '/hello', headers: { 'x-user': 'user-ada' } });
+    const elsewhere = await send(stand.url, { headers: { host: otherHost } }, '/api/login');
+    expect(elsewhere.location).toContain(`${otherProvider.publicUrl}/`);
+    expect(new URL(elsewhere.location ?? '').searchParams.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
+  });
+
+  test('a session of one is worth nothing at the other (SECURITY 22)', async () => {
+    const browser = await stand.signedIn();
+    const cookie = cookieOf(browser);
+    expect((await send(stand.url, { headers: { ...XHR, cookie } }, '/')).status).toBe(200);
+    expect((await send(stand.url, { headers: { ...XHR, cookie, host: otherHost } }, '/')).status).toBe(401);
+  });
+
+  test('a host of neither: 421, but for its health', async () => {
+    const reply = await send(stand.url, { headers: { ...XHR, host: 'evil.example' } }, '/');
+    expect([reply.status, reply.json()['code']]).toEqual([421, 'misdirected_request']);
+    expect((await send(stand.url, { headers: { host: '10.0.0.7:8400' } }, '/livez')).status).toBe(200);
+  });
+
+  test('X-Forwarded-Host of somebody who is no trusted proxy chooses no site', async () => {
+    const browser = await stand.signedIn();
+    const reply = await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser), 'x-forwarded-host': otherHost } }, '/');
+    expect(reply.status).toBe(200);
+  });
+
+  test('a path that needs a role: whoever has it passes, to the app of that path', async () => {
+    stand.provider.person = ADA;
+    const browser = await stand.signedIn();
+    expect((await browser.get('/admin/users')).status).toBe(200);
+    expect(adminApp.last().url).toBe('/admin/users');
+  });
+
+  test('whoever lacks it gets a page that says so, and programs a problem', async () => {
+    stand.provider.person = { ...ADA, sub: 'user-bob', roles: [] };
+    const browser = await stand.signedIn();
+    const page = await browser.get('/admin/users');
+    expect([page.status, page.body.includes('Your account may not see this')]).toEqual([403, true]);
+    const reply = await browser.send('/admin', { headers: XHR });
+    expect([reply.status, reply.json()['code']]).toEqual([403, 'not_allowed']);
+  });
+});
