@@ -10,7 +10,8 @@ await startOrExit('bridge', async () => {
   const config = loadConfig(process.env);
   const products = loadProducts(config.productsFile);
   const log = createLog('bridge', config.logLevel);
-  await migrate(config.databaseUrl.reveal());
+  const newer = await migrate(config.databaseUrl.reveal());
+  if (newer.length > 0) log.warn({ migrations: newer }, 'a newer release has migrated the database: this one runs on what it added');
   const bridge = await startBridge(config, products, log);
   stopOnSignal(log, bridge.stop);
   log.info({ port: bridge.port }, 'the bridge is listening');

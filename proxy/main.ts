@@ -15,7 +15,8 @@ await startOrExit('proxy', async () => {
     return;
   }
   const log = createLog('proxy', config.logLevel);
-  await migrate(config.databaseUrl.reveal());
+  const newer = await migrate(config.databaseUrl.reveal());
+  if (newer.length > 0) log.warn({ migrations: newer }, 'a newer release has migrated the database: this one runs on what it added');
   const proxy = await startProxy(config, products, log, systemClock);
   stopOnSignal(log, proxy.stop);
   log.info({ port: proxy.port, public_urls: config.sites.map((site) => site.publicUrl) }, 'ready');

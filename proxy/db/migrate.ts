@@ -2,7 +2,8 @@ import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { migrateSchema } from '../../platform/database.ts';
 
-const migrations: Record<string, Migration> = {
+/** Only ever added to (docs/operating.md, "Upgrading and going back"). */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_session_and_login': {
     up: async (db: Kysely<unknown>) => {
       await db.schema
@@ -79,7 +80,7 @@ const migrations: Record<string, Migration> = {
   },
 };
 
-/** Brings schema `proxy` up to date; many replicas may call it at once. */
-export function migrate(databaseUrl: string): Promise<void> {
-  return migrateSchema(databaseUrl, 'proxy', migrations);
+/** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */
+export function migrate(databaseUrl: string): Promise<readonly string[]> {
+  return migrateSchema(databaseUrl, 'proxy', MIGRATIONS);
 }

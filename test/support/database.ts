@@ -33,7 +33,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
   };
 }
 
-type Migrate = (databaseUrl: string) => Promise<void>;
+type Migrate = (databaseUrl: string) => Promise<unknown>;
 export interface Migrations {
   bridge: Migrate;
   proxy: Migrate;
