@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { STACK_VARIABLE } from '../test/support/stack-variable.ts';
-import { versionsPage, versionsTable, verdict, type MatrixResult } from '../test/matrix/table.ts';
+import { versionsPage, versionsTable, verdict, withVersions, type MatrixResult } from '../test/matrix/table.ts';
 import { compareVersions, newerRelease, VERSIONS, wayToForm } from '../test/matrix/versions.ts';
 import { claimDataFolder, makeFolder } from './data-folder.ts';
 import { ensureJar, type Jar } from './jar.ts';
@@ -15,8 +15,8 @@ import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription } fro
 import { StartError } from './start-error.ts';
 
 /**
- * `npm run test:matrix` boots one and the same jar on each version and writes docs/versions.md.
- * `npm run test:matrix -- 26.0.8 26.7.4` runs these only; the page is written anew when the others were run with that jar and realm file before.
+ * `npm run test:matrix` boots one and the same jar on each version and writes docs/versions.md and the table in README.md.
+ * `npm run test:matrix -- 26.0.8 26.7.4` runs these only; both are written anew when the others were run with that jar and realm file before.
  */
 const RUN_DIR = join(ROOT, '.run', 'matrix');
 /** Apart from what `npm start` keeps: seven versions would push its builds out. */
@@ -24,6 +24,7 @@ const CACHE_DIR = join(process.env['VESTIBULE_CACHE'] || join(ROOT, '.run', 'cac
 const RESULTS = join(RUN_DIR, 'results.json');
 const REALM_FILE = join(ROOT, 'realm-export.json');
 const PAGE = join(ROOT, 'docs', 'versions.md');
+const README = join(ROOT, 'README.md');
 /** One address registers many times here. */
 const LIMITS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100' };
 
@@ -61,7 +62,7 @@ async function main(chosen: readonly string[]): Promise<number> {
   folder.release();
   console.log(`\n${versionsTable(results)}`);
   if (originNow(jar) === of) writePage(results, jar);
-  else console.log('realm-export.json was changed meanwhile: docs/versions.md is left as it was.');
+  else console.log('realm-export.json was changed meanwhile: docs/versions.md and README.md are left as they were.');
   return results.every((result) => verdict(result) !== 'no') ? 0 : 1;
 }
 
@@ -81,7 +82,8 @@ function withEarlier(result: MatrixResult, of: string): readonly MatrixResult[] 
 function writePage(results: readonly MatrixResult[], jar: Jar): void {
   const missing = VERSIONS.filter((version) => results.every((one) => one.version !== version));
   if (missing.length > 0) return console.log(`docs/versions.md waits for ${missing.join(', ')}.`);
-  return writeFileSync(PAGE, versionsPage(results, { date: new Date().toISOString().slice(0, 10), jar: jar.hash.slice(0, 12) }));
+  writeFileSync(PAGE, versionsPage(results, { date: new Date().toISOString().slice(0, 10), jar: jar.hash.slice(0, 12) }));
+  return writeFileSync(README, withVersions(readFileSync(README, 'utf8'), results));
 }
 
 async function tryVersion(version: string, jar: Jar, portBase: number): Promise<MatrixResult> {

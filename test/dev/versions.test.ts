@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { HOLES, isFixed, openHoles } from '../matrix/holes.ts';
-import { verdict, versionsTable } from '../matrix/table.ts';
+import { verdict, versionsTable, withVersions } from '../matrix/table.ts';
 import { compareVersions, newerRelease, VERSIONS, wayToForm } from '../matrix/versions.ts';
 
 describe('a hole', () => {
@@ -41,6 +42,28 @@ test.each([
 
 test('a failure is named in its row', () => {
   expect(versionsTable([{ version: '26.7.4', passed: 1, failed: 1, faults: ['a refresh'] }])).toContain('| 26.7.4 | no | `prompt=create` by PAR. 1 of 2 fail: a refresh |');
+});
+
+describe('the tables that were written', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const found = [...readFileSync('docs/versions.md', 'utf8').matchAll(/^\| (\d+\.\d+\.\d+) \| (.+?) \| .*?(\d+) of (\d+) (pass|fail)/gm)].map(([, version = '', said = '', some, all, what]) => {
+    const failed = what === 'fail' ? Number(some) : 0;
+    return { said, version, passed: Number(all) - failed, failed, faults: [] };
+  });
+
+  test('have every version that is tried, oldest first', () => {
+    expect(found.map(({ version }) => version)).toEqual(expect.arrayContaining([...VERSIONS]));
+    expect(found.map(({ version }) => version)).toEqual(found.map(({ version }) => version).toSorted(compareVersions));
+  });
+
+  test.each(found)('docs/versions.md says of $version what its run and the holes say: $said', ({ said, ...result }) => {
+    expect(said).toBe(verdict(result));
+  });
+
+  test('README.md says the same as docs/versions.md', () => {
+    expect(readme).toContain('<!-- versions -->\n');
+    expect(withVersions(readme, found)).toBe(readme);
+  });
 });
 
 test('Maven’s metadata adds the newest release, not a candidate, and only when it is newer', () => {

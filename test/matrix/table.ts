@@ -31,6 +31,14 @@ export function versionsTable(results: readonly MatrixResult[]): string {
   return ['| version | runs | notes |', '| --- | --- | --- |', ...results.map((result) => `| ${result.version} | ${verdict(result)} | ${notes(result)} |`)].join('\n');
 }
 
+const BETWEEN_MARKS = /(?<=<!-- versions -->\n)[\s\S]*(?=<!-- end of versions -->)/;
+
+/** README.md with what was found, in short. */
+export function withVersions(readme: string, results: readonly MatrixResult[]): string {
+  const table = ['| Keycloak | runs |', '| --- | --- |', ...results.map((result) => `| ${result.version} | ${verdict(result)} |`)];
+  return readme.replace(BETWEEN_MARKS, () => `${table.join('\n')}\n`);
+}
+
 export function verdict({ version, failed, passed }: MatrixResult): string {
   if (failed > 0 || passed === 0) return 'no';
   return openHoles(version).length > 0 ? 'runs, but unsafe' : 'yes';
