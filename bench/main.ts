@@ -8,6 +8,7 @@ import { enumeration } from './enumeration/enumeration.ts';
 import { login } from './login.ts';
 import { register } from './register/register.ts';
 import { writePage } from './page.ts';
+import { missesTarget } from './report.ts';
 import { here, writeResults } from './results.ts';
 import { signup } from './signup.ts';
 import { start } from './start.ts';
@@ -39,6 +40,7 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+let missed = false;
 let stopStack: (() => Promise<void>) | undefined;
 try {
   for (const [name, bench] of Object.entries(BENCHES)) {
@@ -50,7 +52,8 @@ try {
 } finally {
   await endStack();
 }
-process.exit();
+if (missed) console.error('A target was missed.');
+process.exit(missed ? 1 : 0);
 
 async function measure(name: string, bench: Bench): Promise<void> {
   console.log(`\n${name}`);
@@ -60,6 +63,7 @@ async function measure(name: string, bench: Bench): Promise<void> {
   if (values.quick) return console.log('Not written: a quick run shows that it runs, not what it costs.');
   console.log(`Written to ${relative(process.cwd(), writeResults(name, before, results))}`);
   writePage();
+  missed ||= missesTarget(results);
 }
 
 /** With durable databases, as in production. VESTIBULE_STACK takes a running one, started with its limits wide open. */

@@ -22,6 +22,11 @@ export function atMost(target: number, measured: string, unit: string, value: nu
   return { measured, value, unit, peer, ratio, target: `≤ ${target}`, reached: ratio <= target };
 }
 
+/** Whether a bench came out short of what was promised; one without rows promises nothing. */
+export function missesTarget(results: { rows?: readonly Row[] }): boolean {
+  return results.rows?.some(({ reached }) => reached === false) ?? false;
+}
+
 export function printRows(rows: readonly Row[]): void {
   const cells = rows.map(({ measured, value, unit, peer, ratio, target, reached }) => [
     measured,

@@ -8,13 +8,13 @@ const WARM_UP_ROUNDS = 20;
 /** The first two of every door ask about nobody: between them lies what chance alone makes. */
 const NOBODYS_KINDS = 2;
 
-interface Comparison {
+export interface Comparison {
   kind: string;
   comparedWith: string;
   milliseconds: Difference;
 }
 
-interface DoorResult {
+export interface DoorResult {
   door: string;
   looks: Readonly<Record<string, Distribution>>;
   differences: readonly Comparison[];

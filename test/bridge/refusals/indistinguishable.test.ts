@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Client } from 'pg';
 import type { Account } from '../../../bridge/keycloak/accounts.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from '../support/bridge.ts';
+import { statementsDuring } from '../support/statements.ts';
 import { newAddress } from './endpoints.ts';
 
 const DAY = 86_400;
@@ -98,24 +98,6 @@ test('the jobs that wait meanwhile tell the kinds apart, or this test would comp
     'with as many mails as a day has': ['invitation', false],
   });
 });
-
-/** Every statement that reaches Postgres meanwhile, whole, but for those of the job worker and its waiting jobs. */
-async function statementsDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const prototype = Client.prototype as unknown as { query: (...args: unknown[]) => unknown };
-  const original = prototype.query;
-  const texts: string[] = [];
-  prototype.query = function query(this: unknown, ...args: unknown[]) {
-    const [first] = args;
-    texts.push(typeof first === 'string' ? first : String((first as { text?: string }).text));
-    return original.apply(this, args);
-  };
-  try {
-    await work();
-  } finally {
-    prototype.query = original;
-  }
-  return texts.filter((text) => !/"graphile_worker"|^\s*select.*"sign_up_request"/is.test(text));
-}
 
 /** Keycloak's accounts, silent between `hold` and `go`: jobs wait there, so that what a request does stands alone. */
 function heldAccounts() {
