@@ -65,6 +65,15 @@ describe('the environment', () => {
     expect(loadProxy(environmentOf('proxy'))).toMatchObject({ mode: 'production', host: '0.0.0.0', port: 8400, bridgeUrl: 'http://bridge:8402' });
   });
 
+  test('is one with which both start in development, with the values of the comment in .env.example', () => {
+    const development = { ...values, ...Object.fromEntries([...example.matchAll(/^# {3}([A-Z_]+)=(.+)$/gm)].map(([, name = '', value = '']) => [name, value])) };
+    expect(development).toMatchObject({ VESTIBULE_MODE: 'development', BRIDGE_INTERNAL_URL: `http://bridge:${service('bridge').environment['BRIDGE_PORT']}`, APP_INTERNAL_URL: `http://app:${service('app').environment['APP_PORT']}` });
+    expect(loadBridge(environmentOf('bridge', development))).toMatchObject({ development: true });
+    expect(loadProxy(environmentOf('proxy', development))).toMatchObject({ mode: 'development', bridgeUrl: 'http://bridge:8402' });
+    // Addresses without TLS are refused by production alone: the values must not be mixed.
+    expect(() => loadProxy(environmentOf('proxy', { ...development, VESTIBULE_MODE: 'production' }))).toThrow('PROXY_PUBLIC_URL');
+  });
+
   test('gives the realm file all that it names', () => {
     const names = variablesIn(realmFile).map(({ name }) => name);
     expect(Object.keys(service('keycloak').environment)).toEqual(expect.arrayContaining(names));
@@ -115,9 +124,14 @@ describe('the services', () => {
     }
   });
 
+  test('nobody waits for himself', () => {
+    const awaited = (name: string): string[] => Object.keys(service(name).depends_on ?? {}).flatMap((other) => [other, ...awaited(other)]);
+    for (const [name] of services) expect([name, awaited(name).includes(name)]).toEqual([name, false]);
+  });
+
   test('a database comes first, and the proxy last', () => {
     expect(Object.keys(service('keycloak').depends_on ?? {})).toContain('postgres');
-    expect(Object.keys(service('bridge').depends_on ?? {})).toContain('postgres');
+    expect(Object.keys(service('bridge').depends_on ?? {})).toEqual(expect.arrayContaining(['postgres', 'keycloak']));
     expect(Object.keys(service('proxy').depends_on ?? {})).toEqual(expect.arrayContaining(['bridge', 'keycloak']));
   });
 
