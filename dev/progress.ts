@@ -44,5 +44,3 @@ export function terminalProgress(steps: number, output: NodeJS.WriteStream = pro
     },
   };
 }
-
-export const silentProgress: Progress = { line: () => {}, step: (_title, _usualSeconds, work) => work(() => {}) };

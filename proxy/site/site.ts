@@ -33,10 +33,6 @@ export interface UpstreamRule {
   allow: { roles: readonly string[]; groups: readonly string[] } | undefined;
 }
 
-export function hostOf({ publicUrl }: Pick<Site, 'publicUrl'>): string {
-  return new URL(publicUrl).host;
-}
-
 /**
  * The rule that takes this path. Compared decoded, without path parameters and in lower case: an app that is less exact must not get
  * past a rule by another spelling (SECURITY.md 20). What is ambiguous beyond that never comes here (platform/request-target.ts).

@@ -6,8 +6,17 @@ import { ask, ENDPOINTS, tokenFor, WITH_BODY, type Endpoint } from './endpoints.
 const MEBIBYTE = 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
+interface Field {
+  type?: string;
+  maxLength?: number;
+  maxItems?: number;
+  items?: Field & Fields;
+  additionalProperties?: Field;
+  propertyNames?: Field;
+}
+
 interface Fields {
-  properties: Record<string, { type?: string }>;
+  properties: Record<string, Field>;
   required?: readonly string[];
 }
 
@@ -32,6 +41,24 @@ const fieldsOf = (endpoint: Endpoint): Fields => {
   return endpoint.body === undefined ? schema : schema.anyOf![endpoint.body]!;
 };
 
+/** Optional, and of no other shape than a line. */
+const FREE_TEXTS = new Set(['firstname', 'lastname', 'first_name', 'last_name', 'company']);
+
+/** Of one length or of a few values. */
+const SHAPED = new Set(['attempt_id', 'outcome']);
+
+/** Values that break one limit each, by one. */
+function tooLong({ maxLength, maxItems, items, additionalProperties, propertyNames }: Field): unknown[] {
+  const item = Object.fromEntries((items?.required ?? []).map((name) => [name, 'x']));
+  return [
+    ...(maxLength === undefined ? [] : ['x'.repeat(maxLength + 1)]),
+    ...(maxItems === undefined ? [] : [Array.from({ length: maxItems + 1 }, () => item)]),
+    ...Object.entries(items?.properties ?? {}).flatMap(([name, inner]) => tooLong(inner).map((value) => [{ ...item, [name]: value }])),
+    ...(typeof additionalProperties === 'object' ? tooLong(additionalProperties).map((value) => ({ x: value })) : []),
+    ...(propertyNames === undefined ? [] : tooLong(propertyNames).map((name) => ({ [String(name)]: 'x' }))),
+  ];
+}
+
 interface Raw {
   body: string | Uint8Array<ArrayBuffer>;
   headers?: Readonly<Record<string, string>>;
@@ -49,6 +76,12 @@ async function expectRefusal(endpoint: Endpoint, raw: Raw, status: number, code:
   expect({ body: String(raw.body).slice(0, 200), ...answer }).toMatchObject({ status, type: 'application/problem+json; charset=utf-8', problem: { status, code, type: `urn:vestibule:problem:${code}` } });
   expect(Object.keys(operationOf(endpoint).responses)).toContain(String(status));
 }
+
+test('every optional text has a limit, and so has what stands in lists and maps', () => {
+  const limits = WITH_BODY.flatMap((endpoint) => Object.entries(fieldsOf(endpoint).properties).map(([name, field]) => ({ name, values: tooLong(field).length })));
+  expect(limits.filter(({ name, values }) => values === 0 && !SHAPED.has(name))).toEqual([]);
+  expect(Object.fromEntries(limits.map(({ name, values }) => [name, values]))).toMatchObject({ attributes: 2, consents: 3, company: 1 });
+});
 
 test('every endpoint of /openapi.json stands in the table, with its caller', () => {
   const described = Object.entries(operations).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => `${method} ${path} ${one.security === undefined ? 'anybody' : 'guarded'}`));
@@ -91,6 +124,22 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
   test('refuses every field that is empty, or longer than anything', async () => {
     for (const name of fieldsOf(endpoint).required ?? []) {
       for (const value of ['', 'x'.repeat(4_000)]) await expectRefusal(endpoint, { body: await written({ [name]: value }) }, 400, 'invalid_request');
+    }
+  });
+
+  test('refuses every field that is longer by one than its schema says, and names it', async () => {
+    for (const [name, field] of Object.entries(fieldsOf(endpoint).properties)) {
+      for (const value of tooLong(field)) {
+        const { status, problem } = await post(endpoint, { body: await written({ [name]: value }) });
+        expect([name, status, String(problem['field']).split('.', 1)[0]]).toEqual([name, 400, name]);
+      }
+    }
+  });
+
+  test('takes optional texts as long as their schema says', async () => {
+    const { properties } = fieldsOf(endpoint);
+    for (const [name, { maxLength = 0 }] of Object.entries(properties).filter(([one]) => FREE_TEXTS.has(one))) {
+      expect((await post(endpoint, { body: await written({ [name]: 'x'.repeat(maxLength) }) })).status).toBe(endpoint.status);
     }
   });
 
