@@ -31,7 +31,7 @@ export function writePage(): void {
   writeFileSync(PAGE, withResults(readFileSync(PAGE, 'utf8')));
 }
 
-export function withResults(page: string): string {
+function withResults(page: string): string {
   return page.replace(BETWEEN_MARKS, () => BENCHES.map(section).join('') + enumerationSection(read('enumeration')));
 }
 

@@ -88,7 +88,7 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
   return { ended, stop };
 }
 
-export function taskList(handlers: JobHandlers, meter: Pick<Meter, 'job'>): TaskList {
+function taskList(handlers: JobHandlers, meter: Pick<Meter, 'job'>): TaskList {
   const task =
     <Name extends keyof Jobs>(name: Name): TaskList[string] =>
     async (payload, { job }) => {

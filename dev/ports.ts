@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { StartError } from './start-error.ts';
 
-export const DEFAULT_PORT_BASE = 8400;
+const DEFAULT_PORT_BASE = 8400;
 const HIGHEST_BASE = 65_535 - 10;
 
 const OFFSETS = { proxy: 0, keycloak: 1, bridge: 2, inbox: 3, smtp: 4, app: 5, postgres: 6, management: 7, bridgeMetrics: 8, proxyMetrics: 9 } as const;

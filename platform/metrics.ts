@@ -5,7 +5,7 @@ import { startServer, type RunningServer } from './http.ts';
 import type { Log } from './log.ts';
 
 /** Seconds. Keycloak waits for 3 s at most, and alerts look at 1 s. */
-export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Seconds since `started`, which is of `performance.now()`. */
 export function secondsSince(started: number): number {

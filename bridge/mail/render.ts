@@ -5,7 +5,7 @@ import type { Product } from '../../platform/products.ts';
 import type { MailKind } from '../db/schema.ts';
 import type { LinksIn } from './links.ts';
 
-export const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
+const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
 
 export interface MailContent {
   address: string;

@@ -13,7 +13,7 @@ import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.
 
 const DAY_MILLISECONDS = 86_400_000;
 /** The job queue's back-off reaches about a day and a half by then. */
-export const SEND_ATTEMPTS = 14;
+const SEND_ATTEMPTS = 14;
 
 /** The kind of mail that was queued, or why none was. */
 export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited';

@@ -18,7 +18,7 @@ import {
 
 /** A form may be left and come back to for this long. */
 export const LOGIN_LIFETIME_SECONDS = 24 * 3600;
-export const LOGINS_PER_BROWSER = 5;
+const LOGINS_PER_BROWSER = 5;
 const ID_LENGTH = 16;
 /** Enough for the bridge's 43 characters and for what comes after it; Keycloak drops more than 2,000 (KEYCLOAK.md 2). */
 const INVITATION = /^[A-Za-z0-9_-]{20,200}$/;

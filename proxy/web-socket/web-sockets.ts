@@ -18,8 +18,8 @@ import { dialApp } from './dial-app.ts';
 import { joinSockets, type Tunnel } from './tunnel.ts';
 
 /** Private codes (RFC 6455 7.4.2): the session is over, or the trial is. */
-export const SESSION_OVER = 4401;
-export const TRIAL_OVER = 4403;
+const SESSION_OVER = 4401;
+const TRIAL_OVER = 4403;
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 const LARGEST_MESSAGE_BYTES = 16 * 1024 * 1024;

@@ -3,8 +3,8 @@ import { dropDatabase, ensureDatabase, ensureRole, withClient } from '../../dev/
 
 /** Set by the global setup: the test server's address as superuser. */
 export const TEST_POSTGRES = 'VESTIBULE_TEST_POSTGRES';
-export const TEMPLATE = 'vestibule_template';
-export const ROLES = ['bridge', 'proxy'] as const;
+const TEMPLATE = 'vestibule_template';
+const ROLES = ['bridge', 'proxy'] as const;
 /** The server lives for one test run, on 127.0.0.1, behind a random superuser password. */
 const ROLE_PASSWORD = 'test';
 

@@ -6,7 +6,7 @@ export interface Sample {
 }
 
 /** Prometheus' text format, as far as our servers use it. */
-export function parseExposition(text: string): Sample[] {
+function parseExposition(text: string): Sample[] {
   return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))

@@ -26,8 +26,7 @@ interface Opened {
   form: Form;
 }
 
-async function open(address = freshAddress('ada')): Promise<Opened> {
-  const browser = httpBrowser();
+async function open(address = freshAddress('ada'), browser = httpBrowser()): Promise<Opened> {
   return { address, browser, form: (await browser.get(await invite(address))).form('kc-register-form') };
 }
 
@@ -122,6 +121,35 @@ describe('the registration form refuses, and makes nothing of,', () => {
     expect(await traces(opened.address)).toEqual([]);
     expect(await admin.get('/users?search=eve@example.com')).toEqual([]);
     expect(answer.body).not.toContain(PASSWORD);
+  });
+});
+
+const openBoth = async () => {
+  const browser = httpBrowser();
+  return [await open(freshAddress('ada'), browser), await open(freshAddress('eve'), browser)] as const;
+};
+const withPartsOf = (other: Opened, parts: readonly string[]) => (sent: Sent): Sent => ({ ...sent, action: parts.reduce((action, part) => withParameter(action, part, other.form.action), sent.action) });
+
+describe('two invitations in two tabs of one browser: the form of one, sent with', () => {
+  const SOME = [['execution'], ['tab_id'], ['session_code'], ['client_data'], ['execution', 'tab_id'], ['execution', 'session_code']];
+  test.each(SOME.map((parts) => [parts]))('%j of the other, makes nothing under the other address', async (parts) => {
+    const [ada, eve] = await openBoth();
+    expect((await send(withPartsOf(eve, parts)(honest(ada)))).status).toBeLessThan(500);
+    expect(await traces(eve.address)).toEqual([]);
+  });
+
+  // With tab and code it is the other form: what tells is the address that went along.
+  test.each([[['tab_id', 'session_code']], [['execution', 'tab_id', 'session_code', 'client_data']]])('%j of the other and the own address, makes nothing under either', async (parts) => {
+    const [ada, eve] = await openBoth();
+    expect((await send(added(['email', ada.address])(withPartsOf(eve, parts)(honest(ada))))).status).toBeLessThan(500);
+    expect([await traces(ada.address), await traces(eve.address)]).toEqual([[], []]);
+  });
+
+  test('nothing of the other makes the account that it shows, and that alone', async () => {
+    const [ada, eve] = await openBoth();
+    expect((await send(honest(ada))).location).toMatch(/[?&]code=/);
+    const users: { username: string }[] = await admin.get(`/users?${new URLSearchParams({ search: ada.address })}`);
+    expect([users.map(({ username }) => username), await traces(eve.address)]).toEqual([[ada.address], []]);
   });
 });
 
