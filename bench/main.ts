@@ -9,6 +9,7 @@ import { login } from './login.ts';
 import { register } from './register/register.ts';
 import { writePage } from './page.ts';
 import { missesTarget } from './report.ts';
+import { proxy } from './proxy/proxy.ts';
 import { here, writeResults } from './results.ts';
 import { signup } from './signup.ts';
 import { start } from './start.ts';
@@ -24,6 +25,7 @@ interface Bench {
 /** In the order in which they run. `start` is the last: it may install the packages again. */
 const BENCHES: Readonly<Record<string, Bench>> = {
   callbacks: { onStack: false, always: true, run: callbacks },
+  proxy: { onStack: false, always: true, run: proxy },
   login: { onStack: true, always: true, run: login },
   signup: { onStack: true, always: true, run: signup },
   register: { onStack: true, always: true, run: register },

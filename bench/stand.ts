@@ -78,7 +78,7 @@ export async function startService(
       args: ['--disable-warning=ExperimentalWarning', script],
       cwd: ROOT,
       logFile,
-      env: { ...systemEnvironment(), ...env, PORT: String(port), BRIDGE_PORT: String(port) },
+      env: { ...systemEnvironment(), ...env, PORT: String(port), BRIDGE_PORT: String(port), PROXY_PORT: String(port) },
     },
     record,
   );

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from './config.ts';
+import { readYamlFile } from './yaml-file.ts';
 
 const id = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower-case letters, digits and dashes, at most 32');
 
@@ -49,29 +48,9 @@ export type Products = readonly [Product, ...Product[]];
 
 /** Reads products.yaml; throws {@link ConfigError} that names the file and every fault in it. */
 export function loadProducts(path: string): Products {
-  const parsed = fileSchema.safeParse(parseYaml(path, readText(path)));
+  const parsed = fileSchema.safeParse(readYamlFile(path, 'PRODUCTS_FILE', (faults) => unusable(path, faults)));
   if (parsed.success) return parsed.data.products as unknown as Products;
   throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code})`;
-    throw new ConfigError([`PRODUCTS_FILE: ${resolve(path)}: ${what}`]);
-  }
-}
-
-function parseYaml(path: string, text: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    // The first line says what and where; after it comes an excerpt.
-    const [first = ''] = (error as Error).message.split('\n', 1);
-    throw unusable(path, [first.replace(/:$/, '')]);
-  }
 }
 
 function unusable(path: string, faults: readonly string[]): ConfigError {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
 import { AppError, toProblem } from '../platform/problem.ts';
-import type { Log } from '../platform/log.ts';
+import { withoutRedaction, type Log } from '../platform/log.ts';
 import { secondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
 import { clientAddress } from '../platform/client-address.ts';
@@ -39,6 +39,8 @@ export interface ListenerParts {
  * (docs/architecture.md): cookie, session, checks, then streamed to the app. Whatever can't go that way is handed to Express to answer.
  */
 export function createListener(parts: ListenerParts): RequestListener {
+  const lines = withoutRedaction(parts.log);
+
   const toApp = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
     const session = await currentSession(site.sessions, req.headers.cookie);
@@ -54,7 +56,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (error) parts.meter.upstream(error.code, secondsSince(passing));
     if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-    return parts.log.info(
+    return lines.info(
       { request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished },
       'passed',
     );
@@ -63,7 +65,7 @@ export function createListener(parts: ListenerParts): RequestListener {
   const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
     const started = performance.now();
     answerGateway(parts, site, req, res, requestId).then(
-      (status) => parts.log.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
+      (status) => lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
       (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
     );
   };

@@ -114,6 +114,6 @@ function notesOn({ realm }: Owners, { registrationAllowed }: TakenUp, standIns: 
       ? 'Registration is open and stays so for your clients; through the products\' clients it is by invitation.'
       : 'Registration is closed and stays so. The sign-in page shows "Register" from now on: it leads to a page that says that registration is by invitation.',
     'Theme, languages, mail server, lifetimes, password policy and brute-force detection stay as they are.',
-    ...(realm['bruteForceProtected'] === true ? [] : ['Brute-force detection is off: Realm settings, Security defenses. npm run doctor -- realm asks for it.']),
+    ...(realm['bruteForceProtected'] === true ? [] : ['Brute-force detection is off: Realm settings → Security defenses. npm run doctor -- realm asks for it.']),
   ];
 }

@@ -20,7 +20,7 @@ export interface TakenOut {
 
 async function recordOf(admin: RealmAdmin): Promise<TakenUp> {
   const record = await readRecord(admin);
-  if (record === undefined) throw new Refusal('This realm was not taken up by `npm run realm -- apply`: nobody wrote down what it was before. Bind its flows by hand: Authentication, Flows, Bind flow.');
+  if (record === undefined) throw new Refusal('This realm was not taken up by `npm run realm -- apply`: nobody wrote down what it was before. Bind its flows by hand: Authentication → Flows → Action → Bind flow.');
   return record;
 }
 

@@ -32,13 +32,14 @@ async function measure(load: Load): Promise<Answers> {
 }
 
 function requestOf({ calls, tokens }: Load, turn: number): Dispatcher.DispatchOptions {
-  const { method, path, body } = calls[turn % calls.length]!;
+  const { method, path, body, headers } = calls[turn % calls.length]!;
   const token = tokens[turn % Math.max(tokens.length, 1)];
   return {
     method,
     path,
     ...(body === undefined ? {} : { body }),
     headers: {
+      ...headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 export interface Call {
   method: 'GET' | 'POST';
   path: string;
+  headers?: Readonly<Record<string, string>>;
   body?: string;
 }
 

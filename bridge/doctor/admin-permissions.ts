@@ -4,7 +4,7 @@ import type { View } from './view.ts';
 const CLIENT = 'admin-permissions';
 const MANY = 10_000;
 const MAKES_ACCOUNTS = 'manage-members';
-const NO_PERMISSION = 'Permissions, Groups: the scopes manage-members and manage-membership over the group below /vestibule-trials, for the service account of the bridge, as realm-export.json has it; or take the role away from the program.';
+const NO_PERMISSION = 'Permissions → Create permission → Groups: the scopes manage-members and manage-membership over the group below /vestibule-trials, for the service account of the bridge, as realm-export.json has it; or take the role away from the program.';
 const GROUP = '/vestibule-trials';
 /** They only look. */
 const VIEWING = new Set(['view', 'view-members']);

@@ -12,7 +12,7 @@ const CLIENT_SWITCHES = [
 export const clientChecks: readonly Check[] = [
   { name: 'our-clients', run: ourClients, advice: 'Clients → Create client, as realm-export.json has it; docs/operating.md says which of its settings matter.' },
   { name: 'client-grants', run: clientGrants, advice: 'Clients → that one → Settings → Capability config (token exchange and full scope: Advanced, and Client scopes → dedicated → Scope): switch it off.' },
-  { name: 'saml-clients', run: samlClients, advice: 'A SAML client runs the browser flow only: its sessions live on after the end. Know that, or remove it.' },
+  { name: 'saml-clients', run: samlClients, advice: 'Its sessions live on after the end, for it runs the browser flow only. Know that, or Clients → that one → Action → Delete.' },
   { name: 'redirect-addresses', run: redirectAddresses, advice: 'Clients → that one → Settings → Access settings: list exact redirect addresses and origins.' },
 ];
 

@@ -17,7 +17,7 @@ export const discoveryChecks: readonly Check[] = [
     run: issuers,
     advice: 'Keycloak: KC_HOSTNAME is the public address; bridge and proxy: KEYCLOAK_PUBLIC_URL is the same, to the letter. Tokens carry it, and both sides compare it.',
   },
-  { name: 'invitation-way', run: invitationWay, advice: 'docs/versions.md says which Keycloak needs which; both are settings of the proxy.' },
+  { name: 'invitation-way', run: invitationWay, advice: 'Set INVITATION_ENDPOINT and INVITATION_BY_PAR of the proxy as docs/versions.md has them for this Keycloak.' },
 ];
 
 /** The same at every address by which it is dialled. */

@@ -15,7 +15,7 @@ const VERDICTS: Readonly<Record<string, Fault>> = {
     detail: "Keycloak gets no usable answer from the bridge: nobody can sign up",
     advice: 'Keycloak\'s log says why at "The bridge did not answer to verify": the address at the gears of the steps, certificates, clocks (npm run doctor -- clock), a bridge of another release.',
   },
-  misconfigured: { detail: 'the invitation step is not usable as it is set up', advice: 'Keycloak\'s log names the setting; see also the check step-settings.' },
+  misconfigured: { detail: 'the invitation step is not usable as it is set up', advice: 'Authentication → the registration flow → the gear of "Trial: invitation": correct the setting that Keycloak\'s log names; see also the check step-settings.' },
 };
 
 /**
@@ -26,7 +26,7 @@ export const probeChecks: readonly Check[] = [
   {
     name: 'extra-parameters',
     run: followUnknownLink,
-    advice: 'Open a link of the proxy in a private window: what it shows is what people see. The checks of the registration flow and of our clients say what is missing.',
+    advice: 'npm run doctor -- realm: its checks registration-flow and our-clients say what is missing. A link of the proxy in a private window shows what people see.',
   },
 ];
 

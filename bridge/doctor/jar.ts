@@ -1,4 +1,4 @@
-import { fits, SPOKEN_CONTRACTS, type Node } from '../keycloak/nodes.ts';
+import { fits, sizeOfPartlyAsked, SPOKEN_CONTRACTS, type Node } from '../keycloak/nodes.ts';
 import type { Check, Fault, Faults } from './check.ts';
 import type { View } from './view.ts';
 
@@ -7,16 +7,14 @@ const COPY = 'Copy keycloak/target/vestibule-keycloak.jar of this release into i
 export const jarChecks: readonly Check[] = [{ name: 'jar', run: jar, advice: COPY }];
 
 /** On every node, of a version that this bridge understands, and the same everywhere. */
-async function jar({ nodes, config }: View): Promise<Faults> {
+async function jar({ nodes }: View): Promise<Faults> {
   const all = await nodes();
   const versions = new Set(all.flatMap((node) => node.jar?.version ?? []));
-  const size = Math.max(...all.map(({ clusterSize = 0 }) => clusterSize));
+  const size = sizeOfPartlyAsked(all);
   return [
     ...all.flatMap(nodeFaults),
     ...(versions.size > 1 ? [`the nodes run different jars: ${[...versions].join(', ')}`] : []),
-    ...(size > config.keycloak.nodeUrls.length
-      ? [{ detail: `the cluster has ${size} nodes, and ${config.keycloak.nodeUrls.length} was looked at`, advice: 'List the internal address of every node in KEYCLOAK_NODE_URLS, comma-separated.' }]
-      : []),
+    ...(size === undefined ? [] : [{ detail: `the cluster has ${size} nodes, and ${all.length} was looked at`, advice: 'List the internal address of every node in KEYCLOAK_NODE_URLS, comma-separated.' }]),
   ];
 }
 

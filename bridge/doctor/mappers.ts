@@ -13,7 +13,7 @@ export const mapperChecks: readonly Check[] = [
   {
     name: 'bridge-audience',
     run: bridgeAudience,
-    advice: 'Take the audience mapper off that client or client scope: only service accounts call the bridge.',
+    advice: 'Client scopes → that one → Mappers (of a client: Clients → that one → Client scopes → its dedicated scope): delete the audience mapper. Only service accounts call the bridge.',
   },
 ];
 

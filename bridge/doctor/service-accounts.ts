@@ -23,7 +23,7 @@ export const serviceAccountChecks: readonly Check[] = [
   {
     name: 'bridge-roles',
     run: bridgeRoles,
-    advice: 'Take the role away: the roles of the bridge are for service accounts. A person who holds one carries the audience of the bridge in his tokens.',
+    advice: 'Users, Groups or Clients → that one → Role mapping (Service account roles): unassign it. The roles of the bridge are for service accounts. A person who holds one carries the audience of the bridge in his tokens.',
   },
 ];
 

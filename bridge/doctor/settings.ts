@@ -10,7 +10,7 @@ export const settingChecks: readonly Check[] = [
   {
     name: 'placeholders',
     run: placeholders,
-    advice: 'A variable was not set at the import, and Keycloak kept its name as the value: enter the value in the admin console, or set the variable, delete the realm and import it again.',
+    advice: 'Enter the value: Clients → that one → Settings and Credentials; Realm settings → Email; Authentication → the flow → the gear of the step. The variable was not set at the import, so Keycloak kept its name; with it set, the realm can also be deleted and imported again.',
   },
   {
     name: 'client-registration',

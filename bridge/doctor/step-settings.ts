@@ -42,10 +42,12 @@ async function configuredSteps(view: View): Promise<readonly Configured[]> {
   return Promise.all(steps.map(async (step) => ({ step, settings: await settingsOf(view, step) })));
 }
 
-async function usedSteps({ realm, identityProviders, steps }: View): Promise<readonly Step[]> {
+async function usedSteps({ realm, clients, flows, identityProviders, steps }: View): Promise<readonly Step[]> {
   const brokers = (await identityProviders()).flatMap((one) => [one.firstBrokerLoginFlowAlias, one.postBrokerLoginFlowAlias]);
+  const overriding = new Set(clients.flatMap(({ authenticationFlowBindingOverrides: own }) => Object.values(own ?? {})));
+  const ofClients = overriding.size === 0 ? [] : (await flows()).filter(({ id }) => overriding.has(id)).map(({ alias }) => alias);
   const bound = [realm.browserFlow, realm.registrationFlow, realm.directGrantFlow, realm.resetCredentialsFlow, realm.firstBrokerLoginFlow];
-  const aliases = new Set([...bound, ...brokers].flatMap((alias) => alias || []));
+  const aliases = new Set([...bound, ...brokers, ...ofClients].flatMap((alias) => alias || []));
   const all = await Promise.all([...aliases].map((alias) => steps(alias)));
   return all.flatMap(liveSteps);
 }

@@ -14,7 +14,7 @@ export const takeOverChecks: readonly Check[] = [
   {
     name: 'take-over-from-master',
     run: mastersHolders,
-    advice: 'In the master realm take the role away, or, if that is meant, name it in DOCTOR_KNOWN_ADMINS.',
+    advice: 'In the master realm: Users, Groups or Clients → that one → Role mapping: unassign it; or, if that is meant, name it in DOCTOR_KNOWN_ADMINS.',
   },
 ];
 

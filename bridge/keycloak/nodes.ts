@@ -49,6 +49,12 @@ export function fits({ contract }: Jar): boolean {
   return contract !== undefined && SPOKEN_CONTRACTS.includes(contract);
 }
 
+/** How many nodes the cluster has, where that is more than were asked; undefined when each was, or none tells. */
+export function sizeOfPartlyAsked(nodes: readonly Node[]): number | undefined {
+  const size = Math.max(0, ...nodes.map(({ clusterSize = 0 }) => clusterSize));
+  return size > new Set(nodes.map(({ url }) => url)).size ? size : undefined;
+}
+
 async function readNode(url: string, accessToken: () => Promise<string>): Promise<Node> {
   try {
     const answer = await fetch(`${url}/admin/serverinfo`, {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { baseUrl, ConfigError, publicAddressFaults } from '../../platform/config.ts';
 import { secret } from '../../platform/secret.ts';
+import { readYamlFile } from '../../platform/yaml-file.ts';
 import type { Site, UpstreamRule } from './site.ts';
 
 const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
@@ -44,7 +43,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Reads the sites from a YAML file; throws {@link ConfigError} with every fault in it, each by its place. */
 export function loadSites(file: string, env: Env, mode: 'production' | 'development'): readonly [Site, ...Site[]] {
-  const parsed = sitesFileSchema.safeParse(parseYaml(file));
+  const parsed = sitesFileSchema.safeParse(readYamlFile(file, 'PROXY_SITES_FILE', (faults) => unusable(file, faults)));
   if (!parsed.success) throw unusable(file, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
   const faults = parsed.data.sites.flatMap((site, at) => faultsOf(site, `sites.${at}`, env, mode));
   const hosts = parsed.data.sites.map((site) => new URL(site.public_url).host);
@@ -85,21 +84,6 @@ function toSite(site: WrittenSite, env: Env): Site {
 
 function longestFirst(rules: readonly UpstreamRule[]): readonly UpstreamRule[] {
   return rules.toSorted((one, other) => other.path.length - one.path.length);
-}
-
-function parseYaml(file: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError([`PROXY_SITES_FILE: ${resolve(file)}: can't be read (${(error as NodeJS.ErrnoException).code})`]);
-  }
-  try {
-    return parse(text);
-  } catch (error) {
-    const [first = ''] = (error as Error).message.split('\n', 1);
-    throw unusable(file, [first.replace(/:$/, '')]);
-  }
 }
 
 function unusable(file: string, faults: readonly string[]): ConfigError {

@@ -27,7 +27,7 @@ const ENDS: ReadonlySet<Purpose> = new Set(['browser', 'direct grant', 'reset cr
 
 /** What makes a copy of a flow into ours, in this order. */
 export type Edit =
-  /** All steps go into a REQUIRED sub-flow: beside ALTERNATIVE steps a REQUIRED one is skipped, or skips them. */
+  /** All steps go into a REQUIRED sub-flow: beside a REQUIRED step Keycloak ignores ALTERNATIVE ones (DefaultAuthenticationFlow). */
   | { does: 'wrap' }
   /** At the same place, under the same requirement, with the same settings. */
   | { does: 'replace'; step: Step; by: string }

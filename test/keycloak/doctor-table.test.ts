@@ -25,6 +25,7 @@ import {
   type Break,
 } from './support/breaking.ts';
 import { adminOfRealm } from '../support/keycloak-admin.ts';
+import { SAYS_WHERE } from './support/advice.ts';
 import { copyRealm, doctorEnvironment, type RealmCopy } from './support/realm-copy.ts';
 import { keycloakWith, keycloakWithout, shutPort, type Edit } from './support/edited-keycloak.ts';
 
@@ -102,6 +103,10 @@ const REALM_ROWS: readonly Row[] = [
   ['step-settings', 'the rule is no rule', settings('vestibule registration', TOKEN, { withoutInvitation: 'maybe' }), 'withoutInvitation maybe'],
   ['step-settings', 'registration is open', settings('vestibule registration', TOKEN, { withoutInvitation: 'allow' }), 'lets people register at vestibule-proxy'],
   ['step-settings', 'an exception is for nobody', settings('vestibule registration', TOKEN, { withoutInvitationExceptions: 'gone=allow' }), 'an exception for the client gone'],
+  ['step-settings', 'in a flow of a client’s own', all(flow('their own flow', [[EXPIRY, 'REQUIRED']]), async (admin) => {
+    const own = (await admin.get('/authentication/flows')).find((one: { alias: string }) => one.alias === 'their own flow');
+    return newClient({ authenticationFlowBindingOverrides: { browser: own.id } })(admin);
+  }), `${EXPIRY} in "Trial: end" has no settings`],
   ['step-settings', 'the zone is none', settings('vestibule browser', EXPIRY, { timeZone: 'Mars/Olympus' }), 'timeZone Mars/Olympus'],
   ['step-settings', 'the form would have no password', settings('vestibule registration', 'registration-password-action', { always_set_password_on_register_form: 'false' }), 'the form would have no password'],
   ['allowed-roles', 'a role too many', settings('vestibule registration', ACTION, { allowedRoles: 'trial-user##staff' }), 'allows the role staff, which no product grants'],
@@ -224,7 +229,7 @@ describe('a realm that is broken on purpose', () => {
     const undo = await breakIt(copy.admin);
     const { findings } = await diagnose([check]).finally(undo);
     expect(findings.map(({ detail }) => detail).join('\n')).toContain(see);
-    expect(findings[0]).toMatchObject({ check, subject: copy.name, advice: expect.stringMatching(/.{20}/) });
+    expect(findings[0]).toMatchObject({ check, subject: copy.name, advice: expect.stringMatching(SAYS_WHERE) });
   });
 
   test('is as before afterwards', async () => {
@@ -240,7 +245,7 @@ describe('servers that are set up otherwise', () => {
     const env = relay === undefined ? (JSON.parse(JSON.stringify(how).replaceAll('SHUT_PORT', String(shut)).replaceAll('KEYCLOAK_PORT', keycloakPort)) as Record<string, string>) : { KEYCLOAK_INTERNAL_URL: relay.url };
     const { findings } = await diagnose([check], env).finally(() => relay?.close());
     expect(findings.map(({ detail }) => detail).join('\n')).toContain(see);
-    expect(findings[0]).toMatchObject({ check, advice: expect.stringMatching(/.{20}/) });
+    expect(findings[0]).toMatchObject({ check, advice: expect.stringMatching(SAYS_WHERE) });
   });
 });
 
@@ -277,7 +282,7 @@ test.each([
 describe('the way of an invitation', () => {
   test('ends at a bridge that does not know the realm', async () => {
     const { findings } = await diagnose([NOT_OF_A_COPY]);
-    expect(findings).toMatchObject([{ detail: expect.stringContaining('no usable answer from the bridge') }]);
+    expect(findings).toMatchObject([{ detail: expect.stringContaining('no usable answer from the bridge'), advice: expect.stringMatching(SAYS_WHERE) }]);
   });
 
   test('ends at a Keycloak that drops the parameter', async () => {
@@ -288,7 +293,7 @@ describe('the way of an invitation', () => {
 
   test('ends at a step that is not set up', async () => {
     const undo = await settings('vestibule registration', TOKEN, { withoutInvitation: 'maybe' })(copy.admin);
-    expect((await diagnose([NOT_OF_A_COPY]).finally(undo)).findings).toMatchObject([{ detail: expect.stringContaining('not usable as it is set up') }]);
+    expect((await diagnose([NOT_OF_A_COPY]).finally(undo)).findings).toMatchObject([{ detail: expect.stringContaining('not usable as it is set up'), advice: expect.stringMatching(SAYS_WHERE) }]);
   });
 
   test('ends at a flow without the step', async () => {
@@ -302,6 +307,10 @@ test('SECURITY 1: an admin of the master realm whom nobody knows is named', asyn
   const undo = await userWith('mallory', { role: 'admin' })(master);
   const { findings } = await diagnose(['take-over-from-master']).finally(undo);
   expect(findings).toMatchObject([{ detail: 'user mallory@example.com has the role admin' }]);
+});
+
+test.each(REALM_CHECKS.map(({ name, advice }) => [name, advice]))('the advice of %s says where', (_, advice) => {
+  expect(advice).toMatch(SAYS_WHERE);
 });
 
 test('every check of the table is broken at least once', () => {

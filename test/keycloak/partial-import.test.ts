@@ -4,6 +4,7 @@ import { loadDoctorConfig } from '../../bridge/doctor/config.ts';
 import { REALM_CHECKS } from '../../bridge/doctor/realm.ts';
 import { openView } from '../../bridge/doctor/view.ts';
 import { adminOfRealm, realmsAdmin } from '../support/keycloak-admin.ts';
+import { SAYS_WHERE } from './support/advice.ts';
 import { doctorEnvironment, realmFileAs } from './support/realm-copy.ts';
 
 const NAME = 'partial-import';
@@ -39,7 +40,7 @@ afterAll(() => realms.delete(`/${NAME}`));
 test.each(LEFT_OUT)('after a partial import the doctor names what is missing: %s: %s', (check, see) => {
   const found = findings.filter((finding) => finding.check === check);
   expect(found.map(({ detail }) => detail).join('\n')).toContain(see);
-  expect(found[0]?.advice).toMatch(/.{20}/);
+  expect(found[0]?.advice).toMatch(SAYS_WHERE);
 });
 
 test('and nothing that is there', () => {

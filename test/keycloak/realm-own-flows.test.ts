@@ -1,18 +1,34 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { httpBrowser, type Visit } from '../support/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
-import { createRealm, PASSWORD, RETURN_TO, SHOP, type OtherRealm } from '../support/realm-command.ts';
+import { createRealm, PASSWORD, RETURN_TO, SHOP, type OtherRealm, type Ran } from '../support/realm-command.ts';
+import { addLoginTheme, THEME_MARKS } from './support/login-theme.ts';
 
 /** A realm that has made Keycloak its own: flows, form, theme, identity providers, overrides. */
 const LIMIT_MS = 240_000;
 const CAPTCHA = { 'site.key': 'a-site-key', 'secret.key': 'a-captcha-secret', action: 'register', useRecaptchaNet: 'false' };
 const AFTER = 'our checks after a provider';
+/** Of this run alone: Keycloak keeps the pages of a theme that it has shown. */
+const THEME = `difference-club-${randomUUID()}`;
+/** Of others, beside ours: nothing that a command prints has them. */
+const PLANTED = { captcha: CAPTCHA['secret.key'], provider: 'provider-secret', mail: 'mail-secret' };
 
 let realm: OtherRealm;
 let before: { page: string; exported: Record<string, unknown> };
+let takeThemeAway: () => void;
+const said: string[] = [];
+
+async function run(command: string, ...args: string[]): Promise<Ran> {
+  const ran = await realm.run(command, args);
+  said.push(ran.output);
+  return ran;
+}
 
 beforeAll(async () => {
-  realm = await createRealm({ loginTheme: 'keycloak', verifyEmail: false });
+  takeThemeAway = addLoginTheme(THEME);
+  const smtpServer = { host: '127.0.0.1', port: '1', from: 'a@example.com', auth: 'true', user: 'x', password: PLANTED.mail };
+  realm = await createRealm({ loginTheme: THEME, verifyEmail: false, smtpServer });
   const { admin } = realm;
   const profile = await admin.get('/users/profile');
   const company = { name: 'company', displayName: 'Company', required: { roles: ['user'] }, permissions: { view: ['admin', 'user'], edit: ['admin', 'user'] }, multivalued: false };
@@ -30,7 +46,7 @@ beforeAll(async () => {
 
   const after = await admin.create('/authentication/flows', { alias: AFTER, providerId: 'basic-flow', topLevel: true, builtIn: false, description: '' });
   await admin.post('/authentication/executions', { parentFlow: after, authenticator: 'allow-access-authenticator', authenticatorFlow: false, requirement: 'REQUIRED', priority: 10 });
-  const provider = { providerId: 'oidc', enabled: true, config: { clientId: 'x', clientSecret: 'provider-secret', authorizationUrl: 'http://localhost:1/auth', tokenUrl: 'http://localhost:1/token' } };
+  const provider = { providerId: 'oidc', enabled: true, config: { clientId: 'x', clientSecret: PLANTED.provider, authorizationUrl: 'http://localhost:1/auth', tokenUrl: 'http://localhost:1/token' } };
   await admin.post('/identity-provider/instances', { ...provider, alias: 'occupied', postBrokerLoginFlowAlias: AFTER, firstBrokerLoginFlowAlias: 'our first login' });
   await admin.post('/identity-provider/instances', { ...provider, alias: 'free' });
 
@@ -39,10 +55,14 @@ beforeAll(async () => {
   await admin.post('/clients', { clientId: 'staff', publicClient: true, redirectUris: [RETURN_TO], authenticationFlowBindingOverrides: { browser: staff.id } });
   await admin.post('/clients', { clientId: 'script', publicClient: true, directAccessGrantsEnabled: true, standardFlowEnabled: false });
   before = { page: plain(await registrationPage()), exported: await realm.exported() };
-  const { status, output } = await realm.run('apply');
+  for (const args of [[], ['--json']]) await run('plan', ...args);
+  const { status, output } = await run('apply');
   if (status !== 0) throw new Error(output);
 }, LIMIT_MS);
-afterAll(() => realm.delete());
+afterAll(async () => {
+  await realm.delete();
+  takeThemeAway();
+});
 
 const copy = (from: string, newName: string): Promise<void> => realm.admin.post(`/authentication/flows/${encodeURIComponent(from)}/copy`, { newName });
 
@@ -60,9 +80,9 @@ function plain({ body }: Visit): string {
   return body.replaceAll(/(session_code|execution|tab_id|client_data)=[\w.=%-]+/g, '$1=').replaceAll(/"[\w+/]{64}"/g, '"(the session)"');
 }
 
-test('ordinary registration shows the same page, to the byte', async () => {
+test('ordinary registration shows the same page of the realm\'s own theme, to the byte', async () => {
   const page = await registrationPage();
-  for (const part of ['name="company"', 'termsAccepted', 'a-site-key', 'register']) expect(page.body).toContain(part);
+  for (const part of ['name="company"', 'termsAccepted', 'a-site-key', 'register', ...THEME_MARKS]) expect(page.body).toContain(part);
   expect(plain(page)).toBe(before.page);
 });
 
@@ -132,18 +152,25 @@ test('SECURITY 4, 6: the doctor finds nothing that opens a way around the end, o
 });
 
 test('a flow of theirs that changes while the stock flows are bound is copied anew', async () => {
-  expect(await realm.run('stock')).toMatchObject({ status: 0 });
+  expect(await run('stock')).toMatchObject({ status: 0 });
   await change('our browser', 'auth-spnego', { requirement: 'DISABLED' });
-  const { output } = await realm.run('apply');
+  const { output } = await run('apply');
   expect(output.match(/is made/g)).toHaveLength(1);
   expect(await realm.bound()).toMatchObject({ browserFlow: 'our browser with vestibule 2', registrationFlow: 'our registration with vestibule' });
   expect(await realm.steps('our browser with vestibule 2')).toContain('DISABLED auth-spnego');
-  await realm.run('stock');
+  await run('stock');
   await change('our browser', 'auth-spnego', { requirement: 'ALTERNATIVE' });
 }, LIMIT_MS);
 
 test('stock and remove give each its own back', async () => {
-  expect(await realm.run('remove', ['--yes', '--now'])).toMatchObject({ status: 0 });
+  expect(await run('remove')).toMatchObject({ status: 2 });
+  expect(await run('remove', '--yes', '--now')).toMatchObject({ status: 0 });
   expect({ ...(await realm.exported()), '/users': before.exported['/users'] }).toEqual(before.exported);
   expect(plain(await registrationPage())).toBe(before.page);
 }, LIMIT_MS);
+
+test('SECURITY 14: plan, apply, stock and remove print no secret, ours or another\'s', () => {
+  const printed = said.join('\n');
+  for (const part of ['client secret: set', '"changes": [', 'The flows of before are bound.', 'Vestibule is out of this realm.']) expect(printed).toContain(part);
+  for (const secret of Object.values({ ...realm.secrets, ...PLANTED })) expect(printed).not.toContain(secret);
+});
