@@ -31,6 +31,8 @@ export interface LiveSessions {
   find(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Reads it again, whatever is known. */
   readAgain(idHash: Buffer): Promise<StoredSession | undefined>;
+  /** Its person was seen just now, which is being written down: reading it meanwhile does not take that back. */
+  seen(idHash: Buffer, at: Date, written: Promise<void>): void;
   /** Something about it changed: what is known is wrong, and so is what a read under way will bring. */
   forget(key: string): void;
   /** Hears of every session that something changed about. */
@@ -57,6 +59,7 @@ export function sessionKey(idHash: Buffer): string {
 export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
   const known = new LRUCache<string, Entry>({ max: capacity });
   const flights = new Map<string, Flight>();
+  const beingWritten = new Map<string, Date>();
   const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
 
@@ -72,8 +75,9 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
       const readAt = monotonic();
       const session = await read(idHash);
       if (flight.overtaken && reads < MOST_READS) continue;
-      const seenHere = known.peek(key)?.session.lastSeenAt;
-      if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
+      for (const seenHere of [known.peek(key)?.session.lastSeenAt, beingWritten.get(key)]) {
+        if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
+      }
       if (session && !flight.overtaken) known.set(key, { session, readAt });
       else known.delete(key);
       return session;
@@ -117,6 +121,14 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
     readAgain: (idHash) => {
       const key = sessionKey(idHash);
       return orKnown(key, load(key, idHash));
+    },
+    seen: (idHash, at, written) => {
+      const key = sessionKey(idHash);
+      beingWritten.set(key, at);
+      const settled = (): void => {
+        if (beingWritten.get(key) === at) beingWritten.delete(key);
+      };
+      written.then(settled, settled);
     },
     forget: (key) => {
       known.delete(key);

@@ -65,11 +65,11 @@ async function notEnded(keeping: SessionKeeping, session: StoredSession | undefi
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
-function touch({ db, limits }: SessionKeeping, session: StoredSession, now: Date): void {
+function touch({ db, live, limits }: SessionKeeping, session: StoredSession, now: Date): void {
   const everyMilliseconds = Math.min(TOUCH_EVERY_MILLISECONDS, limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (now.getTime() - session.lastSeenAt.getTime() < everyMilliseconds) return;
   session.lastSeenAt = now;
-  touchSession(db, session.idHash, now).catch(() => {});
+  live.seen(session.idHash, now, touchSession(db, session.idHash, now));
 }
 
 export interface NewLogin {

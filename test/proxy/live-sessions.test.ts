@@ -140,6 +140,18 @@ test('what was last seen here is not forgotten by reading again', async () => {
   expect((await live.find(ID_HASH))?.lastSeenAt).toEqual(seen);
 });
 
+test('what is being written down is not taken back by reading it meanwhile', async () => {
+  const { live, row } = memory();
+  await live.find(ID_HASH);
+  const seen = new Date(BEGIN.getTime() + 60 * SECOND);
+  const writing: { done?: () => void } = {};
+  live.seen(ID_HASH, seen, new Promise((resolve) => Object.assign(writing, { done: resolve })));
+  live.forget(sessionKey(ID_HASH));
+  row.stored = sessionOf('Ada');
+  expect((await live.find(ID_HASH))?.lastSeenAt).toEqual(seen);
+  writing.done?.();
+});
+
 test('memory is bounded: the least used gives way', async () => {
   const { live } = memory();
   for (let number = 0; number < 50; number += 1) await live.find(Buffer.alloc(32, number));

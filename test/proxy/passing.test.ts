@@ -280,12 +280,6 @@ describe('when the app does not answer', () => {
     rude.close();
   });
 
-  test('a web-socket is answered 501 with what to do', async () => {
-    const reply = await browser.send('/socket', { headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'x'.repeat(24) } });
-    expect(reply.status).toBe(501);
-    expect(reply.json()).toMatchObject({ code: 'not_implemented', status: 501 });
-  });
-
   test('the database away, and no outage is bridged: 503, and nobody passes', async () => {
     const lost = await startStand({ env: { SESSION_OUTAGE_MINUTES: '0' } });
     const person = await lost.signedIn();
