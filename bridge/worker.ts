@@ -1,6 +1,6 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { run, type TaskList, type Worker, type WorkerEvents, type WorkerPool } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { Log } from '../platform/log.ts';
@@ -16,6 +16,8 @@ const CONCURRENT_JOBS = 4;
 const POLL_MILLISECONDS = 1_000;
 const RESTART_MILLISECONDS = 1_000;
 const SWEEP_MILLISECONDS = 10_000;
+/** For what is left to do when the jobs under way have ended. */
+const SHUT_DOWN_MILLISECONDS = 2_000;
 
 export type JobHandlers = {
   [Name in keyof Jobs]: (payload: Jobs[Name], job: { lastTry: boolean }) => Promise<void>;
@@ -43,7 +45,7 @@ export async function startWorker(pgPool: Pool, handlers: JobHandlers, meter: Pi
   })();
   return {
     check: async () => {
-      if (running === undefined) throw new Error('the job worker is not running');
+      if (!running?.takesJobs()) throw new Error('the job worker is not running');
     },
     stop: async () => {
       stopping.abort();
@@ -55,13 +57,19 @@ export async function startWorker(pgPool: Pool, handlers: JobHandlers, meter: Pi
 
 interface Run {
   ended: Promise<void>;
+  takesJobs(): boolean;
   stop(): Promise<void>;
 }
 
 async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 'job'>, log: Log): Promise<Run> {
   const events: WorkerEvents = new EventEmitter();
-  const poolId = new Promise<string>((resolve) => {
-    events.once('pool:create', ({ workerPool }) => resolve(workerPool.id));
+  const created = once(events, 'pool:create') as Promise<[{ workerPool: WorkerPool }]>;
+  const workers: Worker[] = [];
+  events.on('worker:create', ({ worker }) => void workers.push(worker));
+  let takesJobs = true;
+  events.once('pool:gracefulShutdown', ({ workerPool }) => {
+    takesJobs = false;
+    void endShutDown(events, workerPool, workers);
   });
   const runner = await run({
     pgPool: workerPool(pgPool),
@@ -75,7 +83,11 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   });
   const stop = () => runner.stop().catch(() => {});
-  const unlock = await holdWorkerLock(pgPool, await poolId, () => void stop());
+  const [{ workerPool: started }] = await created;
+  const unlock = await holdWorkerLock(pgPool, started.id, () => void stop()).catch((error: unknown) => {
+    void stop();
+    throw error;
+  });
   const sweep = () => void freeJobsOfDeadWorkers(pgPool).catch((error: unknown) => log.warn({ err: error }, 'jobs of dead workers were not freed'));
   sweep();
   const sweeping = setInterval(sweep, SWEEP_MILLISECONDS);
@@ -85,7 +97,21 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
       clearInterval(sweeping);
       unlock();
     });
-  return { ended, stop };
+  return { ended, takesJobs: () => takesJobs, stop: async () => void (await Promise.race([stop(), ended])) };
+}
+
+/**
+ * When Postgres was away while two jobs finished, graphile-worker's shut-down waits forever (0.18.0: `batch` counts what is
+ * pending below 0). Once no job is under way any more, forcing it gives nothing up.
+ */
+async function endShutDown(events: WorkerEvents, pool: WorkerPool, workers: readonly Worker[]): Promise<void> {
+  let over = false;
+  events.once('pool:release', () => {
+    over = true;
+  });
+  await Promise.allSettled(workers.map((worker) => worker.promise));
+  await pause(SHUT_DOWN_MILLISECONDS, undefined, { ref: false });
+  if (!over) await Promise.resolve(pool.forcefulShutdown('its jobs have ended, it has not')).catch(() => {});
 }
 
 function taskList(handlers: JobHandlers, meter: Pick<Meter, 'job'>): TaskList {

@@ -9,7 +9,7 @@ import type { Meter } from '../metrics/meter.ts';
 import { landingOf, type LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
 import type { RenderMail } from './render.ts';
-import { isRefusedForGood, type Transport } from './transport.ts';
+import { isRefused, isRefusedForGood, type Transport } from './transport.ts';
 
 const MILLISECONDS_PER_DAY = 86_400_000;
 
@@ -25,8 +25,8 @@ interface Using {
 }
 
 /**
- * Sends a queued mail once. Its tokens are made right before, stored as hashes, and taken back when the mail server does
- * not take the mail. A crash between sending and marking may send it twice, with another token; never zero times.
+ * Sends a queued mail once. Its tokens are made right before, stored as hashes, and taken back when the mail server refuses
+ * the mail. A crash between sending and marking, or an answer that is lost, may send it twice, with another token; never zero times.
  */
 export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
   const mail = await findMail(db, mailId);
@@ -41,8 +41,11 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
   try {
     await using.transport.send(compose(using, mail, notMeToken, invitation));
   } catch (error) {
-    await deleteNotMe(db, hashToken(notMeToken));
-    if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
+    // Without an answer of the server the mail may have arrived, and its links with it.
+    if (isRefused(error)) {
+      await deleteNotMe(db, hashToken(notMeToken));
+      if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
+    }
     return giveUpOrRetry(db, using, mail, error, lastTry);
   }
   using.meter.mail(mail.kind, 'sent');

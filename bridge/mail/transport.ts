@@ -52,6 +52,11 @@ export function smtpTransport(url: Secret, publicUrl: string): Transport {
   };
 }
 
+/** The server itself said that it does not take the mail, now or ever. */
+export function isRefused(error: unknown): boolean {
+  return typeof (error as { responseCode?: unknown }).responseCode === 'number';
+}
+
 /** A 5xx about this recipient or message. Refused logins are the operator's to mend, and tried again. */
 export function isRefusedForGood(error: unknown): boolean {
   const { responseCode, code } = error as { responseCode?: unknown; code?: unknown };

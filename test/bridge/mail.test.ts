@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { SMTPServer } from 'smtp-server';
+import { openInbox } from '../../dev/inbox/inbox.ts';
 import { addJob } from '../../bridge/db/job.ts';
+import { openRelay } from '../support/relay.ts';
 import { CONTACT_URL, creationOf, eventually, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
 
 const MINUTE = 60;
@@ -229,6 +231,28 @@ describe('"this wasn\'t me" (SECURITY.md 12)', () => {
     await register();
     expect(notMe()).not.toBe('');
   });
+});
+
+test('a mail whose answer was lost comes twice, both links work, and one spends both', async () => {
+  const inbox = await openInbox({ host: '127.0.0.1', smtpPort: 0 });
+  const relay = await openRelay(inbox.smtpPort);
+  const own = await openBridge({ env: UNLIMITED, smtpUrl: `smtp://127.0.0.1:${relay.port}` });
+  relay.inject({ sees: '\r\n.\r\n', does: 'cut-answer' });
+  await own.send('/api/trial/register', { body: { username: address } });
+  await eventually(async () => inbox.messages().length === 1);
+  await own.settled();
+  await own.hurry();
+  const tokens = inbox.messages().flatMap(({ links }) => links).map((link) => new URL(link).searchParams.get('invitation_token')).filter((token) => token !== null);
+  expect(new Set(tokens).size).toBe(2);
+  const verify = async (token: string) => (await own.asStep('/api/trial/verify', { token })).body['valid'];
+  expect(await Promise.all(tokens.map(verify))).toEqual(tokens.map(() => true));
+  const creation = creationOf(tokens.at(-1)!, { username: address });
+  await own.asStep('/api/trial/creation', creation);
+  await own.asStep('/api/trial/creation/outcome', { attempt_id: creation.attempt_id, user_id: creation.user_id, outcome: 'committed' });
+  expect(await Promise.all(tokens.map(verify))).toEqual(tokens.map(() => false));
+  await own.close();
+  await relay.close();
+  await inbox.close();
 });
 
 describe('a mail server', () => {

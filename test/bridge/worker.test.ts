@@ -2,8 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { Pool } from 'pg';
+import { addJob } from '../../bridge/db/job.ts';
+import type { Schema } from '../../bridge/db/schema.ts';
 import { freeJobsOfDeadWorkers, holdWorkerLock } from '../../bridge/db/worker-lock.ts';
 import { workerPool } from '../../bridge/db/worker-pool.ts';
+import { startWorker, type JobHandlers } from '../../bridge/worker.ts';
+import { openDatabase } from '../../platform/database.ts';
+import { createLog } from '../../platform/log.ts';
+import { freshDatabase } from '../support/database.ts';
+import { openRelay } from '../support/relay.ts';
 import { eventually, openBridge, type TestBridge } from './support/bridge.ts';
 
 let bridge: TestBridge;
@@ -11,7 +18,7 @@ let pool: Pool;
 let username: string;
 beforeAll(async () => {
   bridge = await openBridge();
-  pool = new Pool({ connectionString: bridge.databaseUrl });
+  pool = new Pool({ connectionString: bridge.databaseUrl }).on('error', () => {});
 });
 afterAll(async () => {
   await pool.end();
@@ -56,6 +63,57 @@ test('jobs go on after every connection was cut', async () => {
   await eventually(async () => (await bridge.send('/readyz', { method: 'GET' })).status === 200);
   await register();
   await eventually(mailCame);
+});
+
+/** A worker of its own, whose way to Postgres can be cut. */
+async function openWorker() {
+  const database = await freshDatabase();
+  const relay = await openRelay(Number(new URL(database.bridgeUrl).port));
+  const throughRelay = new URL(database.bridgeUrl);
+  throughRelay.port = String(relay.port);
+  const direct = openDatabase<Schema>(database.bridgeUrl, { poolSize: 2, name: 'test', onError: () => {} });
+  const { pool: cut, close } = openDatabase<Schema>(throughRelay.href, { poolSize: 10, name: 'test-worker', onError: () => {} });
+  const lines: string[] = [];
+  const finish = new Map<string, () => void>();
+  const handlers: JobHandlers = {
+    send_invitation: ({ sign_up_request_id: id }) => new Promise((resolve) => void finish.set(id, resolve)),
+    send_mail: async () => {},
+    reconcile: async () => {},
+  };
+  const worker = await startWorker(cut, handlers, { job: () => {} }, createLog('bridge', 'debug', { write: (line) => void lines.push(line) }));
+  return {
+    relay,
+    check: worker.check,
+    logged: (words: string) => lines.filter((line) => line.includes(words)).length,
+    /** Jobs under way, and how to finish each. */
+    finish,
+    add: (id: string) => addJob(direct.db, 'send_invitation', { sign_up_request_id: id }),
+    close: async () => {
+      finish.forEach((done) => done());
+      await worker.stop();
+      await close();
+      await direct.close();
+      await relay.close();
+      await database.drop();
+    },
+  };
+}
+
+test('jobs go on after Postgres was away while several finished', async () => {
+  const worker = await openWorker();
+  const first = ['a', 'b', 'c', 'd'];
+  await Promise.all(first.map(worker.add));
+  await eventually(async () => worker.finish.size === first.length);
+  await worker.relay.refuse();
+  for (const [place, id] of first.entries()) {
+    worker.finish.get(id)?.();
+    await eventually(async () => worker.logged('Failed to complete jobs') > place);
+  }
+  await worker.relay.mend();
+  await worker.add('e');
+  await eventually(async () => worker.finish.has('e'));
+  await worker.check();
+  await worker.close();
 });
 
 test('a connection that graphile-worker gives back twice is given back once', async () => {
