@@ -12,7 +12,7 @@ import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/tria
 import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
-/** The job queue's back-off reaches about a day and a half by then. */
+/** The job queue's back-off reaches 28 hours by then. */
 const SEND_ATTEMPTS = 14;
 
 /** The kind of mail that was queued, or why none was. */

@@ -324,6 +324,21 @@ describe('a mail server', () => {
     expect(await mail()).toEqual({ state: 'failed', failure: 'refused by the mail server' });
   });
 
+  test('that stays away is asked again soon, and for more than a day in all, before the mail is given up', async () => {
+    answers = { rcpt: 451 };
+    await ask();
+    const pauses: number[] = [];
+    while ((await mail())?.state === 'queued') {
+      const { rows } = await sql<{ seconds: number }>`select extract(epoch from run_at - now())::float8 as seconds from graphile_worker.jobs`.execute(own.db);
+      expect(rows).toHaveLength(1);
+      pauses.push(rows[0]!.seconds);
+      await own.hurry();
+    }
+    expect(await mail()).toEqual({ state: 'failed', failure: 'given up after too many tries' });
+    expect(pauses[0]).toBeLessThan(MINUTE);
+    expect(pauses.reduce((sum, pause) => sum + pause, 0)).toBeGreaterThan(DAY);
+  });
+
   test('gets a Message-ID of its own for each mail, and the mark of a machine', async () => {
     await ask();
     expect(taken[0]).toMatch(/^Message-ID: <[\w-]{43}@proxy\.test>\r$/m);
