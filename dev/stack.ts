@@ -22,7 +22,7 @@ const SERVICE_LIMIT_MS = 60_000;
 const DATABASE = 'vestibule';
 
 /** Who dials whom, where something may be put between. */
-export type Hop = 'bridge-postgres' | 'keycloak-postgres' | 'keycloak-bridge' | 'bridge-keycloak' | 'bridge-smtp';
+export type Hop = 'bridge-postgres' | 'keycloak-postgres' | 'proxy-postgres' | 'keycloak-bridge' | 'bridge-keycloak' | 'bridge-smtp';
 export type PartName = 'postgres' | 'keycloak' | 'bridge' | 'proxy';
 
 export interface StackOptions {
@@ -181,7 +181,12 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     env: options.env,
     databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge), await dial('bridge-postgres', ports.postgres)),
   });
-  const proxyEnv = proxyEnvironment({ addresses, secrets, env: options.env, databaseUrl: postgres.databaseUrl(DATABASE, 'proxy', secrets.databaseProxy) });
+  const proxyEnv = proxyEnvironment({
+    addresses,
+    secrets,
+    env: options.env,
+    databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'proxy', secrets.databaseProxy), await dial('proxy-postgres', ports.postgres)),
+  });
   const startService = (name: 'bridge' | 'proxy', env: Record<string, string>): Promise<Part> =>
     progress.step(name === 'bridge' ? 'Bridge' : 'Proxy', 2, async () => {
       const part = await startPart(async (more) => {

@@ -4,13 +4,13 @@ import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-br
 import { freshAddress } from '../../support/person.ts';
 import { invite, isSignedIn, submitForm } from '../../support/visitor.ts';
 import { attempts, endsWell, releaseIsDue, userIds } from '../support/ending.ts';
+import { holdUserCommits, type HeldCommit } from '../support/held-commit.ts';
 import { COMMIT, CREATION, kill, mendAll, OUTCOME, relay, start, stop } from '../support/stand.ts';
 
 jest.setTimeout(180_000);
 
 const bridge = relay('keycloak-bridge');
 const bridgeDatabase = relay('bridge-postgres');
-const keycloakDatabase = relay('keycloak-postgres');
 
 let address: string;
 let link: string;
@@ -62,23 +62,35 @@ describe('the bridge is killed while it answers creation', () => {
   });
 });
 
+/** All of success() is done, and the account is nobody's yet. */
+async function killBetweenSuccessAndCommit(): Promise<HeldCommit> {
+  const commit = await holdUserCommits();
+  const submitted = submitForm(browser, form).catch(() => undefined);
+  await commit.waits();
+  expect(await attempts(address)).toMatchObject([{ state: 'pending', outcome: null }]);
+  await kill('keycloak');
+  await submitted;
+  return commit;
+}
+
 describe('Keycloak is killed', () => {
   test('between success and commit: no user is left, and the same link makes one', async () => {
-    await bridge.inject({ sees: CREATION, does: 'hold-answer' });
-    const submitted = submitForm(browser, form).catch(() => undefined);
-    await bridge.holds();
-    await keycloakDatabase.inject({ sees: '', does: 'hold-request', times: 1000 });
-    await bridge.release();
-    await keycloakDatabase.holds();
-    await kill('keycloak');
-    await keycloakDatabase.cut();
-    await submitted;
-    await mendAll();
+    const commit = await killBetweenSuccessAndCommit();
+    await commit.lose();
     await start('keycloak');
     expect(await userIds(address)).toEqual([]);
     expect(await attempts(address)).toMatchObject([{ state: 'pending', outcome: null }]);
     await endsWell(address, link);
     expect(await attempts(address)).toMatchObject([{ state: 'superseded' }, { state: 'confirmed' }]);
+  });
+
+  test('between success and commit, which Postgres has already: the user is there, and the attempt is confirmed without a report', async () => {
+    const commit = await killBetweenSuccessAndCommit();
+    await commit.letGo();
+    await start('keycloak');
+    expect(await userIds(address)).toHaveLength(1);
+    await endsWell(address, link, { hurried: true });
+    expect(await attempts(address)).toMatchObject([{ state: 'confirmed', outcome: null }]);
   });
 
   test('after its commit, before it reports: the user is there, and the attempt is confirmed without a report', async () => {
@@ -121,13 +133,16 @@ describe('Postgres', () => {
     expect(await attempts(address)).toMatchObject([{ state: 'confirmed' }]);
   });
 
-  test('answers everything 2 s later: people are asked to try again, and the same link works when it is quick again', async () => {
-    await bridgeDatabase.slow(2000);
-    const page = await submitForm(browser, form);
-    expect(page.body).toContain('kc-register-form');
-    expect(await userIds(address)).toEqual([]);
+  test.each([
+    ['the bridge', 'bridge-postgres', 0],
+    ['Keycloak', 'keycloak-postgres', 1],
+    ['the proxy', 'proxy-postgres', 1],
+  ] as const)('answers %s everything 2 s later: nothing is half made, and the same link works when it is quick again', async (_, hop, users) => {
+    await relay(hop).slow(2000);
+    await submitForm(browser, form);
+    expect(await userIds(address)).toHaveLength(users);
     await mendAll();
-    await endsWell(address, link);
+    await endsWell(address, link, { hurried: true });
   });
 });
 

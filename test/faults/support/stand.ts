@@ -6,7 +6,7 @@ import type { Fault } from '../../support/relay.ts';
 import { eventually } from '../../support/eventually.ts';
 import { STACK_VARIABLE } from '../../support/stack-variable.ts';
 
-const HOPS: readonly Hop[] = ['bridge-postgres', 'keycloak-postgres', 'keycloak-bridge', 'bridge-keycloak', 'bridge-smtp'];
+const HOPS: readonly Hop[] = ['bridge-postgres', 'keycloak-postgres', 'proxy-postgres', 'keycloak-bridge', 'bridge-keycloak', 'bridge-smtp'];
 const ARRIVES_WITHIN_MS = 20_000;
 
 /** What a relay sees of the calls and commits that matter. */
