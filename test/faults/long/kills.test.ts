@@ -139,9 +139,10 @@ describe('Postgres', () => {
     ['the proxy', 'proxy-postgres', 1],
   ] as const)('answers %s everything 2 s later: nothing is half made, and the same link works when it is quick again', async (_, hop, users) => {
     await relay(hop).slow(2000);
-    await submitForm(browser, form);
-    expect(await userIds(address)).toHaveLength(users);
+    const page = await submitForm(browser, form);
     await mendAll();
+    expect(page.body.includes('kc-register-form')).toBe(users === 0);
+    expect(await userIds(address)).toHaveLength(users);
     await endsWell(address, link, { hurried: true });
   });
 });
