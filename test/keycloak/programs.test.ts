@@ -33,7 +33,12 @@ const signIn = async (password = PASSWORD) => {
   const form = await browser.get(`${stack().proxy}/api/login`);
   return isSignedIn(await browser.submit(form.form('kc-form-login'), { username: address, password }));
 };
-const doctorFinds = async () => (await runDoctor('consistency')).findings;
+/** About this address: other tests leave disagreements behind. */
+const doctorFinds = async () => {
+  const attempts = await queryDatabase('select attempt_id, user_id from bridge.registration where address = $1', [address]);
+  const names = [address, ...attempts.flatMap(({ attempt_id, user_id }) => [attempt_id, user_id]), ...(await users(address)).map(({ id }) => id)].filter(Boolean).map(String);
+  return (await runDoctor('consistency')).findings.filter(({ subject }) => names.some((name) => subject.includes(name)));
+};
 
 describe('a program with trial-create', () => {
   test('makes the account with its trial, stamp, group and role, and the person signs in with the password', async () => {
