@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { realmsAdmin } from '../../test/support/keycloak-admin.ts';
+import { withIdsOfItsOwn } from '../../test/support/realm-ids.ts';
 import { stack } from '../../test/support/stack.ts';
 
 export const STOCK_REALM = 'stock';
@@ -17,7 +18,7 @@ interface RealmFile {
 export async function makeStockRealm(): Promise<void> {
   // A bench that was killed on a stack that stays left its own.
   await removeStockRealm();
-  const { smtpServer: _mail, ...file } = JSON.parse(filledIn(readFileSync('realm-export.json', 'utf8'))) as RealmFile;
+  const { smtpServer: _mail, ...file } = JSON.parse(withIdsOfItsOwn(filledIn(readFileSync('realm-export.json', 'utf8')))) as RealmFile;
   const kept = Object.fromEntries(Object.entries(file).filter(([part]) => !OURS.has(part)));
   const clients = file.clients.map((client) => ({ ...client, protocolMappers: client.protocolMappers?.filter(({ protocolMapper }) => protocolMapper !== OUR_MAPPER) ?? [] }));
   // An invitation proves the address. Keycloak alone would send a mail and end elsewhere than at the code.

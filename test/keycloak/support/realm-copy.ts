@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { bridgeEnvironment } from '../../support/doctor.ts';
 import { adminOfRealm, realmsAdmin, type KeycloakAdmin } from '../../support/keycloak-admin.ts';
+import { withIdsOfItsOwn } from '../../support/realm-ids.ts';
 import { stack } from '../../support/stack.ts';
-
-const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g;
 
 export type Undo = () => Promise<unknown>;
 
@@ -28,16 +26,6 @@ export function realmFileAs(name: string): Record<string, unknown> {
     return JSON.stringify(value).slice(1, -1);
   });
   return { ...(JSON.parse(withIdsOfItsOwn(text)) as Record<string, unknown>), realm: name };
-}
-
-/** Ids that the file gives are unique in all realms. */
-function withIdsOfItsOwn(text: string): string {
-  const ids = new Map<string, string>();
-  return text.replaceAll(UUID, (id) => {
-    const own = ids.get(id) ?? randomUUID();
-    ids.set(id, own);
-    return own;
-  });
 }
 
 export interface RealmCopy {
