@@ -13,7 +13,7 @@ import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
 import { currentSession } from './session/session.service.ts';
 import { chooseSite, type ServedSite } from './site/served-site.ts';
-import { mayPass, ruleFor } from './site/site.ts';
+import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 
 /** What Express shall answer instead of looking for a route. */
 export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' };
@@ -48,7 +48,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const rule = ruleFor(site.rules, pathOf(req.url ?? ''));
     const upstream = rule && site.upstreams.get(rule.to);
     if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
-    if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.') });
+    if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: notAllowed() });
     const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));

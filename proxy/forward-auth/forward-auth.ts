@@ -7,7 +7,7 @@ import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity
 import { isNavigation } from '../pages/error-page.ts';
 import { currentSession } from '../session/session.service.ts';
 import type { ServedSite } from '../site/served-site.ts';
-import { mayPass, ruleFor } from '../site/site.ts';
+import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { identityHeaders, NO_IDENTITY_HEADERS } from '../upstream/headers.ts';
 
 /** For gateways that ask before they pass a request on: nginx `auth_request`, caddy `forward_auth`, traefik `forwardAuth`. */
@@ -55,7 +55,7 @@ async function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMes
   const session = asked.host === site.host ? await currentSession(site.sessions, req.headers.cookie) : undefined;
   if (!session) return signIn(site, req, { uri: asked.uri, method: asked.method });
   const rule = ruleFor(site.rules, pathOf(asked.uri));
-  if (rule && !mayPass(rule, session)) return { status: 403, error: new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.') };
+  if (rule && !mayPass(rule, session)) return { status: 403, error: notAllowed() };
   const token = await parts.identity.tokenFor(session, site.publicUrl);
   return { status: 200, headers: [...identityHeaders(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
 }

@@ -1,3 +1,4 @@
+import { AppError } from '../../platform/problem.ts';
 import { plainSegment } from '../../platform/request-target.ts';
 import type { Secret } from '../../platform/secret.ts';
 
@@ -44,4 +45,9 @@ export function ruleFor(rules: readonly UpstreamRule[], path: string): UpstreamR
 
 export function mayPass({ allow }: UpstreamRule, { roles, groups }: { roles: readonly string[]; groups: readonly string[] }): boolean {
   return allow === undefined || allow.roles.some((role) => roles.includes(role)) || allow.groups.some((group) => groups.includes(group));
+}
+
+/** What whoever may not pass is told, on each way in. */
+export function notAllowed(): AppError {
+  return new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.');
 }

@@ -12,7 +12,7 @@ import { isReserved } from '../request-target.ts';
 import { sessionKey, type LiveSessions } from '../session/live-sessions.ts';
 import { currentSession, lookAtSession, type Session } from '../session/session.service.ts';
 import { chooseSite, type ServedSite } from '../site/served-site.ts';
-import { mayPass, ruleFor } from '../site/site.ts';
+import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { headersForApp } from '../upstream/headers.ts';
 import { dialApp } from './dial-app.ts';
 import { joinSockets, type Tunnel } from './tunnel.ts';
@@ -133,7 +133,7 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<{ sit
   if (!session) throw new AppError('unauthorized', `Sign in at ${site.publicUrl}/api/login.`);
   const rule = ruleFor(site.rules, pathOf(target));
   if (!rule) throw new AppError('not_found', 'Check the address.');
-  if (!mayPass(rule, session)) throw new AppError('not_allowed', 'Ask for the right to see this, or sign in as somebody who has it.');
+  if (!mayPass(rule, session)) throw notAllowed();
   return { site, session, to: rule.to };
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/globals';
-import { Client } from 'pg';
 import { openBridge, type TestBridge } from './support/bridge.ts';
+import { statementsDuring } from './support/statements.ts';
 
 const REGISTER = '/api/trial/register';
 const ACCEPTED = { status: 'accepted' };
@@ -205,7 +205,7 @@ describe('the work of register', () => {
       const [fresh, invited] = [newAddress(), newAddress()];
       await bridge.invite({ address: invited });
       const made: (readonly string[])[] = [];
-      for (const username of [fresh, invited, held.known]) made.push(await statementsDuring(() => register(bridge, { username })));
+      for (const username of [fresh, invited, held.known]) made.push((await statementsDuring(() => register(bridge, { username }))).map(shortened));
       expect(made[0]).toEqual(['upsert rate_limit', 'upsert rate_limit', 'begin', 'insert sign_up_request', 'add_job', 'commit']);
       expect(made[1]).toEqual(made[0]);
       expect(made[2]).toEqual(made[0]);
@@ -225,24 +225,6 @@ function heldAccounts() {
     return username === known ? { id: 'known', username, emailVerified: true, stamps: [] } : undefined;
   };
   return { known, go: gate.resolve, accounts: { findByAddress, findById: async () => undefined, check: async () => {} } };
-}
-
-/** Every statement that reaches Postgres meanwhile, but for those of the job worker and its waiting job. */
-async function statementsDuring(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const prototype = Client.prototype as unknown as { query: (...args: unknown[]) => unknown };
-  const original = prototype.query;
-  const texts: string[] = [];
-  prototype.query = function query(this: unknown, ...args: unknown[]) {
-    const [first] = args;
-    texts.push(typeof first === 'string' ? first : String((first as { text?: string }).text));
-    return original.apply(this, args);
-  };
-  try {
-    await work();
-  } finally {
-    prototype.query = original;
-  }
-  return texts.filter((text) => !/"graphile_worker"|^\s*select.*"sign_up_request"/is.test(text)).map(shortened);
 }
 
 function shortened(text: string): string {
