@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { SCHEMA_FILE, sitesSchemaText } from '../../dev/sites-schema.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
@@ -202,5 +205,14 @@ sites:
     expect([page.status, page.body.includes('Your account may not see this')]).toEqual([403, true]);
     const reply = await browser.send('/admin', { headers: XHR });
     expect([reply.status, reply.json()['code']]).toEqual([403, 'not_allowed']);
+  });
+
+  test('and no web-socket either', async () => {
+    stand.provider.person = { ...ADA, sub: 'user-bob', roles: [] };
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/admin/live`, { origin: stand.url, headers: { cookie: cookieOf(await stand.signedIn()) } });
+    socket.on('error', () => {});
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(403);
   });
 });
