@@ -15,7 +15,7 @@ createServer(async (req, res) => {
 }).listen(Number(process.env['PORT']), '127.0.0.1');
 
 async function select(req: IncomingMessage) {
-  if (req.method === 'GET') return pool.query(SELECTS.infos, [new URLSearchParams(req.url?.split('?', 2)[1]).get('user_id'), 'app', 1]);
+  if (req.method === 'GET') return pool.query(SELECTS.infos, [new URLSearchParams(req.url?.split('?', 2)[1]).get('user_id'), ['app']]);
   const { token } = JSON.parse(await text(req)) as { token: string };
   return pool.query(SELECTS.verify, [createHash('sha256').update(token).digest()]);
 }

@@ -68,9 +68,11 @@ export function serviceTokenGuard(
     },
   };
 
-  const verified = verifiedTokens();
+  const verified = verifiedTokens<Token>();
   const verify = async (req: Request, res: Response): Promise<Claims> => {
-    const token = readToken(req.headers.authorization);
+    const text = textOf(req.headers.authorization);
+    const known = verified.find(text);
+    const token = known ?? readToken(text);
     const { claims } = token;
     if (claims.iss !== config.keycloak.issuer) throw refused('The token is of another issuer.');
     const now = Date.now() / 1000;
@@ -81,13 +83,13 @@ export function serviceTokenGuard(
       }
       throw refused(untimely);
     }
-    if (verified.has(token.text)) return claims;
+    if (known !== undefined) return claims;
     try {
       await keycloak.getGrant(req, res);
     } catch (error) {
       throw refused('The token is not valid here.', error);
     }
-    verified.add(token.text);
+    verified.add(text, token);
     return claims;
   };
 
@@ -119,7 +121,7 @@ function claimedCaller(callers: readonly Caller[], authorization: string | undef
 /** Nobody has checked it yet. */
 function claimedParty(authorization: string | undefined): unknown {
   try {
-    return readToken(authorization).claims.azp;
+    return readToken(textOf(authorization)).claims.azp;
   } catch {
     return undefined;
   }
@@ -146,10 +148,14 @@ interface Token {
   text: string;
 }
 
-/** A bearer token, before its signature is known to be good. */
-function readToken(authorization: string | undefined): Token {
+function textOf(authorization: string | undefined): string {
   const [, text] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '') ?? [];
   if (text === undefined || text.length > MAX_TOKEN_LENGTH) throw refused('Send an access token: "Authorization: Bearer …".');
+  return text;
+}
+
+/** A bearer token, before its signature is known to be good. */
+function readToken(text: string): Token {
   const [header, claims] = text.split('.', 2).map(parsePart) as [{ alg?: unknown; kid?: unknown }, Claims];
   if (header.alg !== 'RS256' || typeof header.kid !== 'string') throw refused('The token is not signed with RS256 and a key id.');
   if (claims.typ !== 'Bearer') throw refused('The token is not an access token.');

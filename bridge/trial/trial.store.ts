@@ -15,8 +15,6 @@ export interface NewTrialApp {
   permissions: readonly string[];
 }
 
-const COLUMNS = ['product', 'user_id as userId', 'trial_ends_at as trialEndsAt', 'trial_access_until as trialAccessUntil'] as const;
-
 /** The trial of an attempt, with its small app and permissions; false, and nothing written, when its user has a trial of the product. */
 export async function insertTrial(trx: Trx, attemptId: string, app: NewTrialApp): Promise<boolean> {
   const { rows } = await sql`
@@ -46,16 +44,12 @@ export async function deleteTrial(trx: Trx, attemptId: string): Promise<void> {
   await trx.deleteFrom('bridge.trial').where('attempt_id', '=', attemptId).execute();
 }
 
-/** Of several products that one client serves, the trial that lasts longest. */
+/** Of several products that one client serves, the trial that lasts longest. As text: Keycloak waits for this one. */
 export async function findLongestTrial(db: Db, userId: string, products: readonly string[]): Promise<Trial | undefined> {
-  return db
-    .selectFrom('bridge.trial')
-    .select(COLUMNS)
-    .where('user_id', '=', userId)
-    .where('product', 'in', products)
-    .orderBy('trial_access_until', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  const { rows } = await sql<Trial>`
+    select product, user_id as "userId", trial_ends_at as "trialEndsAt", trial_access_until as "trialAccessUntil"
+    from bridge.trial where user_id = ${userId} and product = any(${products}) order by trial_access_until desc limit 1`.execute(db);
+  return rows[0];
 }
 
 /** Trials of a product that began under this address. */

@@ -7,23 +7,23 @@ afterEach(() => {
 });
 
 test('a token is remembered byte for byte', () => {
-  const verified = verifiedTokens();
-  verified.add('a.b.c');
-  expect(['a.b.c', 'a.b.d', 'a.b.', ''].filter((token) => verified.has(token))).toEqual(['a.b.c']);
+  const verified = verifiedTokens<string>();
+  verified.add('a.b.c', 'read');
+  expect(['a.b.c', 'a.b.d', 'a.b.', ''].filter((token) => verified.find(token) === 'read')).toEqual(['a.b.c']);
 });
 
 test('for 30 s: then the key must be there still', () => {
-  const verified = verifiedTokens();
-  verified.add('a.b.c');
+  const verified = verifiedTokens<string>();
+  verified.add('a.b.c', 'read');
   performance.now = () => original() + 29_000;
-  expect(verified.has('a.b.c')).toBe(true);
+  expect(verified.find('a.b.c')).toBe('read');
   performance.now = () => original() + 30_000;
-  expect(verified.has('a.b.c')).toBe(false);
+  expect(verified.find('a.b.c')).toBeUndefined();
 });
 
 test('of a thousand and one the oldest is forgotten', () => {
-  const verified = verifiedTokens();
+  const verified = verifiedTokens<string>();
   const tokens = Array.from({ length: 1_001 }, (_, index) => `token ${index}`);
-  for (const token of tokens) verified.add(token);
-  expect(tokens.filter((token) => !verified.has(token))).toEqual(['token 0']);
+  for (const token of tokens) verified.add(token, 'read');
+  expect(tokens.filter((token) => verified.find(token) === undefined)).toEqual(['token 0']);
 });
