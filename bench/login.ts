@@ -11,7 +11,7 @@ import { median } from './statistics.ts';
 const ROUNDS = 25;
 /** Of each kind in a round, one after the other. */
 const LOGINS = 8;
-const WARM_UP_ROUNDS = 5;
+const WARM_UP_ROUNDS = 12;
 const LIMIT = 1.05;
 
 interface Kind {
