@@ -6,9 +6,9 @@ import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity-token.ts';
 import { isNavigation } from '../pages/error-page.ts';
 import { currentSession } from '../session/session.service.ts';
+import { isPreflight, preflightFault } from '../site/cors.ts';
 import type { ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
-import { identityHeaders, NO_IDENTITY_HEADERS } from '../upstream/headers.ts';
 
 /** For gateways that ask before they pass a request on: nginx `auth_request`, caddy `forward_auth`, traefik `forwardAuth`. */
 export const FORWARD_AUTH_PATH = '/api/auth';
@@ -34,12 +34,12 @@ export async function answerGateway(parts: ForwardAuthParts, site: ServedSite, r
       res.writeHead(200, [...verdict.headers, ...Object.entries(headers).flat(), 'Content-Length', '0']).end();
       break;
     case 302:
-      res.writeHead(302, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
+      res.writeHead(302, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
       break;
     default: {
       const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
       const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl] : [];
-      res.writeHead(verdict.status, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
     }
   }
   return verdict.status;
@@ -51,13 +51,17 @@ async function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMes
   if (asked.uri === undefined || asked.host === undefined) return refused('Send X-Forwarded-Uri and X-Forwarded-Host.');
   const fault = targetFault(asked.uri);
   if (fault !== undefined) return refused(`This address is refused: ${fault}.`);
+  // A browser's question ahead of a request comes without a session: the app gets it as nobody's.
+  if (site.cors && asked.host === site.host && isPreflight({ method: asked.method, headers: req.headers }) && preflightFault(site.cors, req.headers) === undefined) {
+    return { status: 200, headers: [...site.identityHeaders.nobody, IDENTITY_TOKEN_HEADER, ''] };
+  }
   // A session is good for the host that it was opened at, whatever else the gateway serves (SECURITY.md 22).
   const session = asked.host === site.host ? await currentSession(site.sessions, req.headers.cookie) : undefined;
   if (!session) return signIn(site, req, { uri: asked.uri, method: asked.method });
   const rule = ruleFor(site.rules, pathOf(asked.uri));
   if (rule && !mayPass(rule, session)) return { status: 403, error: notAllowed() };
   const token = await parts.identity.tokenFor(session, site.publicUrl);
-  return { status: 200, headers: [...identityHeaders(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
+  return { status: 200, headers: [...site.identityHeaders.of(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
 }
 
 function refused(detail: string): Verdict {

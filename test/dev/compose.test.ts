@@ -142,7 +142,7 @@ describe('the services', () => {
 
   test.each([
     ['bridge', 'BRIDGE_PORT', '/readyz', 'platform/health.ts'],
-    ['proxy', 'PROXY_PORT', '/readyz', 'platform/health.ts'],
+    ['proxy', 'PROXY_METRICS_PORT', '/readyz', 'platform/health.ts'],
     ['app', 'APP_PORT', '/livez', 'dev/app/app.ts'],
     ['mail', 'INBOX_PORT', '/api/messages', 'dev/inbox/routes.ts'],
   ])('%s is asked where it answers', (name, port, path, file) => {

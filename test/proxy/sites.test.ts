@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { SCHEMA_FILE, sitesSchemaText } from '../../dev/sites-schema.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
+import { USUAL_LIMITS } from '../../proxy/upstream/limits.ts';
 import { loadSites } from '../../proxy/site/sites-file.ts';
 import { send, type Browser } from './support/browser.ts';
 import { CLIENT, startProvider, type TestProvider } from './support/provider.ts';
@@ -38,7 +39,7 @@ const ENV = { ACME_SECRET: 'not-a-placeholder' };
 
 function faultsOf(text: string, env: Record<string, string> = ENV): string {
   try {
-    loadSites(fileOf(text), env, 'production');
+    loadSites({ file: fileOf(text) }, env, 'production');
   } catch (error) {
     return (error as ConfigError).message;
   }
@@ -46,7 +47,7 @@ function faultsOf(text: string, env: Record<string, string> = ENV): string {
 }
 
 function ruleOf(path: string): UpstreamRule {
-  return { path, to: `http://${path}`, allow: undefined };
+  return { path, to: `http://${path}`, allow: undefined, limits: USUAL_LIMITS };
 }
 
 function cookieOf(browser: Browser): string {
@@ -55,7 +56,7 @@ function cookieOf(browser: Browser): string {
 
 describe('the sites file', () => {
   test('says who signs in where, and what stands behind it, longest path first', () => {
-    expect(loadSites(fileOf(GOOD), ENV, 'production')).toMatchObject([
+    expect(loadSites({ file: fileOf(GOOD) }, ENV, 'production')).toMatchObject([
       {
         publicUrl: 'https://app.example.com',
         provider: { issuer: 'https://id.example.com/realms/acme', internalUrl: 'https://id.example.com/realms/acme', clientId: 'acme' },
@@ -123,7 +124,7 @@ describe('which app takes a path, whatever the spelling (SECURITY 20)', () => {
     [{ roles: ['staff'], groups: [] }, { roles: ['Staff'], groups: ['staff'] }, false],
     [{ roles: ['staff'], groups: [] }, { roles: [], groups: [] }, false],
   ])('%j lets %j in: %s', (allow, person, expected) => {
-    expect(mayPass({ path: '/', to: 'http://app', allow }, person)).toBe(expected);
+    expect(mayPass({ path: '/', to: 'http://app', allow, limits: USUAL_LIMITS }, person)).toBe(expected);
   });
 });
 
