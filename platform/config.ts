@@ -56,7 +56,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = issue.path.join('.');
-      return given[name] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
+      return given[String(issue.path[0])] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
     }),
   );
 }

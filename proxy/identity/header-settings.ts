@@ -5,16 +5,18 @@ import { plainName, type HeaderClaims } from './identity-headers.ts';
 /** What apps and gateways need for other things. */
 const TAKEN = new Set([...HOP_BY_HOP, 'host', 'cookie', 'authorization', 'content-length', 'content-type', 'content-encoding', 'origin', 'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-request-id', 'x-vestibule-identity']);
 
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'must be a header name of letters, digits and dashes')
-  .refine((name) => !TAKEN.has(name.toLowerCase()), 'is a header that has another meaning: choose another name');
+const HEADER_NAME = /^[A-Za-z][A-Za-z0-9-]*$/;
 const claimName = z.string().regex(/^[^\s,=]+$/, 'must be the name of a claim');
 
-export const identityHeadersSetting = z
-  .record(headerName, claimName)
-  .refine((headers) => Object.keys(headers).length > 0, 'must name at least one header')
-  .refine((headers) => new Set(Object.keys(headers).map((name) => plainName(name.toLowerCase()))).size === Object.keys(headers).length, 'two headers have the same name');
+export const identityHeadersSetting = z.record(z.string(), claimName).superRefine((headers, context) => {
+  const names = Object.keys(headers);
+  if (names.length === 0) context.addIssue('must name at least one header');
+  if (new Set(names.map((name) => plainName(name.toLowerCase()))).size < names.length) context.addIssue('two headers have the same name');
+  for (const name of names) {
+    if (!HEADER_NAME.test(name)) context.addIssue({ code: 'custom', path: [name], message: 'must be a header name of letters, digits and dashes' });
+    if (TAKEN.has(name.toLowerCase())) context.addIssue({ code: 'custom', path: [name], message: 'is a header that has another meaning: choose another name' });
+  }
+});
 
 /** `X-User=sub, X-Department=department` */
 export const identityHeadersText = z

@@ -35,11 +35,14 @@ export interface WrittenLimits {
 }
 
 export function limitsFrom({ connect_seconds, answer_seconds, idle_seconds, whole_seconds }: WrittenLimits = {}): UpstreamLimits {
-  const or = (written: number | undefined, usual: number): number => (written === undefined ? usual : written * 1000);
   return {
-    connectMilliseconds: or(connect_seconds, USUAL_LIMITS.connectMilliseconds),
-    answerMilliseconds: or(answer_seconds, USUAL_LIMITS.answerMilliseconds),
-    idleMilliseconds: or(idle_seconds, USUAL_LIMITS.idleMilliseconds),
+    connectMilliseconds: milliseconds(connect_seconds, USUAL_LIMITS.connectMilliseconds),
+    answerMilliseconds: milliseconds(answer_seconds, USUAL_LIMITS.answerMilliseconds),
+    idleMilliseconds: milliseconds(idle_seconds, USUAL_LIMITS.idleMilliseconds),
     wholeMilliseconds: whole_seconds === undefined ? undefined : whole_seconds * 1000,
   };
+}
+
+function milliseconds(written: number | undefined, usual: number): number {
+  return written === undefined ? usual : written * 1000;
 }
