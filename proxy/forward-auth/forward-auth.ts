@@ -19,7 +19,7 @@ export interface ForwardAuthParts {
 }
 
 /** `302` for gateways that hand our answer to the browser (`?redirect`); nginx knows 2xx, 401 and 403 only. */
-type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
+type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
 
 /**
  * Whether the request that the gateway describes may pass: `X-Forwarded-Method`, `X-Forwarded-Host`, `X-Forwarded-Uri` (nginx:
@@ -38,7 +38,7 @@ export async function answerGateway(parts: ForwardAuthParts, site: ServedSite, r
       break;
     default: {
       const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
-      const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl] : [];
+      const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl, ...(verdict.isPage ? ['X-Login-Redirect', verdict.loginUrl] : [])] : [];
       res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
     }
   }
@@ -73,8 +73,9 @@ function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: { uri: 
   const query = reading ? `?${new URLSearchParams({ next_page: uri }).toString()}` : '';
   const loginUrl = `${site.publicUrl}/api/login${query}`;
   const wantsRedirect = (req.url ?? '').split('?')[1] === 'redirect';
-  if (wantsRedirect && reading && isNavigation(req)) return { status: 302, loginUrl };
-  return { status: 401, loginUrl, error: new AppError('unauthorized', 'Sign in at login_url.') };
+  const isPage = reading && isNavigation(req);
+  if (wantsRedirect && isPage) return { status: 302, loginUrl };
+  return { status: 401, loginUrl, isPage, error: new AppError('unauthorized', 'Sign in at login_url.') };
 }
 
 /** A header that came twice says nothing. */
