@@ -64,11 +64,11 @@ export function createListener(parts: ListenerParts): RequestListener {
     );
   };
 
-  const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+  const toGateway = (req: IncomingMessage, res: ServerResponse, requestId: string): void => {
     const started = performance.now();
-    answerGateway(parts, site, req, res, requestId).then(
+    answerGateway(parts, req, res, requestId).then(
       (status) => lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
-      (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
+      (error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }),
     );
   };
 
@@ -77,11 +77,11 @@ export function createListener(parts: ListenerParts): RequestListener {
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
     countRequest(parts.meter, req, res);
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(req, res, requestId);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
-    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
     if (isReserved(target)) return toExpress(site, req, res);
     if (site.cors && isPreflight(req)) return answerPreflight(site.cors, site.publicUrl, req, res, requestId);
     toApp(site, req, res, requestId).catch((error: unknown) => {

@@ -30,6 +30,11 @@ export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, t
   if (others.length === 0) return first;
   const forwarded = isTrusted(req.socket.remoteAddress, trustedProxies) ? req.headers['x-forwarded-host'] : undefined;
   const host = (typeof forwarded === 'string' ? forwarded : req.headers.host)?.toLowerCase();
+  return host === undefined ? undefined : siteOfHost(sites, host);
+}
+
+/** In lower case; the default port may be said. */
+export function siteOfHost(sites: readonly ServedSite[], host: string): ServedSite | undefined {
   return sites.find((site) => site.host === host || withDefaultPort(site) === host);
 }
 

@@ -222,8 +222,8 @@ sites:
 
   test('a session of one is worth nothing at the other, by forward auth too (SECURITY 22)', async () => {
     const cookie = cookieOf(await stand.signedIn());
-    const ask = async (host: string) => (await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/', 'x-forwarded-host': host } }, '/api/auth')).status;
-    expect([await ask(new URL(stand.url).host), await ask(otherHost ?? '')]).toEqual([200, 401]);
+    const ask = async (host: string) => (await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/', 'x-forwarded-host': host, host: 'vestibule-proxy:8400' } }, '/api/auth')).status;
+    expect([await ask(new URL(stand.url).host), await ask(otherHost ?? ''), await ask('evil.example')]).toEqual([200, 401, 401]);
   });
 
   test('a path that needs a role: whoever has it passes, to the app of that path', async () => {
