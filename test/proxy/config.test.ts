@@ -48,7 +48,9 @@ describe('the configuration', () => {
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'TRUSTED_PROXIES: must be addresses or CIDR'],
     [{ CONTACT_URL: 'javascript:alert(1)' }, 'CONTACT_URL: must be an http(s) or mailto'],
     [{ INVITATION_BY_PAR: 'yes' }, 'INVITATION_BY_PAR: '],
+    // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
+    // SECURITY 25
     [{ PROXY_PUBLIC_URL: 'https://id.example' }, 'KEYCLOAK_PUBLIC_URL: must have an origin of its own in production'],
     [{ IDENTITY_HEADERS: 'X-User' }, 'IDENTITY_HEADERS: '],
     [{ IDENTITY_HEADERS: 'X-User=sub, X-USER=email' }, 'IDENTITY_HEADERS: '],
