@@ -60,12 +60,13 @@ describe('a gateway that asks', () => {
   });
 });
 
-describe("in ingress-nginx's words, and by the name of the service", () => {
-  const named = async (address: string) => {
-    const cookie = [...(await stand.signedIn()).cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    return (await send(stand.url, { headers: { 'x-original-url': address, 'x-original-method': 'GET', host: 'vestibule-proxy.default.svc.cluster.local:8400', cookie } }, '/api/auth')).status;
-  };
+/** As ingress-nginx asks. */
+async function named(address: string): Promise<number> {
+  const cookie = [...(await stand.signedIn()).cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+  return (await send(stand.url, { headers: { 'x-original-url': address, 'x-original-method': 'GET', host: 'vestibule-proxy.default.svc.cluster.local:8400', cookie } }, '/api/auth')).status;
+}
 
+describe("in ingress-nginx's words, and by the name of the service", () => {
   test('is understood', async () => {
     expect([await named(`https://${host}/reports?year=2026`), await named(`http://${host.toUpperCase()}/`)]).toEqual([200, 200]);
   });

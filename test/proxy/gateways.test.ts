@@ -13,7 +13,7 @@ import { startStand, type Stand } from './support/stand.ts';
 const INSTALL_LIMIT_MS = 300_000;
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['trial-user'], groups: ['/analysts'] };
 const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };
-const IDENTITY = ['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-ends-at', 'x-vestibule-identity'];
+const IDENTITY = new Set(['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-ends-at', 'x-vestibule-identity']);
 
 /** caddy serves the host that it was told, and answers nothing for others. */
 const ELSEWHERE = { nginx: 401, caddy: 200 };
@@ -83,7 +83,7 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
   ])('%s never reaches the app (SECURITY 21)', async (line) => {
     const { status, heard } = await ask([`Cookie: ${cookie()}`, line, line]);
     expect(status).toBe(200);
-    const told = Object.entries(heard?.headers ?? {}).filter(([header]) => IDENTITY.includes(header.replaceAll(/[_.]/g, '-')));
+    const told = Object.entries(heard?.headers ?? {}).filter(([header]) => IDENTITY.has(header.replaceAll(/[_.]/g, '-')));
     expect(Object.fromEntries(told.filter(([, value]) => value !== ''))).toEqual({ 'x-user': 'user-ada', 'x-user-email': 'ada@example.com', 'x-user-name': 'Ada Lovelace', 'x-user-roles': 'trial-user', 'x-user-groups': '/analysts' });
   });
 

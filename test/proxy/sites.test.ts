@@ -48,6 +48,10 @@ function faultsOf(text: string, env: Record<string, string> = ENV): string {
   return 'none';
 }
 
+function seen(source: SitesSource): string {
+  return inspect(loadSites(source, ENV, 'production'), { depth: 9 });
+}
+
 function ruleOf(path: string): UpstreamRule {
   return { path, to: `http://${path}`, allow: undefined, limits: USUAL_LIMITS };
 }
@@ -104,7 +108,6 @@ describe('the sites file', () => {
   });
 
   test('may stand in a variable instead', () => {
-    const seen = (source: SitesSource): string => inspect(loadSites(source, ENV, 'production'), { depth: 9 });
     expect(seen({ text: GOOD })).toBe(seen({ file: fileOf(GOOD) }));
   });
 
@@ -237,21 +240,22 @@ sites:
     stand.provider.person = { ...ADA, sub: 'user-bob', roles: [] };
     const browser = await stand.signedIn();
     const page = await browser.get('/admin/users');
-    expect([page.status, page.body.includes('Your account may not see this')]).toEqual([403, true]);
+    expect([page.status, page.body.includes('Your account may not see this'), page.body.includes('href="/api/logout"')]).toEqual([403, true, true]);
     const reply = await browser.send('/admin', { headers: XHR });
     expect([reply.status, reply.json()['code']]).toEqual([403, 'not_allowed']);
   });
 
+  async function askAbout(roles: string[], groups: string[]): Promise<unknown[]> {
+    stand.provider.person = { ...ADA, sub: `user-${roles.length}-${groups.length}`, roles, groups };
+    const cookie = cookieOf(await stand.signedIn());
+    const reply = await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/admin/x', 'x-forwarded-host': new URL(stand.url).host } }, '/api/auth');
+    return [reply.status, reply.headers.get('x-user-groups')];
+  }
+
   test('nor does a gateway hear that somebody without it may pass', async () => {
-    const ask = async (roles: string[], groups: string[]) => {
-      stand.provider.person = { ...ADA, sub: `user-${roles.length}-${groups.length}`, roles, groups };
-      const cookie = cookieOf(await stand.signedIn());
-      const reply = await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/admin/x', 'x-forwarded-host': new URL(stand.url).host } }, '/api/auth');
-      return [reply.status, reply.headers.get('x-user-groups')];
-    };
-    expect(await ask([], ['/staff'])).toEqual([403, '']);
-    expect(await ask([], ['/ops/admins'])).toEqual([200, '/ops/admins']);
-    expect(await ask(['staff'], [])).toEqual([200, '']);
+    expect(await askAbout([], ['/staff'])).toEqual([403, '']);
+    expect(await askAbout([], ['/ops/admins'])).toEqual([200, '/ops/admins']);
+    expect(await askAbout(['staff'], [])).toEqual([200, '']);
   });
 
   test('a group lets in as a role does', async () => {

@@ -109,9 +109,9 @@ describe('a message that could be read in two ways is refused', () => {
   });
 });
 
-describe('trailers', () => {
-  const CHUNKED = (trailers: string) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\n${trailers}\r\n`;
+const CHUNKED = (trailers: string) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\n${trailers}\r\n`;
 
+describe('trailers', () => {
   test('of the app pass', async () => {
     const { answer } = await exchange(head('GET', [LAST, 'TE: trailers']), CHUNKED('X-Sum: abc\r\n'));
     expect(answer.toLowerCase()).toContain('\r\ntrailer: x-sum\r\n');
@@ -218,20 +218,20 @@ describe('answers', () => {
   });
 });
 
-describe('an app that closes a connection that rested', () => {
-  /** Answers once, and closes when it is asked again. */
-  const oneAnswer = () => {
-    let talks = 0;
-    talk = async (connection) => {
-      talks += 1;
-      await connection.hears(HEAD_END);
-      connection.write(OK);
-      if (talks > 1) return;
-      await connection.hears(/\r\n\r\n[^]+\r\n\r\n/);
-      connection.socket.destroy();
-    };
+/** Answers once, and closes when it is asked again on that connection. */
+function oneAnswer(): void {
+  let talks = 0;
+  talk = async (connection) => {
+    talks += 1;
+    await connection.hears(HEAD_END);
+    connection.write(OK);
+    if (talks > 1) return;
+    await connection.hears(/\r\n\r\n[^]+\r\n\r\n/);
+    connection.socket.destroy();
   };
+}
 
+describe('an app that closes a connection that rested', () => {
   test('is asked again for what changes nothing', async () => {
     oneAnswer();
     const client = dial();
