@@ -30,7 +30,7 @@ export function createApp(using: Using): Express {
   app.use(requestContext(using.log));
   app.use(countRequests(using.meter));
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY } }));
-  app.use(healthRoutes(using.dependencies));
+  app.use(healthRoutes({ dependencies: using.dependencies }));
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });

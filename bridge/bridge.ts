@@ -4,7 +4,7 @@ import { movableClock, systemClock, type Clock, type MovableClock } from '../pla
 import { openDatabase } from '../platform/database.ts';
 import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
-import { startMetricsServer } from '../platform/metrics.ts';
+import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
 import { createApp } from './app.ts';
@@ -105,7 +105,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
   });
   const server = await startServer(app, config.address);
-  const metricsServer = config.metricsAddress && (await startMetricsServer(registry, config.metricsAddress, log));
+  const metricsServer = config.metricsAddress && (await startOperatorPort(config.metricsAddress, { registry, health: { dependencies }, log }));
   return {
     port: server.port,
     metricsPort: metricsServer?.port,

@@ -194,7 +194,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
           { name, file: process.execPath, args: [`${name}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env, ...more } },
           folder.record,
         );
-        await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${ports[name]}/readyz`));
+        await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${name === 'proxy' ? ports.proxyMetrics : ports[name]}/readyz`));
         return running;
       });
       undo.push(part.stop);

@@ -6,10 +6,43 @@ import { secret, type Secret } from './secret.ts';
 export class ConfigError extends Error {
   readonly faults: readonly string[];
   constructor(faults: readonly string[], advice = 'Configuration is not usable. Set or correct these environment variables:') {
-    super(`${advice}\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    super(adviceOn(advice, faults));
     this.name = 'ConfigError';
     this.faults = faults;
   }
+
+  /** Several as one; where the advice is the same, it is given once. */
+  static of(all: readonly ConfigError[]): ConfigError {
+    const [first, ...others] = all;
+    if (!first || others.length === 0) return first ?? new ConfigError([]);
+    const one = new ConfigError(all.flatMap(({ faults }) => faults));
+    one.message = [...Map.groupBy(all, adviceOf)].map(([advice, same]) => adviceOn(advice, same.flatMap(({ faults }) => faults))).join('\n');
+    return one;
+  }
+}
+
+function adviceOn(advice: string, faults: readonly string[]): string {
+  return `${advice}\n${faults.map((fault) => `  ${fault}`).join('\n')}`;
+}
+
+function adviceOf({ message }: ConfigError): string {
+  return message.split('\n', 1)[0] ?? '';
+}
+
+/** What each of them answers; when some throw {@link ConfigError}, one that names all their faults. */
+export function together<Parts extends readonly (() => unknown)[]>(...parts: Parts): { [At in keyof Parts]: ReturnType<Parts[At]> } {
+  const broken: ConfigError[] = [];
+  const read = parts.map((part) => {
+    try {
+      return part();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      broken.push(error);
+      return undefined;
+    }
+  });
+  if (broken.length > 0) throw ConfigError.of(broken);
+  return read as { [At in keyof Parts]: ReturnType<Parts[At]> };
 }
 
 /** Pure: turns environment variables into a frozen configuration, or throws {@link ConfigError} naming all faults. */
@@ -23,7 +56,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = issue.path.join('.');
-      return given[name] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
+      return given[String(issue.path[0])] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
     }),
   );
 }

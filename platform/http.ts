@@ -8,6 +8,7 @@ import { withoutRedaction, type Log } from './log.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
 
 const STOP_LIMIT_MILLISECONDS = 10_000;
+const SWEEP_EVERY_MILLISECONDS = 50;
 
 /** Gives every request its id and a log that carries it; writes one line per answer. The query is never logged: it may hold a token. */
 export function requestContext(log: Log): RequestHandler {
@@ -74,38 +75,74 @@ type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => v
 export interface RunningServer {
   server: Server;
   port: number;
-  /** Stops listening, lets requests under way finish, then cuts what is left after 10 s. */
-  stop(): Promise<void>;
+  /** From now on each answer is the last on its connection; connections are still taken. */
+  drain(): void;
+  /** Stops listening, lets requests under way finish, then cuts what is left after that time (10 s). */
+  stop(limitMilliseconds?: number): Promise<void>;
 }
 
-/** `onWebSocket` takes upgrades to web-sockets; other upgrades are ordinary requests. */
-export async function startServer(listener: RequestListener, address: { host: string; port: number }, onWebSocket?: UpgradeListener): Promise<RunningServer> {
-  const server = createServer({ shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, listener);
+export interface Edge {
+  /** Takes upgrades to web-sockets; other upgrades are ordinary requests. */
+  onWebSocket?: UpgradeListener;
+  /** The listener itself says 100 to who holds a body back until then (RFC 9110 10.1.1), or refuses before it is sent. */
+  saysContinue?: boolean;
+  limits?: ServerLimits;
+}
+
+/** Of connections to us, in milliseconds. */
+export interface ServerLimits {
+  /** A connection that rests between requests: longer than whoever is in front keeps it, so that it is never ours to close first. */
+  keepAlive: number;
+  /** A connection on which nothing moves while a request or its answer is under way. */
+  idle: number;
+}
+
+export async function startServer(listener: RequestListener, address: { host: string; port: number }, { onWebSocket, saysContinue = false, limits }: Edge = {}): Promise<RunningServer> {
+  let draining = false;
+  const onRequest: RequestListener = (req, res) => {
+    if (draining) res.shouldKeepAlive = false;
+    listener(req, res);
+  };
+  const server = createServer({ shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, onRequest);
   if (onWebSocket) server.on('upgrade', onWebSocket);
+  if (saysContinue) server.on('checkContinue', onRequest);
+  if (limits) {
+    server.keepAliveTimeout = limits.keepAlive;
+    server.timeout = limits.idle;
+    // However long an upload takes, while something of it comes.
+    server.requestTimeout = 0;
+  }
   server.listen(address.port, address.host);
   await once(server, 'listening');
   return {
     server,
     port: (server.address() as AddressInfo).port,
-    stop: async () => {
+    drain: () => {
+      draining = true;
+    },
+    stop: async (limitMilliseconds = STOP_LIMIT_MILLISECONDS) => {
+      draining = true;
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), STOP_LIMIT_MILLISECONDS);
+      // An answer that was under way may have promised to keep its connection.
+      const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MILLISECONDS);
+      const cut = setTimeout(() => server.closeAllConnections(), limitMilliseconds);
       await closed;
+      clearInterval(sweeping);
       clearTimeout(cut);
     },
   };
 }
 
-/** Runs `stop` once at SIGTERM or SIGINT, then exits; exits with 1 when it fails or takes longer than 20 s. */
-export function stopOnSignal(log: Log, stop: () => Promise<void>): void {
+/** Runs `stop` once at SIGTERM or SIGINT, then exits; exits with 1 when it fails or takes 10 s longer than it may. */
+export function stopOnSignal(log: Log, stop: () => Promise<void>, limitMilliseconds = STOP_LIMIT_MILLISECONDS): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), 2 * STOP_LIMIT_MILLISECONDS).unref();
+    setTimeout(() => process.exit(1), limitMilliseconds + STOP_LIMIT_MILLISECONDS).unref();
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -1,7 +1,6 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool } from 'pg';
 import { stateOf, type Dependency } from './health.ts';
-import { startServer, type RunningServer } from './http.ts';
 import type { Log } from './log.ts';
 
 /** Seconds. Keycloak waits for 3 s at most, and alerts look at 1 s. */
@@ -80,19 +79,4 @@ export function poolGauge(registry: Registry, name: string, pool: Pool): void {
       gauge.set({ state: 'waiting' }, pool.waitingCount);
     },
   });
-}
-
-/** `GET /metrics` on a port of its own, so that it is never public; with the process's own metrics. */
-export function startMetricsServer(registry: Registry, address: { host: string; port: number }, log: Log): Promise<RunningServer> {
-  collectDefaultMetrics({ register: registry });
-  return startServer((req, res) => {
-    if (req.method !== 'GET' || req.url !== '/metrics') return void res.writeHead(404).end();
-    return void registry.metrics().then(
-      (text) => res.writeHead(200, { 'content-type': registry.contentType, 'cache-control': 'no-store' }).end(text),
-      (error: unknown) => {
-        log.error({ err: error }, 'the metrics could not be collected');
-        res.writeHead(500).end();
-      },
-    );
-  }, address);
 }

@@ -5,7 +5,11 @@ import { ConfigError } from './config.ts';
 
 /** What a YAML file holds. Throws {@link ConfigError}: by the variable that names the file where it can't be read, by `unusable` where it is no YAML. */
 export function readYamlFile(path: string, variable: string, unusable: (faults: readonly string[]) => ConfigError): unknown {
-  const text = readText(path, variable);
+  return readYaml(readText(path, variable), unusable);
+}
+
+/** What YAML text holds; throws `unusable` where it is none. */
+export function readYaml(text: string, unusable: (faults: readonly string[]) => ConfigError): unknown {
   try {
     return parse(text);
   } catch (error) {

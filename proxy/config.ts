@@ -1,22 +1,26 @@
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, mode, port, readConfig, secretKey, secretText, signingKey, text, together } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
 import type { Site } from './site/site.ts';
+import { siteFromEnvironment } from './site/site-environment.ts';
 import { loadSites } from './site/sites-file.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
   host: string;
   port: number;
-  /** Undefined where nobody may scrape. */
+  /** Of health and metrics; undefined: health is answered at the public port, and nobody may scrape. */
   metricsPort: number | undefined;
+  /** Between the signal to stop and no longer taking connections: load balancers read `/readyz` meanwhile. */
+  stopDelayMilliseconds: number;
+  /** What is still under way is cut after that. */
+  stopLimitMilliseconds: number;
   logLevel: string;
   /** At least one; the first is the one whose client calls the bridge. */
   sites: readonly [Site, ...Site[]];
   databaseUrl: Secret;
-  productsFile: string;
   /** The first seals; all of them open. */
   sealKeys: readonly [Secret, ...Secret[]];
   bridgeUrl: string;
@@ -34,7 +38,6 @@ export interface ProxyConfig {
   forwardAuth: boolean;
 }
 
-const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
 const contact = z.string().regex(/^(https?:\/\/|mailto:)\S+$/, 'must be an http(s) or mailto address');
 
 const SHAPE = {
@@ -44,7 +47,6 @@ const SHAPE = {
   PROXY_PORT: port,
   PROXY_METRICS_PORT: port.optional(),
   PROXY_DATABASE_URL: secretText,
-  PRODUCTS_FILE: text.default('./products.yaml'),
   TRUSTED_PROXIES: ranges.prefault(''),
   FORWARD_AUTH: flag.prefault('false'),
   IDENTITY_SIGNING_KEY: signingKey.optional(),
@@ -57,38 +59,25 @@ const SHAPE = {
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   SESSION_OUTAGE_MINUTES: count.min(0).default(5),
   SESSION_CACHE_ENTRIES: count.min(100).default(200_000),
-};
-
-/** One site, from the environment alone. */
-const SITE_SHAPE = {
-  PROXY_PUBLIC_URL: origin,
-  PROXY_CLIENT_ID: text.default('vestibule-proxy'),
-  PROXY_CLIENT_SECRET: secretText,
-  KEYCLOAK_PUBLIC_URL: baseUrl,
-  KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
-  KEYCLOAK_REALM: text.default('vestibule'),
-  APP_INTERNAL_URL: origin,
-  INVITATION_BY_PAR: flag.prefault('true'),
-  INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
+  STOP_DELAY_SECONDS: count.max(300).default(5),
+  STOP_LIMIT_SECONDS: count.min(1).max(3600).default(30),
 };
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
-  const file = env['PROXY_SITES_FILE'];
-  const read = file ? readConfig(SHAPE, env) : readConfig({ ...SHAPE, ...SITE_SHAPE }, env);
-  // Whoever may say which request is meant, may say who is let in (SECURITY.md 20).
-  if (read.FORWARD_AUTH && read.TRUSTED_PROXIES.rules.length === 0) throw new ConfigError(['TRUSTED_PROXIES: forward auth needs the addresses of the gateways that may ask']);
+  const [read, sites] = together(() => readOwn(env), () => readSites(env));
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
     port: read.PROXY_PORT,
     metricsPort: read.PROXY_METRICS_PORT,
     logLevel: read.LOG_LEVEL,
-    sites: file ? loadSites(file, env, read.VESTIBULE_MODE) : [siteFrom(readConfig(SITE_SHAPE, env), read.VESTIBULE_MODE)],
+    stopDelayMilliseconds: read.STOP_DELAY_SECONDS * 1000,
+    stopLimitMilliseconds: read.STOP_LIMIT_SECONDS * 1000,
+    sites,
     databaseUrl: read.PROXY_DATABASE_URL,
-    productsFile: read.PRODUCTS_FILE,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
     contactUrl: read.CONTACT_URL,
@@ -102,21 +91,26 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-function siteFrom(read: z.infer<z.ZodObject<typeof SITE_SHAPE>>, inMode: ProxyConfig['mode']): Site {
-  const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
-  const faults = inMode === 'production' ? publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }) : [];
-  if (faults.length > 0) throw new ConfigError(faults);
-  return {
-    publicUrl: PROXY_PUBLIC_URL,
-    provider: {
-      issuer: `${KEYCLOAK_PUBLIC_URL}/realms/${encodeURIComponent(read.KEYCLOAK_REALM)}`,
-      publicUrl: KEYCLOAK_PUBLIC_URL,
-      internalUrl: read.KEYCLOAK_INTERNAL_URL ?? KEYCLOAK_PUBLIC_URL,
-      clientId: read.PROXY_CLIENT_ID,
-      clientSecret: read.PROXY_CLIENT_SECRET,
-      invitationEndpoint: read.INVITATION_ENDPOINT,
+export function productsFile(env: Env): string {
+  return env['PRODUCTS_FILE'] || './products.yaml';
+}
+
+function readOwn(env: Env) {
+  const [read] = together(
+    () => readConfig(SHAPE, env),
+    // Whoever may say which request is meant, may say who is let in (SECURITY.md 20).
+    () => {
+      if (env['FORWARD_AUTH'] === 'true' && /^[,\s]*$/.test(env['TRUSTED_PROXIES'] ?? '')) throw new ConfigError(['TRUSTED_PROXIES: forward auth needs the addresses of the gateways that may ask']);
     },
-    invitationByPar: read.INVITATION_BY_PAR && read.INVITATION_ENDPOINT === 'auth',
-    upstreams: [{ path: '/', to: read.APP_INTERNAL_URL, allow: undefined }],
-  };
+  );
+  return read;
+}
+
+/** From a file, from a variable with what would stand in it, or from one variable for each setting. */
+function readSites(env: Env): readonly [Site, ...Site[]] {
+  const inMode = env['VESTIBULE_MODE'] === 'development' ? 'development' : 'production';
+  const { PROXY_SITES_FILE: file, PROXY_SITES: written } = env;
+  if (file && written) throw new ConfigError(['PROXY_SITES: leave it out, or PROXY_SITES_FILE: sites come from one of them']);
+  if (file) return loadSites({ file }, env, inMode);
+  return written ? loadSites({ text: written }, env, inMode) : [siteFromEnvironment(env, inMode)];
 }

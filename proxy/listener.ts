@@ -12,8 +12,10 @@ import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
 import { currentSession } from './session/session.service.ts';
+import { answerPreflight, corsHeaders, isPreflight } from './site/cors.ts';
 import { chooseSite, type ServedSite } from './site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from './site/site.ts';
+import { awaitsContinue } from './upstream/expectation.ts';
 
 /** What Express shall answer instead of looking for a route. */
 export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' };
@@ -46,13 +48,13 @@ export function createListener(parts: ListenerParts): RequestListener {
     const session = await currentSession(site.sessions, req.headers.cookie);
     if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
     const rule = ruleFor(site.rules, pathOf(req.url ?? ''));
-    const upstream = rule && site.upstreams.get(rule.to);
+    const upstream = rule && site.upstreams.get(rule);
     if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
     if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: notAllowed() });
     const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
-    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, onAnswer });
+    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, cors: corsHeaders(site.cors, site.publicUrl, req.headers.origin), onAnswer });
     if (error) parts.meter.upstream(error.code, secondsSince(passing));
     if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
@@ -62,11 +64,11 @@ export function createListener(parts: ListenerParts): RequestListener {
     );
   };
 
-  const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+  const toGateway = (req: IncomingMessage, res: ServerResponse, requestId: string): void => {
     const started = performance.now();
-    answerGateway(parts, site, req, res, requestId).then(
+    answerGateway(parts, req, res, requestId).then(
       (status) => lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
-      (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
+      (error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }),
     );
   };
 
@@ -75,12 +77,13 @@ export function createListener(parts: ListenerParts): RequestListener {
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
     countRequest(parts.meter, req, res);
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(req, res, requestId);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
-    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
     if (isReserved(target)) return toExpress(site, req, res);
+    if (site.cors && isPreflight(req)) return answerPreflight(site.cors, site.publicUrl, req, res, requestId);
     toApp(site, req, res, requestId).catch((error: unknown) => {
       toExpress(site, req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });
     });
@@ -88,8 +91,17 @@ export function createListener(parts: ListenerParts): RequestListener {
 }
 
 function toExpress(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
-  if (reason) handedOver.set(req, reason);
+  if (reason) refuse(site, req, res, reason);
+  else if (awaitsContinue(req)) res.writeContinue();
   site.express(req, res);
+}
+
+function refuse(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason: HandedOver): void {
+  handedOver.set(req, reason);
+  // Whether a body that was held back still comes is the client's choice: nothing may follow on this connection.
+  if (awaitsContinue(req)) res.setHeader('Connection', 'close');
+  const cors = corsHeaders(site.cors, site.publicUrl, req.headers.origin) ?? [];
+  for (let at = 0; at < cors.length; at += 2) res.appendHeader(cors[at] ?? '', cors[at + 1] ?? '');
 }
 
 /** A host of no site: there are no pages to show it in. */

@@ -1,10 +1,11 @@
+import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { Registry } from 'prom-client';
 import type { Clock } from '../platform/clock.ts';
 import { openDatabase } from '../platform/database.ts';
 import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
-import { startMetricsServer } from '../platform/metrics.ts';
+import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
@@ -12,6 +13,7 @@ import { countedBridge } from './bridge/counted-bridge.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
+import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
 import { createListener } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
@@ -32,6 +34,8 @@ import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
+/** Load balancers keep connections for 60 s as a rule. */
+const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
 
 export interface RunningProxy {
   port: number;
@@ -39,6 +43,7 @@ export interface RunningProxy {
   metricsPort: number | undefined;
   /** Removes what has ended; runs by itself every five minutes. */
   sweep(): Promise<void>;
+  /** `/readyz` says so first; after a delay no new connections, and what is under way ends. */
   stop(): Promise<void>;
 }
 
@@ -55,7 +60,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const providers = config.sites.map((site) => createProvider(site, clock));
   const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
-  const upstreams = new Map([...new Set(config.sites.flatMap((site) => site.upstreams.map(({ to }) => to)))].map((to) => [to, createUpstream(to)]));
+  const upstreams = new Map(config.sites.flatMap((site) => site.upstreams.map((rule) => [rule, createUpstream(rule.to, rule.limits)] as const)));
   const live = liveSessions({
     read: (idHash) => findSession(db, idHash),
     heardSince: () => notices.heardSince(),
@@ -72,10 +77,13 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
   proxyGauges(registry, { sessions: shared, pool, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  let stopping = false;
+  const health = { dependencies, isStopping: () => stopping };
+  const publicHealth = config.metricsPort === undefined ? health : undefined;
+  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, health: publicHealth, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
-  const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
+  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS });
+  const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
     await sweepLogins(shared);
@@ -85,12 +93,16 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   }, SWEEP_EVERY_MILLISECONDS);
   return {
     port: server.port,
-    metricsPort: metricsServer?.port,
+    metricsPort: operatorPort?.port,
     sweep,
     stop: async () => {
       clearInterval(sweeping);
+      stopping = true;
+      server.drain();
+      await setTimeout(config.stopDelayMilliseconds);
       sockets.stop();
-      await Promise.all([server.stop(), metricsServer?.stop()]);
+      await server.stop(config.stopLimitMilliseconds);
+      await operatorPort?.stop();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };
@@ -100,9 +112,9 @@ type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'i
 
 /** What one site has of its own: provider, cookies, pages with its address. */
 function serve(site: Site, shared: Shared): ServedSite {
-  const { publicUrl } = site;
+  const { publicUrl, cors } = site;
   const { host, protocol } = new URL(publicUrl);
   const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
   const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
-  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
 }

@@ -1,5 +1,5 @@
 import express, { Router, type RequestHandler } from 'express';
-import { healthRoutes, type Dependency } from '../platform/health.ts';
+import { healthRoutes, type Health } from '../platform/health.ts';
 import { AppError } from '../platform/problem.ts';
 import { keysRoute } from './identity/keys.routes.ts';
 import type { IdentityTokens } from './identity/identity-token.ts';
@@ -15,7 +15,8 @@ const LONGEST_REGISTER = '64kb';
 
 export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
   identity: IdentityTokens;
-  dependencies: Readonly<Record<string, Dependency>>;
+  /** Undefined where it is answered at a port of its own. */
+  health: Health | undefined;
   provider: LoginRouteParts['provider'];
 }
 
@@ -58,7 +59,7 @@ export function routes(parts: RouteParts): Router {
   };
 
   const router = Router({ caseSensitive: true, strict: true });
-  router.use(healthRoutes(parts.dependencies));
+  if (parts.health) router.use(healthRoutes(parts.health));
   for (const [path, methods] of Object.entries(map)) {
     for (const [method, steps] of Object.entries(methods) as [Method, Steps][]) router[method](path, ...[steps].flat());
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());

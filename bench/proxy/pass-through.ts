@@ -5,17 +5,18 @@ import { createLog, withoutRedaction } from '../../platform/log.ts';
 import { secondsSince } from '../../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../../platform/request-id.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
+import { identityHeaders, USUAL_HEADERS } from '../../proxy/identity/identity-headers.ts';
 import { countRequest } from '../../proxy/metrics/count-request.ts';
 import { createMeter } from '../../proxy/metrics/meter.ts';
 import { createUpstream } from '../../proxy/upstream/upstream.ts';
 
 // The way of proxy/listener.ts with nobody to ask for: the same target check, counting, headers, streaming and log line, no session.
-const NOBODY = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null };
+const NOBODY = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null, claims: null };
 const trusted = ranges.parse('');
 const log = withoutRedaction(createLog('pass-through', 'info'));
 const meter = createMeter(new Registry());
 const upstream = createUpstream(process.env['APP_INTERNAL_URL'] ?? '');
-const site = { host: 'proxy.test', protocol: 'https' };
+const site = { host: 'proxy.test', protocol: 'https', identityHeaders: identityHeaders(USUAL_HEADERS) };
 
 await startServer(
   (req, res) => {

@@ -6,6 +6,7 @@ export interface Identity {
   email: string;
   name: string;
   roles: string[];
+  groups: string[];
   /** The id of the person's small app, where there is one. */
   trialApp: string | undefined;
   trialEndsAt: Date | undefined;
@@ -26,6 +27,7 @@ export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined
     email,
     name: header('x-user-name') || email || userId,
     roles: header('x-user-roles').split(/[\s,]+/).filter(Boolean),
+    groups: header('x-user-groups').split(',').filter(Boolean),
     trialApp: header('x-trial-app') || undefined,
     trialEndsAt: endsAt > 0 ? new Date(endsAt * 1000) : undefined,
   };

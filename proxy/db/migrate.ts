@@ -78,6 +78,12 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0003_kept_claims': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema.alterTable('session').addColumn('claims', 'jsonb').execute();
+      await sql`create trigger tell_session_claims after update of claims on proxy.session for each row execute function proxy.tell_session()`.execute(db);
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */

@@ -1,3 +1,6 @@
+import type { ColumnType } from 'kysely';
+import type { KeptClaims } from '../identity/kept-claims.ts';
+
 export interface Tables {
   'proxy.session': SessionTable;
   'proxy.login_transaction': LoginTransactionTable;
@@ -19,6 +22,8 @@ export interface SessionTable {
   trial_app: string | null;
   trial_ends_at: Date | null;
   trial_access_until: Date | null;
+  /** jsonb */
+  claims: ColumnType<KeptClaims, string | null, string | null>;
   sealed_tokens: string;
   created_at: Date;
   last_seen_at: Date;

@@ -6,58 +6,66 @@ import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity-token.ts';
 import { isNavigation } from '../pages/error-page.ts';
 import { currentSession } from '../session/session.service.ts';
-import type { ServedSite } from '../site/served-site.ts';
+import { isPreflight, preflightFault } from '../site/cors.ts';
+import { siteOfHost, type ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
-import { identityHeaders, NO_IDENTITY_HEADERS } from '../upstream/headers.ts';
+import { askedAbout, type AskedAbout } from './asked-about.ts';
 
 /** For gateways that ask before they pass a request on: nginx `auth_request`, caddy `forward_auth`, traefik `forwardAuth`. */
 export const FORWARD_AUTH_PATH = '/api/auth';
 
 export interface ForwardAuthParts {
+  sites: readonly ServedSite[];
   trustedProxies: BlockList;
   identity: IdentityTokens;
 }
 
 /** `302` for gateways that hand our answer to the browser (`?redirect`); nginx knows 2xx, 401 and 403 only. */
-type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
+type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
 
 /**
- * Whether the request that the gateway describes may pass: `X-Forwarded-Method`, `X-Forwarded-Host`, `X-Forwarded-Uri` (nginx:
- * `X-Original-…` work too), the browser's own Cookie and Accept. Only configured proxies are answered (SECURITY.md 20). Every identity
+ * Whether the request that the gateway describes may pass: asked-about.ts, the browser's own Cookie and Accept. Only configured proxies are answered (SECURITY.md 20). Every identity
  * header is in the answer, empty where there is none, so that nothing that the browser sent under its name survives (SECURITY.md 21).
  */
-export async function answerGateway(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> {
-  const verdict = await judge(parts, site, req);
+export async function answerGateway(parts: ForwardAuthParts, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> {
+  const asked = isTrusted(req.socket.remoteAddress, parts.trustedProxies) ? askedAbout(req) : undefined;
+  // By what the gateway asks about: the host that it dialled is its own affair.
+  const ofHost = asked && siteOfHost(parts.sites, asked.host);
+  const site = ofHost ?? (parts.sites[0] as ServedSite);
+  const verdict = await judge(parts, site, asked, req);
   const headers = { 'Cache-Control': 'no-store', 'X-Request-Id': requestId };
   switch (verdict.status) {
     case 200:
       res.writeHead(200, [...verdict.headers, ...Object.entries(headers).flat(), 'Content-Length', '0']).end();
       break;
     case 302:
-      res.writeHead(302, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
+      res.writeHead(302, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
       break;
     default: {
       const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
-      const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl] : [];
-      res.writeHead(verdict.status, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl, ...(verdict.isPage ? ['X-Login-Redirect', verdict.loginUrl] : [])] : [];
+      res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
     }
   }
   return verdict.status;
 }
 
-async function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage): Promise<Verdict> {
-  if (!isTrusted(req.socket.remoteAddress, parts.trustedProxies)) return refused('Ask from an address that TRUSTED_PROXIES names.');
-  const asked = { uri: said(req, 'uri'), method: said(req, 'method') ?? 'GET', host: said(req, 'host')?.toLowerCase() };
-  if (asked.uri === undefined || asked.host === undefined) return refused('Send X-Forwarded-Uri and X-Forwarded-Host.');
+async function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | undefined, req: IncomingMessage): Promise<Verdict> {
+  if (!asked) return refused('Send X-Forwarded-Uri and X-Forwarded-Host once each, from an address that TRUSTED_PROXIES names.');
   const fault = targetFault(asked.uri);
   if (fault !== undefined) return refused(`This address is refused: ${fault}.`);
+  const isItsHost = siteOfHost([site], asked.host) !== undefined;
+  // A browser's question ahead of a request comes without a session: the app gets it as nobody's.
+  if (site.cors && isItsHost && isPreflight({ method: asked.method, headers: req.headers }) && preflightFault(site.cors, req.headers) === undefined) {
+    return { status: 200, headers: [...site.identityHeaders.nobody, IDENTITY_TOKEN_HEADER, ''] };
+  }
   // A session is good for the host that it was opened at, whatever else the gateway serves (SECURITY.md 22).
-  const session = asked.host === site.host ? await currentSession(site.sessions, req.headers.cookie) : undefined;
+  const session = isItsHost ? await currentSession(site.sessions, req.headers.cookie) : undefined;
   if (!session) return signIn(site, req, { uri: asked.uri, method: asked.method });
   const rule = ruleFor(site.rules, pathOf(asked.uri));
   if (rule && !mayPass(rule, session)) return { status: 403, error: notAllowed() };
   const token = await parts.identity.tokenFor(session, site.publicUrl);
-  return { status: 200, headers: [...identityHeaders(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
+  return { status: 200, headers: [...site.identityHeaders.of(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
 }
 
 function refused(detail: string): Verdict {
@@ -69,12 +77,7 @@ function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: { uri: 
   const query = reading ? `?${new URLSearchParams({ next_page: uri }).toString()}` : '';
   const loginUrl = `${site.publicUrl}/api/login${query}`;
   const wantsRedirect = (req.url ?? '').split('?')[1] === 'redirect';
-  if (wantsRedirect && reading && isNavigation(req)) return { status: 302, loginUrl };
-  return { status: 401, loginUrl, error: new AppError('unauthorized', 'Sign in at login_url.') };
-}
-
-/** A header that came twice says nothing. */
-function said(req: IncomingMessage, what: 'uri' | 'method' | 'host'): string | undefined {
-  const values = [`x-forwarded-${what}`, `x-original-${what}`].flatMap((name) => req.headersDistinct[name] ?? []);
-  return values.length === 1 ? values[0] : undefined;
+  const isPage = reading && isNavigation(req);
+  if (wantsRedirect && isPage) return { status: 302, loginUrl };
+  return { status: 401, loginUrl, isPage, error: new AppError('unauthorized', 'Sign in at login_url.') };
 }

@@ -48,7 +48,8 @@ export function errorPages(showing: Showing): ErrorRequestHandler {
       paragraphs: [t(`error.${words}.${body}`, { wait: waitInWords(wait ?? 0, languageOf(showing, req)) })],
       links: [
         ...(WORTH_RETRYING.has(code) && req.method === 'GET' ? [{ href: '', label: t('error.retry') }] : []),
-        { href: showing.products[0].start_url, label: t('error.home'), quiet: WORTH_RETRYING.has(code) && req.method === 'GET' },
+        ...(code === 'not_allowed' ? [{ href: '/api/logout', label: t('logout.submit') }] : []),
+        { href: showing.products[0].start_url, label: t('error.home'), quiet: code === 'not_allowed' || (WORTH_RETRYING.has(code) && req.method === 'GET') },
       ],
       languageSwitch: isReserved(req.originalUrl) && req.method === 'GET' ? 'link' : 'none',
       showRequestId: true,

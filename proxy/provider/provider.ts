@@ -3,6 +3,7 @@ import * as oidc from 'openid-client';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { ProviderConfig, Site } from '../site/site.ts';
+import { keptClaims, type KeptClaims } from '../identity/kept-claims.ts';
 import { logoutTokenReader, type LogoutToken, type LogoutTokenReader } from './logout-token.ts';
 
 const CALL_LIMIT_SECONDS = 5;
@@ -22,6 +23,8 @@ export interface Identity {
   groups: readonly string[];
   /** `trial_access_until` is the only end that is enforced. */
   trial: { app: string | null; endsAt: Date; accessUntil: Date } | null;
+  /** What identity headers ask for besides. */
+  claims: KeptClaims;
 }
 
 export interface Tokens {
@@ -125,7 +128,7 @@ export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'pr
           idTokenExpected: true,
         });
         const claims = answer.claims() ?? {};
-        return { outcome: 'signed_in', identity: identityFrom(claims), tokens: tokensFrom(answer, claims, clock.now()) };
+        return { outcome: 'signed_in', identity: identityFrom(claims, keycloak.claimsToKeep), tokens: tokensFrom(answer, claims, clock.now()) };
       } catch (error) {
         return loginFailure(error);
       }
@@ -137,7 +140,7 @@ export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'pr
         const claims = answer.claims();
         if (claims && claims.sub !== identity.sub) throw new AppError('bad_gateway', 'The sign-in service answered with the token of somebody else.');
         const fresh = tokensFrom({ ...answer, id_token: answer.id_token ?? held.idToken, refresh_token: answer.refresh_token ?? held.refreshToken }, claims ?? {}, clock.now());
-        return { outcome: 'refreshed', identity: claims ? identityFrom(claims) : identity, tokens: claims ? fresh : { ...fresh, sessionExpiry: held.sessionExpiry } };
+        return { outcome: 'refreshed', identity: claims ? identityFrom(claims, keycloak.claimsToKeep) : identity, tokens: claims ? fresh : { ...fresh, sessionExpiry: held.sessionExpiry } };
       } catch (error) {
         if (error instanceof oidc.ResponseBodyError && error.error === 'invalid_grant') return { outcome: 'ended' };
         throw unreachable(error);
@@ -237,7 +240,7 @@ function tokensFrom(
   };
 }
 
-function identityFrom(claims: Readonly<Record<string, unknown>>): Identity {
+function identityFrom(claims: Readonly<Record<string, unknown>>, toKeep: readonly string[]): Identity {
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '');
   const accessUntil = instant(claims['trial_access_until']);
   return {
@@ -248,6 +251,7 @@ function identityFrom(claims: Readonly<Record<string, unknown>>): Identity {
     roles: texts(claims['roles']),
     groups: texts(claims['groups']),
     trial: accessUntil && { app: text('trial_app') || null, endsAt: instant(claims['trial_ends_at']) ?? accessUntil, accessUntil },
+    claims: keptClaims(claims, toKeep),
   };
 }
 

@@ -22,7 +22,7 @@ export interface NewSession extends StoredSession {
 type Db = Kysely<Tables>;
 
 const COLUMNS = [
-  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until',
+  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until', 'claims',
   'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
@@ -126,7 +126,7 @@ export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: 
     .execute();
 }
 
-function identityColumns({ sub, sid, email, name, roles, groups, trial }: Identity) {
+function identityColumns({ sub, sid, email, name, roles, groups, trial, claims }: Identity) {
   return {
     sub,
     sid,
@@ -137,6 +137,7 @@ function identityColumns({ sub, sid, email, name, roles, groups, trial }: Identi
     trial_app: trial?.app ?? null,
     trial_ends_at: trial?.endsAt ?? null,
     trial_access_until: trial?.accessUntil ?? null,
+    claims: claims && JSON.stringify(claims),
   };
 }
 
@@ -151,6 +152,7 @@ function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>
     roles: row.roles,
     groups: row.groups,
     trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
+    claims: row.claims,
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     endsAt: row.ends_at,

@@ -3,6 +3,8 @@ import type { BlockList } from 'node:net';
 import { isTrusted } from '../../platform/client-address.ts';
 import type { SessionKeeping } from '../session/session.service.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { IdentityHeaders } from '../identity/identity-headers.ts';
+import type { CorsRules } from './cors.ts';
 import type { UpstreamRule } from './site.ts';
 
 /** A site with everything that answers for it. */
@@ -14,8 +16,9 @@ export interface ServedSite {
   express: RequestListener;
   sessions: SessionKeeping;
   rules: readonly UpstreamRule[];
-  /** By {@link UpstreamRule.to}. */
-  upstreams: ReadonlyMap<string, Upstream>;
+  upstreams: ReadonlyMap<UpstreamRule, Upstream>;
+  identityHeaders: IdentityHeaders;
+  cors: CorsRules | undefined;
 }
 
 /**
@@ -27,6 +30,11 @@ export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, t
   if (others.length === 0) return first;
   const forwarded = isTrusted(req.socket.remoteAddress, trustedProxies) ? req.headers['x-forwarded-host'] : undefined;
   const host = (typeof forwarded === 'string' ? forwarded : req.headers.host)?.toLowerCase();
+  return host === undefined ? undefined : siteOfHost(sites, host);
+}
+
+/** In lower case; the default port may be said. */
+export function siteOfHost(sites: readonly ServedSite[], host: string): ServedSite | undefined {
   return sites.find((site) => site.host === host || withDefaultPort(site) === host);
 }
 

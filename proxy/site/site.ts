@@ -1,6 +1,9 @@
 import { AppError } from '../../platform/problem.ts';
 import { plainSegment } from '../../platform/request-target.ts';
 import type { Secret } from '../../platform/secret.ts';
+import type { HeaderClaims } from '../identity/identity-headers.ts';
+import type { UpstreamLimits } from '../upstream/limits.ts';
+import type { CorsRules } from './cors.ts';
 
 /** One origin that browsers see: who signs its people in, and which apps stand behind it. */
 export interface Site {
@@ -11,6 +14,10 @@ export interface Site {
   invitationByPar: boolean;
   /** Longest path first; the last takes everything. */
   upstreams: readonly UpstreamRule[];
+  /** What apps hear about people. */
+  identityHeaders: HeaderClaims;
+  /** Which other origins may call the apps; undefined: as far as the apps themselves say so. */
+  cors: CorsRules | undefined;
 }
 
 export interface ProviderConfig {
@@ -23,6 +30,8 @@ export interface ProviderConfig {
   clientSecret: Secret;
   /** Where an invitation goes: `registrations` where Keycloak has no `prompt=create` yet (before 26.1). */
   invitationEndpoint: 'auth' | 'registrations';
+  /** Claims of the ID token that identity headers ask for, besides what every session keeps. */
+  claimsToKeep: readonly string[];
 }
 
 export interface UpstreamRule {
@@ -32,6 +41,7 @@ export interface UpstreamRule {
   to: string;
   /** Who may pass: anybody with one of these. Undefined: everybody who is signed in. */
   allow: { roles: readonly string[]; groups: readonly string[] } | undefined;
+  limits: UpstreamLimits;
 }
 
 /**

@@ -2,10 +2,13 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { baseUrl, ConfigError, publicAddressFaults } from '../../platform/config.ts';
 import { secret } from '../../platform/secret.ts';
-import { readYamlFile } from '../../platform/yaml-file.ts';
+import { readYaml, readYamlFile } from '../../platform/yaml-file.ts';
+import { identityHeadersSetting } from '../identity/header-settings.ts';
+import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
+import { sharedOriginFaults } from './own-origins.ts';
+import { corsOrigin, corsRules, fieldName, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
 import type { Site, UpstreamRule } from './site.ts';
 
-const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
 const path = z
   .string()
   .regex(/^\/([A-Za-z0-9._~!$&'()*+,=:@-]+\/?)*$/, 'must be a path of plain characters, without ; and escapes')
@@ -21,6 +24,22 @@ const upstreamSchema = z.strictObject({
     .refine(({ roles, groups }) => roles.length + groups.length > 0, 'must name at least one role or group; leave it out to let everybody in who is signed in')
     .optional()
     .meta({ description: 'Who may pass: whoever has one of these. Without it everybody who is signed in.' }),
+  limits: z
+    .strictObject({
+      connect_seconds: seconds.optional().meta({ description: 'Until the app takes the connection (5)' }),
+      answer_seconds: seconds.optional().meta({ description: 'Until its answer begins (60)' }),
+      idle_seconds: seconds.optional().meta({ description: 'Between two pieces of an answer (600)' }),
+      whole_seconds: seconds.optional().meta({ description: 'For a request with its answer (no limit)' }),
+    })
+    .optional(),
+});
+
+const corsSchema = z.strictObject({
+  origins: z.array(corsOrigin).min(1),
+  methods: z.array(methodName).default([]).meta({ description: 'Besides GET, HEAD and POST' }),
+  headers: z.array(fieldName).default([]).meta({ description: 'Headers that a request may have' }),
+  exposed_headers: z.array(fieldName).default([]).meta({ description: 'Headers of an answer that scripts may read' }),
+  max_age_seconds: z.int().min(0).max(86_400).default(600),
 });
 
 const siteSchema = z.strictObject({
@@ -31,6 +50,8 @@ const siteSchema = z.strictObject({
   client_secret_variable: z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable').meta({ description: 'The environment variable that holds the client secret' }),
   invitation_by_par: z.boolean().default(true).meta({ description: 'false for Keycloak before 26.7' }),
   invitation_endpoint: z.enum(['auth', 'registrations']).default('auth').meta({ description: 'registrations for Keycloak before 26.1' }),
+  identity_headers: identityHeadersSetting.optional().meta({ description: 'Header: claim of the ID token. Takes the place of the usual ones.' }),
+  cors: corsSchema.optional().meta({ description: 'Pages of which other origins may call the apps. Without it the apps answer for themselves, and no preflight passes.' }),
   upstreams: z.array(upstreamSchema).min(1),
 });
 
@@ -41,15 +62,28 @@ export const sitesFileSchema = z.strictObject({
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads the sites from a YAML file; throws {@link ConfigError} with every fault in it, each by its place. */
-export function loadSites(file: string, env: Env, mode: 'production' | 'development'): readonly [Site, ...Site[]] {
-  const parsed = sitesFileSchema.safeParse(readYamlFile(file, 'PROXY_SITES_FILE', (faults) => unusable(file, faults)));
-  if (!parsed.success) throw unusable(file, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
-  const faults = parsed.data.sites.flatMap((site, at) => faultsOf(site, `sites.${at}`, env, mode));
-  const hosts = parsed.data.sites.map((site) => new URL(site.public_url).host);
+/** A file by its path, or what would stand in it. */
+export type SitesSource = { file: string } | { text: string };
+
+/** Reads the sites from YAML; throws {@link ConfigError} with every fault in it, each by its place. */
+export function loadSites(source: SitesSource, env: Env, mode: 'production' | 'development'): readonly [Site, ...Site[]] {
+  const unusable = (faults: readonly string[]): ConfigError => new ConfigError(faults, `${nameOf(source)} is not usable. Correct it (docs/proxy.md explains every key):`);
+  const written = 'file' in source ? readYamlFile(source.file, 'PROXY_SITES_FILE', unusable) : readYaml(source.text, unusable);
+  const file = z.strictObject({ ...sitesFileSchema.shape, sites: z.array(z.unknown()).min(1) }).safeParse(written);
+  if (!file.success) throw unusable(issuesOf(file.error, []));
+  // Each site by itself, so that a fault in one hides none in another.
+  const parsed = file.data.sites.map((site) => siteSchema.safeParse(site));
+  const sites = parsed.flatMap(({ data }) => data ?? []);
+  const faults = parsed.flatMap(({ error, data }, at) => (error ? issuesOf(error, ['sites', at]) : faultsOf(data, `sites.${at}`, env, mode)));
+  const hosts = sites.map((site) => new URL(site.public_url).host);
   const twice = hosts.filter((host, at) => hosts.indexOf(host) !== at).map((host) => `sites: two have the host ${host}`);
-  if (faults.length + twice.length > 0) throw unusable(file, [...faults, ...twice]);
-  return parsed.data.sites.map((site) => toSite(site, env)) as unknown as readonly [Site, ...Site[]];
+  const shared = mode === 'production' ? sharedOriginFaults(sites.map((site) => site.public_url), issuersOf(sites)) : [];
+  if (faults.length + twice.length + shared.length > 0) throw unusable([...faults, ...twice, ...shared]);
+  return sites.map((site) => toSite(site, env)) as unknown as readonly [Site, ...Site[]];
+}
+
+function issuesOf(error: z.ZodError, place: readonly (string | number)[]): string[] {
+  return error.issues.map(({ path: inside, message }) => `${[...place, ...inside].join('.') || 'the file'}: ${message}`);
 }
 
 type WrittenSite = z.infer<typeof siteSchema>;
@@ -67,6 +101,7 @@ function faultsOf(site: WrittenSite, at: string, env: Env, mode: 'production' | 
 }
 
 function toSite(site: WrittenSite, env: Env): Site {
+  const identityHeaders = site.identity_headers ?? USUAL_HEADERS;
   return {
     publicUrl: site.public_url,
     provider: {
@@ -76,9 +111,12 @@ function toSite(site: WrittenSite, env: Env): Site {
       clientId: site.client_id,
       clientSecret: secret(env[site.client_secret_variable] ?? ''),
       invitationEndpoint: site.invitation_endpoint,
+      claimsToKeep: claimsToKeep(identityHeaders),
     },
     invitationByPar: site.invitation_by_par && site.invitation_endpoint === 'auth',
-    upstreams: longestFirst(site.upstreams.map(({ path, to, allow }) => ({ path, to, allow }))),
+    upstreams: longestFirst(site.upstreams.map(({ path, to, allow, limits }) => ({ path, to, allow, limits: limitsFrom(limits) }))),
+    identityHeaders,
+    cors: corsRules(site.cors),
   };
 }
 
@@ -86,7 +124,10 @@ function longestFirst(rules: readonly UpstreamRule[]): readonly UpstreamRule[] {
   return rules.toSorted((one, other) => other.path.length - one.path.length);
 }
 
-function unusable(file: string, faults: readonly string[]): ConfigError {
-  return new ConfigError(faults, `The sites file ${resolve(file)} is not usable. Correct it (docs/proxy.md explains every key):`);
+function issuersOf(sites: readonly WrittenSite[]): Record<string, string> {
+  return Object.fromEntries(sites.map((site, at) => [`sites.${at}.issuer`, site.issuer]));
 }
 
+function nameOf(source: SitesSource): string {
+  return 'file' in source ? `The sites file ${resolve(source.file)}` : 'PROXY_SITES';
+}

@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, Pool, type Dispatcher } from 'undici';
 import { AppError } from '../../platform/problem.ts';
 import type { Identity } from '../provider/provider.ts';
-import { headersForApp, headersFromApp, type Passage } from './headers.ts';
+import { answerTo } from './answer.ts';
+import { awaitsContinue } from './expectation.ts';
+import { headersForApp, type Passage } from './headers.ts';
+import { USUAL_LIMITS, type UpstreamLimits } from './limits.ts';
 
-const CONNECT_LIMIT_MILLISECONDS = 5_000;
-const FIRST_BYTE_LIMIT_MILLISECONDS = 60_000;
-/** Between two pieces of an answer; long, for event streams that rest. */
-const REST_LIMIT_MILLISECONDS = 10 * 60_000;
+/** They change nothing, so that a second try does no harm (RFC 9110 9.2.1). */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface Upstream {
   /** Streams the request to the app and its answer back. An error comes out only while nothing was answered yet. */
@@ -15,74 +16,56 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-export function createUpstream(appUrl: string, limits: { firstByteMilliseconds?: number } = {}): Upstream {
+export function createUpstream(appUrl: string, limits: UpstreamLimits = USUAL_LIMITS): Upstream {
   const pool = new Pool(appUrl, {
     connections: 256,
-    connect: { timeout: CONNECT_LIMIT_MILLISECONDS },
-    headersTimeout: limits.firstByteMilliseconds ?? FIRST_BYTE_LIMIT_MILLISECONDS,
-    bodyTimeout: REST_LIMIT_MILLISECONDS,
+    connect: { timeout: limits.connectMilliseconds },
+    headersTimeout: limits.answerMilliseconds,
+    bodyTimeout: limits.idleMilliseconds,
   });
   return {
     pass: (req, res, identity, passage) =>
       new Promise((settle) => {
+        const body = hasBody(req);
+        if (body === 'unknown') return settle(new AppError('invalid_request', 'Send the body chunked, or with its length: no other transfer coding is understood.'));
         const options: Dispatcher.DispatchOptions = {
           method: req.method ?? 'GET',
           path: req.url ?? '/',
           headers: headersForApp(req.rawHeaders, identity, passage),
-          body: hasBody(req) ? req : null,
+          body: body ? req : null,
         };
-        try {
-          pool.dispatch(options, answerTo(res, passage, settle));
-        } catch (error) {
-          settle(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
-        }
+        const onStart = awaitsContinue(req) ? (): void => res.writeContinue() : undefined;
+        const dispatch = (mayTryAgain: boolean): void => {
+          const failed = (error: Error): void => {
+            if (mayTryAgain && wasClosedMeanwhile(error)) dispatch(false);
+            else settle(upstreamError(error));
+          };
+          try {
+            pool.dispatch(options, answerTo(res, { passage, onStart, wholeMilliseconds: limits.wholeMilliseconds, done: () => settle(undefined), failed }));
+          } catch (error) {
+            settle(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
+          }
+        };
+        dispatch(!body && SAFE.has(options.method));
       }),
     close: () => pool.close(),
   };
 }
 
-function answerTo(res: ServerResponse, passage: Passage, settle: (error?: AppError) => void): Dispatcher.DispatchHandler {
-  let onClose: (() => void) | undefined;
-  return {
-    onRequestStart: (controller) => {
-      onClose = () => {
-        if (!res.writableFinished) controller.abort(new Error('the client went away'));
-        settle();
-      };
-      if (res.destroyed) onClose();
-      else res.once('close', onClose);
-    },
-    onResponseStart: (controller, status, _headers, statusMessage) => {
-      if (status < 200) return;
-      passage.onAnswer?.();
-      res.writeHead(status, statusMessage ?? '', [...headersFromApp(rawPairs(controller.rawHeaders)), 'X-Request-Id', passage.requestId]);
-      res.on('drain', () => controller.resume());
-    },
-    onResponseData: (controller, chunk) => {
-      if (!res.write(chunk)) controller.pause();
-    },
-    onResponseEnd: () => {
-      res.end();
-    },
-    onResponseError: (_controller, error) => {
-      if (res.headersSent) res.destroy();
-      else if (!res.destroyed) {
-        if (onClose) res.off('close', onClose);
-        settle(upstreamError(error));
-      } else settle();
-    },
-  };
+/** An app closes a connection that rests just as we use it again: no answer begins on it. */
+function wasClosedMeanwhile(error: Error): boolean {
+  const { code } = error as { code?: string };
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 function upstreamError(error: Error): AppError {
-  if (error instanceof errors.HeadersTimeoutError) return new AppError('gateway_timeout', 'Try again in a minute.', { cause: error });
-  return new AppError('bad_gateway', 'Try again in a minute.', { cause: error });
+  if (error instanceof AppError) return error;
+  const tookTooLong = error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError;
+  return new AppError(tookTooLong ? 'gateway_timeout' : 'bad_gateway', 'Try again in a minute.', { cause: error });
 }
 
-function hasBody(req: IncomingMessage): boolean {
-  return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
-}
-
-function rawPairs(raw: unknown): string[] {
-  return Array.isArray(raw) ? raw.map((part: Buffer | string) => (typeof part === 'string' ? part : part.toString('latin1'))) : [];
+function hasBody({ headers }: IncomingMessage): boolean | 'unknown' {
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined) return Number(headers['content-length'] ?? 0) > 0;
+  return coding.toLowerCase() === 'chunked' || 'unknown';
 }

@@ -60,7 +60,8 @@ function interpolate(text: string, env: Readonly<Record<string, string>>): strin
 const environmentOf = (name: string, env = values): Record<string, string> =>
   Object.fromEntries(Object.entries(service(name).environment).map(([variable, value]) => [variable, interpolate(String(value), env)]));
 
-const settingsIn = (config: string): string[] => [...read(config).matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
+const SETTINGS_FILES: Record<string, string[]> = { bridge: ['bridge/config.ts'], proxy: ['proxy/config.ts', 'proxy/site/site-environment.ts'] };
+const settingsOf = (name: string): string[] => (SETTINGS_FILES[name] ?? []).flatMap((file) => [...read(file).matchAll(/^ {2}([A-Z][A-Z_]+): /gm)]).map(([, setting = '']) => setting);
 
 describe('the environment', () => {
   test('is one with which the bridge starts', () => {
@@ -85,15 +86,12 @@ describe('the environment', () => {
     expect(Object.keys(service('keycloak').environment)).toEqual(expect.arrayContaining(names));
   });
 
-  test.each([
-    ['bridge', 'bridge/config.ts'],
-    ['proxy', 'proxy/config.ts'],
-  ])('names for the %s only what it reads', (name, config) => {
-    expect(Object.keys(service(name).environment).filter((variable) => !settingsIn(config).includes(variable))).toEqual([]);
+  test.each(['bridge', 'proxy'])('names for the %s only what it reads', (name) => {
+    expect(Object.keys(service(name).environment).filter((variable) => !settingsOf(name).includes(variable))).toEqual([]);
   });
 
-  test.each(['bridge/config.ts', 'proxy/config.ts'])('.env.example tells of every setting of %s', (config) => {
-    expect(settingsIn(config).filter((name) => !new RegExp(`\\b${name}\\b`).test(example))).toEqual([]);
+  test.each(['bridge', 'proxy'])('.env.example tells of every setting of the %s', (part) => {
+    expect(settingsOf(part).filter((name) => !new RegExp(`\\b${name}\\b`).test(example))).toEqual([]);
   });
 
   test('.env.example holds what the file asks for, with a comment before each, and nothing else', () => {
@@ -142,7 +140,7 @@ describe('the services', () => {
 
   test.each([
     ['bridge', 'BRIDGE_PORT', '/readyz', 'platform/health.ts'],
-    ['proxy', 'PROXY_PORT', '/readyz', 'platform/health.ts'],
+    ['proxy', 'PROXY_METRICS_PORT', '/readyz', 'platform/health.ts'],
     ['app', 'APP_PORT', '/livez', 'dev/app/app.ts'],
     ['mail', 'INBOX_PORT', '/api/messages', 'dev/inbox/routes.ts'],
   ])('%s is asked where it answers', (name, port, path, file) => {

@@ -63,6 +63,8 @@ test('from an e-mail address to the app, and to the end of the trial', async () 
   await page.waitForURL(`${stack().proxy}/apps/**`);
   expect(await page.textContent('h1')).toBe('This is your small app');
   await screenshot(page, 'small-app');
+  await page.goto(`${stack().proxy}/whoami`);
+  expect(JSON.parse((await page.textContent('body')) ?? '')).toMatchObject({ email: address, groups: ['/vestibule-trials'] });
   const other = await page.goto(`${stack().proxy}/apps/00000000-0000-4000-8000-000000000000`);
   expect(other!.status()).toBe(403);
 

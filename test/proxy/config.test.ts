@@ -48,10 +48,40 @@ describe('the configuration', () => {
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'TRUSTED_PROXIES: must be addresses or CIDR'],
     [{ CONTACT_URL: 'javascript:alert(1)' }, 'CONTACT_URL: must be an http(s) or mailto'],
     [{ INVITATION_BY_PAR: 'yes' }, 'INVITATION_BY_PAR: '],
+    // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
+    // SECURITY 25
+    [{ PROXY_PUBLIC_URL: 'https://id.example' }, 'KEYCLOAK_PUBLIC_URL: must have an origin of its own in production'],
+    [{ IDENTITY_HEADERS: 'X-User' }, 'IDENTITY_HEADERS: '],
+    [{ IDENTITY_HEADERS: 'X-User=sub, X-USER=email' }, 'IDENTITY_HEADERS: '],
+    [{ IDENTITY_HEADERS: 'Cookie=sub' }, 'IDENTITY_HEADERS: Cookie is a header that has another meaning'],
+    [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS.0: must be an http or https address'],
+    [{ CORS_METHODS: 'put' }, 'CORS_METHODS.0: must be a method in capitals'],
+    [{ APP_ANSWER_SECONDS: '0' }, 'APP_ANSWER_SECONDS: must be more than 0'],
+    [{ APP_WHOLE_SECONDS: 'long' }, 'APP_WHOLE_SECONDS: '],
+    [{ PROXY_SITES: 'sites: []', PROXY_SITES_FILE: './sites.yaml' }, 'PROXY_SITES: leave it out, or PROXY_SITES_FILE'],
+    [{ PROXY_SITES: 'sites: []' }, 'sites: Too small'],
     [{ IDENTITY_SIGNING_KEY: 'not a key' }, 'IDENTITY_SIGNING_KEY: must be a P-256 private key'],
   ])('%j is refused', (env, fault) => {
     expect(faults(env).join('\n')).toContain(fault);
+  });
+
+  test('faults of every kind are named at once, each with what to do', () => {
+    const wrong = { SESSION_ENCRYPTION_KEY: 'short', FORWARD_AUTH: 'true', PROXY_PUBLIC_URL: 'http://localhost', APP_INTERNAL_URL: undefined };
+    expect(faults(wrong).map((fault) => fault.split(':')[0])).toEqual(['SESSION_ENCRYPTION_KEY', 'TRUSTED_PROXIES', 'APP_INTERNAL_URL', 'PROXY_PUBLIC_URL']);
+    expect(faults({ SESSION_ENCRYPTION_KEY: 'short', PROXY_SITES: 'sites: []' })).toHaveLength(2);
+  });
+
+  test('one site may come from the environment alone, with all that a file can say of it', () => {
+    const { sites } = loadConfig({ ...GOOD, IDENTITY_HEADERS: 'X-Who=sub, X-Team=team', CORS_ORIGINS: 'https://www.example', CORS_METHODS: 'PUT', CORS_HEADERS: 'Content-Type', APP_ANSWER_SECONDS: '2.5' });
+    expect(sites).toMatchObject([
+      {
+        identityHeaders: { 'X-Who': 'sub', 'X-Team': 'team' },
+        provider: { claimsToKeep: ['team'] },
+        cors: { origins: ['https://www.example'], methods: ['PUT'], headers: ['content-type'] },
+        upstreams: [{ limits: { answerMilliseconds: 2_500, connectMilliseconds: 5_000 } }],
+      },
+    ]);
   });
 
   test('plain http is for development only', () => {

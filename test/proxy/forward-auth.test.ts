@@ -60,6 +60,28 @@ describe('a gateway that asks', () => {
   });
 });
 
+/** As ingress-nginx asks. */
+async function named(address: string): Promise<number> {
+  const cookie = [...(await stand.signedIn()).cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+  return (await send(stand.url, { headers: { 'x-original-url': address, 'x-original-method': 'GET', host: 'vestibule-proxy.default.svc.cluster.local:8400', cookie } }, '/api/auth')).status;
+}
+
+describe("in ingress-nginx's words, and by the name of the service", () => {
+  test('is understood', async () => {
+    expect([await named(`https://${host}/reports?year=2026`), await named(`http://${host.toUpperCase()}/`)]).toEqual([200, 200]);
+  });
+
+  test.each([
+    ['another host (SECURITY 22)', () => 'https://other.example/', 401],
+    ['userinfo', () => `https://${host}@other.example/`, 401],
+    ['no path', () => `https://${host}`, 403],
+    ['an encoded slash (SECURITY 20)', () => `https://${host}/a%2fb`, 403],
+    ['another scheme', () => `file://${host}/`, 403],
+  ])('%s is refused', async (_what, address, status) => {
+    expect(await named(address())).toBe(status);
+  });
+});
+
 describe('is refused', () => {
   test.each<[string, Record<string, string>, number]>([
     ['a session at another host (SECURITY 22)', { 'x-forwarded-host': 'other.example' }, 401],
@@ -69,6 +91,9 @@ describe('is refused', () => {
     ['an absolute address', { 'x-forwarded-uri': 'http://evil.example/' }, 403],
     ['a target that is said twice', { 'x-original-uri': '/other' }, 403],
     ['no target', { 'x-forwarded-uri': '' }, 403],
+    ['a host that is said twice', { 'x-original-host': 'other.example' }, 403],
+    ['a method that is said twice', { 'x-original-method': 'OPTIONS' }, 403],
+    ['a whole address besides', { 'x-original-url': 'http://127.0.0.1/other' }, 403],
     ['two session cookies', { cookie: 'vestibule_dev=a; vestibule_dev=b' }, 401],
   ])('%s', async (_rule, told, status) => {
     expect((await ask(await stand.signedIn(), told)).status).toBe(status);

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { axe, launchBrowser, type TestBrowser } from '../support/browser.ts';
-import { startStand, type Stand } from './support/stand.ts';
+import { CLIENT } from './support/provider.ts';
+import { startStand, type Stand, type StandOptions } from './support/stand.ts';
 
 const TOKEN = 't'.repeat(43);
 const INVITATION = 'i'.repeat(43);
@@ -10,14 +14,24 @@ const DESK = { width: 1280, height: 800 };
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 
+/** The same site, with a part that its people may not see. */
+const folder = mkdtempSync(join(tmpdir(), 'pages-'));
+const withStaffOnly: NonNullable<StandOptions['sites']> = (url, provider, app) => {
+  const file = join(folder, 'sites.yaml');
+  const upstreams = `[{ to: '${app.url}' }, { path: /staff-only, to: '${app.url}', allow: { roles: [staff] } }]`;
+  writeFileSync(file, `sites: [{ public_url: '${url}', issuer: '${provider.issuer}', client_id: ${CLIENT.id}, client_secret_variable: A_SECRET, upstreams: ${upstreams} }]`);
+  return file;
+};
+
 let stand: Stand;
 let browser: TestBrowser;
 beforeAll(async () => {
-  [stand, browser] = await Promise.all([startStand(), launchBrowser()]);
+  [stand, browser] = await Promise.all([startStand({ sites: withStaffOnly, env: { A_SECRET: CLIENT.secret } }), launchBrowser()]);
 });
 afterAll(async () => {
   await browser.close();
   await stand.stop();
+  rmSync(folder, { recursive: true });
 });
 afterEach(() => browser.closePages());
 
@@ -41,6 +55,10 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
   ['new link', (page) => page.goto('/trial/new-link')],
   ['not me', (page) => page.goto(`/trial/not-me?t=${TOKEN}`)],
   ['not me, done', (page) => page.goto('/trial/not-me/done')],
+  ['not for this account', async (page) => {
+    await page.goto('/api/login');
+    await page.goto('/staff-only/reports');
+  }],
   ['nothing here', (page) => page.goto('/trial/nothing')],
   ['stale sign-in', (page) => page.goto('/api/callback?code=x&state=y')],
   ['signed out', (page) => page.goto('/api/logout/done')],

@@ -3,12 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { SCHEMA_FILE, sitesSchemaText } from '../../dev/sites-schema.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
-import { loadSites } from '../../proxy/site/sites-file.ts';
+import { USUAL_LIMITS } from '../../proxy/upstream/limits.ts';
+import { loadSites, type SitesSource } from '../../proxy/site/sites-file.ts';
 import { send, type Browser } from './support/browser.ts';
 import { CLIENT, startProvider, type TestProvider } from './support/provider.ts';
 import { startApp, type TestServer } from './support/servers.ts';
@@ -33,20 +35,25 @@ sites:
       - to: http://app:3000
       - { path: /admin/, to: 'http://admin:3000', allow: { roles: [staff] } }
 `;
+const withSetting = (line: string): string => GOOD.replace('client_id: acme', `client_id: acme\n    ${line}`);
 const XHR = { accept: 'application/json' };
 const ENV = { ACME_SECRET: 'not-a-placeholder' };
 
 function faultsOf(text: string, env: Record<string, string> = ENV): string {
   try {
-    loadSites(fileOf(text), env, 'production');
+    loadSites({ file: fileOf(text) }, env, 'production');
   } catch (error) {
     return (error as ConfigError).message;
   }
   return 'none';
 }
 
+function seen(source: SitesSource): string {
+  return inspect(loadSites(source, ENV, 'production'), { depth: 9 });
+}
+
 function ruleOf(path: string): UpstreamRule {
-  return { path, to: `http://${path}`, allow: undefined };
+  return { path, to: `http://${path}`, allow: undefined, limits: USUAL_LIMITS };
 }
 
 function cookieOf(browser: Browser): string {
@@ -55,7 +62,7 @@ function cookieOf(browser: Browser): string {
 
 describe('the sites file', () => {
   test('says who signs in where, and what stands behind it, longest path first', () => {
-    expect(loadSites(fileOf(GOOD), ENV, 'production')).toMatchObject([
+    expect(loadSites({ file: fileOf(GOOD) }, ENV, 'production')).toMatchObject([
       {
         publicUrl: 'https://app.example.com',
         provider: { issuer: 'https://id.example.com/realms/acme', internalUrl: 'https://id.example.com/realms/acme', clientId: 'acme' },
@@ -78,6 +85,13 @@ describe('the sites file', () => {
     ['a dot segment (SECURITY 20)', GOOD.replace('/admin/', '/a/../b'), 'sites.0.upstreams.1.path: must not have dot segments'],
     ['a rule that lets nobody in', GOOD.replace('roles: [staff]', 'roles: []'), 'must name at least one role or group'],
     ['two sites of one host', GOOD + GOOD.split('sites:')[1], 'sites: two have the host app.example.com'],
+    ['a header that has another meaning', withSetting('identity_headers: { Host: sub }'), 'sites.0.identity_headers.Host: is a header that has another meaning'],
+    ['a header with an underscore', withSetting('identity_headers: { X_User: sub }'), 'must be a header name of letters, digits and dashes'],
+    ['two headers of one name', withSetting('identity_headers: { X-User: sub, x-user: email }'), 'two headers have the same name'],
+    ['every origin', withSetting("cors: { origins: ['*'] }"), 'sites.0.cors.origins.0: must be an http or https address'],
+    ['an origin with a path', withSetting('cors: { origins: [https://www.example.com/x] }'), 'sites.0.cors.origins.0: must be an origin'],
+    ['a time of nothing', GOOD.replace('to: http://app:3000', 'to: http://app:3000\n        limits: { answer_seconds: 0 }'), 'sites.0.upstreams.0.limits.answer_seconds: must be more than 0'],
+    ['a sign-in service at an app’s origin (SECURITY 25)', GOOD.replace('https://id.example.com', 'https://app.example.com'), 'sites.0.issuer: must have an origin of its own in production'],
     ['no YAML', 'sites: [', 'is not usable'],
     ['no sites', 'sites: []', 'sites: '],
   ])('%s is refused', (_rule, text, fault) => {
@@ -91,6 +105,21 @@ describe('the sites file', () => {
 
   test('the schema for editors is what the file is read by', () => {
     expect(readFileSync(SCHEMA_FILE, 'utf8')).toBe(sitesSchemaText());
+  });
+
+  test('may stand in a variable instead', () => {
+    expect(seen({ text: GOOD })).toBe(seen({ file: fileOf(GOOD) }));
+  });
+
+  test('time limits are those that are named, and the usual ones', () => {
+    const [site] = loadSites({ text: GOOD.replace('to: http://app:3000', 'to: http://app:3000\n        limits: { answer_seconds: 0.5, whole_seconds: 9 }') }, ENV, 'production');
+    expect(site.upstreams.map(({ limits }) => limits)).toEqual([USUAL_LIMITS, { ...USUAL_LIMITS, answerMilliseconds: 500, wholeMilliseconds: 9_000 }]);
+  });
+
+  test('a fault in one site hides none in another', () => {
+    const message = faultsOf(`${GOOD.replace('client_id:', 'clientid:')}${(GOOD.split('sites:')[1] ?? '').replace('app.example.com', 'other.example.com').replace('ACME_SECRET', 'OTHER_SECRET')}`);
+    expect(message).toContain('sites.0: Unrecognized key');
+    expect(message).toContain('sites.1.client_secret_variable: OTHER_SECRET is not set');
   });
 
   test('every fault is named at once', () => {
@@ -123,7 +152,7 @@ describe('which app takes a path, whatever the spelling (SECURITY 20)', () => {
     [{ roles: ['staff'], groups: [] }, { roles: ['Staff'], groups: ['staff'] }, false],
     [{ roles: ['staff'], groups: [] }, { roles: [], groups: [] }, false],
   ])('%j lets %j in: %s', (allow, person, expected) => {
-    expect(mayPass({ path: '/', to: 'http://app', allow }, person)).toBe(expected);
+    expect(mayPass({ path: '/', to: 'http://app', allow, limits: USUAL_LIMITS }, person)).toBe(expected);
   });
 });
 
@@ -133,20 +162,20 @@ describe('two sites of one proxy', () => {
   let otherProvider: TestProvider;
   let adminApp: TestServer;
   let otherApp: TestServer;
-  let otherHost: string;
+  let otherHost: string | undefined;
 
   beforeAll(async () => {
     [otherProvider, adminApp, otherApp] = await Promise.all([startProvider(), startApp(), startApp()]);
     stand = await startStand({
       sites: (url, provider, app) => {
-        otherHost = new URL(url).host.replace('127.0.0.1', 'localhost');
+        otherHost ??= new URL(url).host.replace('127.0.0.1', 'localhost');
         return fileOf(`
 sites:
   - public_url: ${url}
     issuer: ${provider.issuer}
     client_id: ${CLIENT.id}
     client_secret_variable: FIRST_SECRET
-    upstreams: [{ to: '${app.url}' }, { path: /admin, to: '${adminApp.url}', allow: { roles: [staff] } }]
+    upstreams: [{ to: '${app.url}' }, { path: /admin, to: '${adminApp.url}', allow: { roles: [staff], groups: [/ops/admins] } }]
   - public_url: http://${otherHost}
     issuer: ${otherProvider.issuer}
     client_id: ${CLIENT.id}
@@ -154,7 +183,7 @@ sites:
     upstreams: [{ to: '${otherApp.url}' }]
 `);
       },
-      env: { FIRST_SECRET: CLIENT.secret },
+      env: { FIRST_SECRET: CLIENT.secret, FORWARD_AUTH: 'true', TRUSTED_PROXIES: '127.0.0.1' },
     });
   });
   afterAll(async () => {
@@ -167,7 +196,7 @@ sites:
     const browser = await stand.signedIn();
     await browser.get('/hello');
     expect(stand.app.last()).toMatchObject({ url: '/hello', headers: { 'x-user': 'user-ada' } });
-    const elsewhere = await send(stand.url, { headers: { host: otherHost } }, '/api/login');
+    const elsewhere = await send(stand.url, { headers: { host: otherHost ?? '' } }, '/api/login');
     expect(elsewhere.location).toContain(`${otherProvider.publicUrl}/`);
     expect(new URL(elsewhere.location ?? '').searchParams.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
   });
@@ -176,7 +205,7 @@ sites:
     const browser = await stand.signedIn();
     const cookie = cookieOf(browser);
     expect((await send(stand.url, { headers: { ...XHR, cookie } }, '/')).status).toBe(200);
-    expect((await send(stand.url, { headers: { ...XHR, cookie, host: otherHost } }, '/')).status).toBe(401);
+    expect((await send(stand.url, { headers: { ...XHR, cookie, host: otherHost ?? '' } }, '/')).status).toBe(401);
   });
 
   test('a host of neither: 421, but for its health', async () => {
@@ -185,10 +214,19 @@ sites:
     expect((await send(stand.url, { headers: { host: '10.0.0.7:8400' } }, '/livez')).status).toBe(200);
   });
 
-  test('X-Forwarded-Host of somebody who is no trusted proxy chooses no site', async () => {
+  test('X-Forwarded-Host of a trusted proxy chooses the site, that of anybody else none', async () => {
     const browser = await stand.signedIn();
-    const reply = await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser), 'x-forwarded-host': otherHost } }, '/');
-    expect(reply.status).toBe(200);
+    const told = { headers: { ...XHR, cookie: cookieOf(browser), 'x-forwarded-host': otherHost ?? '' } };
+    expect((await send(stand.url, told, '/')).json()['login_url']).toContain(`http://${otherHost}/`);
+    const strict = await stand.replica({ FORWARD_AUTH: 'false', TRUSTED_PROXIES: '' });
+    expect((await send(strict.url, told, '/')).json()['login_url']).toContain(`${strict.url}/`);
+    await strict.proxy.stop();
+  });
+
+  test('a session of one is worth nothing at the other, by forward auth too (SECURITY 22)', async () => {
+    const cookie = cookieOf(await stand.signedIn());
+    const ask = async (host: string) => (await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/', 'x-forwarded-host': host, host: 'vestibule-proxy:8400' } }, '/api/auth')).status;
+    expect([await ask(new URL(stand.url).host), await ask(otherHost ?? ''), await ask('evil.example')]).toEqual([200, 401, 401]);
   });
 
   test('a path that needs a role: whoever has it passes, to the app of that path', async () => {
@@ -202,9 +240,27 @@ sites:
     stand.provider.person = { ...ADA, sub: 'user-bob', roles: [] };
     const browser = await stand.signedIn();
     const page = await browser.get('/admin/users');
-    expect([page.status, page.body.includes('Your account may not see this')]).toEqual([403, true]);
+    expect([page.status, page.body.includes('Your account may not see this'), page.body.includes('href="/api/logout"')]).toEqual([403, true, true]);
     const reply = await browser.send('/admin', { headers: XHR });
     expect([reply.status, reply.json()['code']]).toEqual([403, 'not_allowed']);
+  });
+
+  async function askAbout(roles: string[], groups: string[]): Promise<unknown[]> {
+    stand.provider.person = { ...ADA, sub: `user-${roles.length}-${groups.length}`, roles, groups };
+    const cookie = cookieOf(await stand.signedIn());
+    const reply = await send(stand.url, { headers: { cookie, 'x-forwarded-uri': '/admin/x', 'x-forwarded-host': new URL(stand.url).host } }, '/api/auth');
+    return [reply.status, reply.headers.get('x-user-groups')];
+  }
+
+  test('nor does a gateway hear that somebody without it may pass', async () => {
+    expect(await askAbout([], ['/staff'])).toEqual([403, '']);
+    expect(await askAbout([], ['/ops/admins'])).toEqual([200, '/ops/admins']);
+    expect(await askAbout(['staff'], [])).toEqual([200, '']);
+  });
+
+  test('a group lets in as a role does', async () => {
+    stand.provider.person = { ...ADA, sub: 'user-eve', roles: [], groups: ['/ops/admins'] };
+    expect((await (await stand.signedIn()).get('/admin/users')).status).toBe(200);
   });
 
   test('and no web-socket either', async () => {

@@ -31,8 +31,8 @@ export async function userIds(address: string): Promise<string[]> {
 
 /** Every part says so, and Keycloak shows its login page. */
 export async function everythingIsReady(): Promise<void> {
-  const { bridge, proxy, keycloak, realm } = stack();
-  for (const url of [`${bridge}/readyz`, `${proxy}/readyz`, `${keycloak}/realms/${realm}`, `${proxy}/api/login`]) {
+  const { bridge, proxy, keycloak, realm, metrics } = stack();
+  for (const url of [`${bridge}/readyz`, new URL('/readyz', metrics.proxy).href, `${keycloak}/realms/${realm}`, `${proxy}/api/login`]) {
     await eventually(async () => (await fetch(url)).ok, SETTLES_WITHIN_MS);
   }
 }

@@ -9,6 +9,7 @@ export interface Person {
   email: string;
   name: string;
   roles?: string[];
+  groups?: string[];
   trial?: { app: string; endsAt: number; accessUntil: number };
 }
 
@@ -175,6 +176,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       email: person.email,
       name: person.name,
       roles: person.roles ?? [],
+      groups: person.groups ?? [],
       ...(person.trial && { trial_app: person.trial.app, trial_ends_at: person.trial.endsAt, trial_access_until: person.trial.accessUntil }),
     };
     const claims = misbehave.claims?.(honest) ?? honest;

@@ -86,6 +86,7 @@ async function startReplica(
     BRIDGE_INTERNAL_URL: bridge.url,
     APP_INTERNAL_URL: app.url,
     CONTACT_URL: 'https://example.com/contact',
+    STOP_DELAY_SECONDS: '0',
     ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });

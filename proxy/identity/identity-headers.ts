@@ -1,0 +1,68 @@
+import { epochSeconds } from '../../platform/clock.ts';
+import type { Identity } from '../provider/provider.ts';
+
+/** Which header carries which claim of the ID token. */
+export type HeaderClaims = Readonly<Record<string, string>>;
+
+export const USUAL_HEADERS: HeaderClaims = {
+  'X-User': 'sub',
+  'X-User-Email': 'email',
+  'X-User-Name': 'name',
+  'X-User-Roles': 'roles',
+  'X-User-Groups': 'groups',
+  'X-Trial-App': 'trial_app',
+  'X-Trial-Ends-At': 'trial_ends_at',
+};
+
+export interface IdentityHeaders {
+  /** Who it is, as name, value, name, value …: every header always, empty where there is nothing to say (SECURITY.md 21). */
+  of(identity: Identity): string[];
+  /** All of them, empty. */
+  readonly nobody: readonly string[];
+  /** Names, as {@link plainName} has them, that nobody but us may say. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** What every session holds; other claims are kept for those headers that ask for them. */
+const KNOWN: Readonly<Record<string, (identity: Identity) => string>> = {
+  sub: ({ sub }) => inHeader(sub),
+  email: ({ email }) => inHeader(email),
+  name: ({ name }) => inHeader(name),
+  roles: ({ roles }) => listed(roles),
+  groups: ({ groups }) => listed(groups),
+  trial_app: ({ trial }) => inHeader(trial?.app ?? ''),
+  trial_ends_at: ({ trial }) => (trial ? String(epochSeconds(trial.endsAt)) : ''),
+};
+
+const NOBODY: Identity = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null, claims: null };
+
+export function identityHeaders(wanted: HeaderClaims): IdentityHeaders {
+  const readers = Object.entries(wanted).map(([name, claim]) => ({ name, read: KNOWN[claim] ?? (({ claims }: Identity) => listed(claims?.[claim] ?? [])) }));
+  const of = (identity: Identity): string[] => {
+    const headers: string[] = [];
+    for (const { name, read } of readers) headers.push(name, read(identity));
+    return headers;
+  };
+  return { of, nobody: of(NOBODY), names: new Set(readers.map(({ name }) => plainName(name.toLowerCase()))) };
+}
+
+/** Claims that a session must keep besides what it always holds. */
+export function claimsToKeep(wanted: HeaderClaims): readonly string[] {
+  return [...new Set(Object.values(wanted))].filter((claim) => !(claim in KNOWN));
+}
+
+/** `X_User` and `X.User` become the same variable as `X-User` in CGI-like servers. */
+export function plainName(lowerName: string): string {
+  return lowerName.replace(/[^a-z0-9]/g, '-');
+}
+
+/** A name with a comma would be two. */
+function listed(names: readonly string[]): string {
+  return names.filter((name) => !name.includes(',')).map(inHeader).join(',');
+}
+
+/** UTF-8 bytes, as other auth proxies send them; control characters never. */
+function inHeader(value: string): string {
+  // eslint-disable-next-line no-control-regex
+  return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, ' '), 'utf8').toString('latin1');
+}
