@@ -43,13 +43,16 @@ export function createListener(parts: ListenerParts): RequestListener {
 
   const toApp = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
-    const session = await currentSession(site.sessions, req.headers.cookie);
+    const found = currentSession(site.sessions, req.headers.cookie);
+    const session = found instanceof Promise ? await found : found;
     if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
-    const rule = ruleFor(site.rules, pathOf(req.url ?? ''));
+    const path = pathOf(req.url ?? '');
+    const rule = ruleFor(site.rules, path);
     const upstream = rule && site.upstreams.get(rule.to);
     if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
     if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: notAllowed() });
-    const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
+    const made = parts.identity.tokenFor(session, site.publicUrl);
+    const identityToken = made instanceof Promise ? await made : made;
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
     const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, onAnswer });
@@ -57,7 +60,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     return lines.info(
-      { request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished },
+      { request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished },
       'passed',
     );
   };

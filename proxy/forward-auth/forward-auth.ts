@@ -5,7 +5,7 @@ import { AppError, toProblem } from '../../platform/problem.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity-token.ts';
 import { isNavigation } from '../pages/error-page.ts';
-import { currentSession } from '../session/session.service.ts';
+import { currentSession, type Session } from '../session/session.service.ts';
 import type { ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { identityHeaders, NO_IDENTITY_HEADERS } from '../upstream/headers.ts';
@@ -27,36 +27,44 @@ type Verdict = { status: 200; headers: readonly string[] } | { status: 401; erro
  * header is in the answer, empty where there is none, so that nothing that the browser sent under its name survives (SECURITY.md 21).
  */
 export async function answerGateway(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> {
-  const verdict = await judge(parts, site, req);
-  const headers = { 'Cache-Control': 'no-store', 'X-Request-Id': requestId };
+  const judged = judge(parts, site, req);
+  const verdict = judged instanceof Promise ? await judged : judged;
+  const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
   switch (verdict.status) {
     case 200:
-      res.writeHead(200, [...verdict.headers, ...Object.entries(headers).flat(), 'Content-Length', '0']).end();
+      res.writeHead(200, [...verdict.headers, ...always, 'Content-Length', '0']).end();
       break;
     case 302:
-      res.writeHead(302, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
+      res.writeHead(302, [...NO_IDENTITY_HEADERS, ...always, 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
       break;
     default: {
       const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
       const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl] : [];
-      res.writeHead(verdict.status, [...NO_IDENTITY_HEADERS, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      res.writeHead(verdict.status, [...NO_IDENTITY_HEADERS, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
     }
   }
   return verdict.status;
 }
 
-async function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage): Promise<Verdict> {
+function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage): Promise<Verdict> | Verdict {
   if (!isTrusted(req.socket.remoteAddress, parts.trustedProxies)) return refused('Ask from an address that TRUSTED_PROXIES names.');
-  const asked = { uri: said(req, 'uri'), method: said(req, 'method') ?? 'GET', host: said(req, 'host')?.toLowerCase() };
-  if (asked.uri === undefined || asked.host === undefined) return refused('Send X-Forwarded-Uri and X-Forwarded-Host.');
-  const fault = targetFault(asked.uri);
+  const { uri, method = 'GET', host } = whatIsAsked(req.rawHeaders);
+  if (uri === undefined || host === undefined) return refused('Send X-Forwarded-Uri and X-Forwarded-Host.');
+  const fault = targetFault(uri);
   if (fault !== undefined) return refused(`This address is refused: ${fault}.`);
   // A session is good for the host that it was opened at, whatever else the gateway serves (SECURITY.md 22).
-  const session = asked.host === site.host ? await currentSession(site.sessions, req.headers.cookie) : undefined;
-  if (!session) return signIn(site, req, { uri: asked.uri, method: asked.method });
-  const rule = ruleFor(site.rules, pathOf(asked.uri));
-  if (rule && !mayPass(rule, session)) return { status: 403, error: notAllowed() };
-  const token = await parts.identity.tokenFor(session, site.publicUrl);
+  const session = host.toLowerCase() === site.host ? currentSession(site.sessions, req.headers.cookie) : undefined;
+  const judgeSession = (found: Session | undefined): Promise<Verdict> | Verdict => {
+    if (!found) return signIn(site, req, { uri, method });
+    const rule = ruleFor(site.rules, pathOf(uri));
+    if (rule && !mayPass(rule, found)) return { status: 403, error: notAllowed() };
+    const token = parts.identity.tokenFor(found, site.publicUrl);
+    return token instanceof Promise ? token.then((made) => letIn(found, made)) : letIn(found, token);
+  };
+  return session instanceof Promise ? session.then(judgeSession) : judgeSession(session);
+}
+
+function letIn(session: Session, token: string | undefined): Verdict {
   return { status: 200, headers: [...identityHeaders(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
 }
 
@@ -73,8 +81,16 @@ function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: { uri: 
   return { status: 401, loginUrl, error: new AppError('unauthorized', 'Sign in at login_url.') };
 }
 
-/** A header that came twice says nothing. */
-function said(req: IncomingMessage, what: 'uri' | 'method' | 'host'): string | undefined {
-  const values = [`x-forwarded-${what}`, `x-original-${what}`].flatMap((name) => req.headersDistinct[name] ?? []);
-  return values.length === 1 ? values[0] : undefined;
+type Asked = Partial<Record<'uri' | 'method' | 'host', string | undefined>>;
+
+const ASKED = /^x-(?:forwarded|original)-(uri|method|host)$/i;
+
+/** What came twice, under one name or two, says nothing. */
+function whatIsAsked(raw: readonly string[]): Asked {
+  const asked: Asked = {};
+  for (let at = 0; at < raw.length; at += 2) {
+    const what = ASKED.exec(raw[at] ?? '')?.[1]?.toLowerCase() as keyof Asked | undefined;
+    if (what !== undefined) asked[what] = what in asked ? undefined : raw[at + 1];
+  }
+  return asked;
 }

@@ -27,6 +27,8 @@ export interface LiveSessionParts {
 
 /** Sessions in memory, as true as notices and reading again make them. */
 export interface LiveSessions {
+  /** What is known well enough at this moment, by {@link sessionKey}; undefined where {@link LiveSessions.find} has to look. */
+  known(key: string): StoredSession | undefined;
   /** Throws `unavailable` for a session that is not known well enough while Postgres is away. */
   find(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Reads it again, whatever is known. */
@@ -110,6 +112,10 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
   };
 
   return {
+    known: (key) => {
+      const entry = known.get(key);
+      return entry && isTrue(entry, monotonic()) ? entry.session : undefined;
+    },
     find: async (idHash) => {
       const key = sessionKey(idHash);
       const entry = known.get(key);

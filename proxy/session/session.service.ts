@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../platform/clock.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
-import { onlyCookie, readCookies, type CookieJar } from '../cookie.ts';
+import { onlyCookieIn, type CookieJar } from '../cookie.ts';
 import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
@@ -16,10 +16,7 @@ const TOUCHES_PER_IDLE_LIMIT = 10;
 /** Requests that left the browser with the old cookie still pass while a new login replaces it. */
 const REPLACED_LIVES_MILLISECONDS = 10_000;
 
-export interface Session extends StoredSession {
-  /** The nearest of idle end, absolute end, the provider's and the trial's. */
-  expiresAt: Date;
-}
+export type Session = StoredSession;
 
 export interface SessionKeeping {
   db: Kysely<Tables>;
@@ -38,11 +35,16 @@ export interface SessionLimits {
   absoluteMilliseconds: number;
 }
 
-/** The live session that a Cookie header names. */
-export async function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> {
-  const id = onlyCookie(readCookies(cookieHeader), keeping.cookies.session);
+/** The live session that a Cookie header names: at once where nothing has to be asked for it, which is almost always. */
+export function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> | Session | undefined {
+  const id = onlyCookieIn(cookieHeader, keeping.cookies.session);
   if (!id) return undefined;
-  return lookAtSession(keeping, hashToken(id), { active: true });
+  const idHash = hashToken(id);
+  const session = keeping.live.known(sessionKey(idHash));
+  const now = keeping.clock.now();
+  if (session?.site !== keeping.site || now >= expiryOf(session, keeping.limits) || keeping.refresher.isDue(session, now)) return lookAtSession(keeping, idHash, { active: true });
+  touch(keeping, session, now);
+  return session;
 }
 
 /** `active`: its person did something just now. */
@@ -52,16 +54,16 @@ export async function lookAtSession(keeping: SessionKeeping, idHash: Buffer, { a
   if (known?.site !== keeping.site) return undefined;
   const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
-  if (!fresh || now >= endOf(fresh, keeping.limits)) return undefined;
+  if (!fresh || now >= expiryOf(fresh, keeping.limits)) return undefined;
   if (active) touch(keeping, fresh, now);
-  return { ...fresh, expiresAt: endOf(fresh, keeping.limits) };
+  return fresh;
 }
 
 /** What memory says is over may go on by what another replica has seen since. */
 async function notEnded(keeping: SessionKeeping, session: StoredSession | undefined, now: Date): Promise<StoredSession | undefined> {
-  if (!session || now < endOf(session, keeping.limits)) return session;
+  if (!session || now < expiryOf(session, keeping.limits)) return session;
   const again = now < session.absoluteEndAt ? await keeping.live.readAgain(session.idHash) : undefined;
-  return again && now < endOf(again, keeping.limits) ? again : undefined;
+  return again && now < expiryOf(again, keeping.limits) ? again : undefined;
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
@@ -129,6 +131,7 @@ export function forgetAll({ live }: Pick<SessionKeeping, 'live'>, idHashes: read
   for (const idHash of idHashes) live.forget(sessionKey(idHash));
 }
 
-function endOf(session: StoredSession, { idleMilliseconds }: SessionLimits): Date {
+/** The nearest of idle end, absolute end, the provider's and the trial's. */
+export function expiryOf(session: StoredSession, { idleMilliseconds }: Pick<SessionLimits, 'idleMilliseconds'>): Date {
   return new Date(Math.min(session.endsAt.getTime(), session.lastSeenAt.getTime() + idleMilliseconds));
 }

@@ -5,9 +5,12 @@ import type { Identity } from '../provider/provider.ts';
 
 /** RFC 9110 7.6.1, and what older proxies kept between hops. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'http2-settings']);
+const MOST_REMEMBERED_NAMES = 1_000;
 
 /** Names that an app believes because a proxy is said to have written them. */
 const SPOOFABLE = /^(?:x-(?:user|trial|forwarded|auth-request|remote|vestibule|original-(?:ur[il]|host)|rewrite-url|real-ip|client-ip|cluster-client-ip|request-id)|forwarded|via|remote-(?:user|groups|email|name)|true-client-ip|proxy)(?:-|$)/;
+
+const PLAIN = /^[\x20-\x7e]*$/;
 
 export interface Passage {
   clientAddress: string;
@@ -22,18 +25,15 @@ export interface Passage {
 
 /** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
 export function headersForApp(raw: readonly string[], identity: Identity, passage: Passage): string[] {
-  const headers = endToEnd(raw, (lowerName) => lowerName !== 'host' && lowerName !== 'cookie' && !isSpoofable(lowerName));
-  const cookie = withoutOwnCookies(allValues(raw, 'cookie').join('; '));
+  const headers: string[] = [];
+  const cookies = passOn(raw, headers, fromClient);
+  const cookie = cookies === undefined ? undefined : withoutOwnCookies(cookies.join('; '));
   if (cookie !== undefined) headers.push('Cookie', cookie);
-  const ours = {
-    Host: passage.public.host,
-    'X-Forwarded-For': passage.clientAddress,
-    'X-Forwarded-Host': passage.public.host,
-    'X-Forwarded-Proto': passage.public.protocol,
-    'X-Request-Id': passage.requestId,
-  };
-  const signed = passage.identityToken === undefined ? [] : [IDENTITY_TOKEN_HEADER, passage.identityToken];
-  return [...headers, ...Object.entries(ours).flat(), ...identityHeaders(identity), ...signed];
+  const { host, protocol } = passage.public;
+  headers.push('Host', host, 'X-Forwarded-For', passage.clientAddress, 'X-Forwarded-Host', host, 'X-Forwarded-Proto', protocol, 'X-Request-Id', passage.requestId);
+  headers.push(...identityHeaders(identity));
+  if (passage.identityToken !== undefined) headers.push(IDENTITY_TOKEN_HEADER, passage.identityToken);
+  return headers;
 }
 
 /** Who it is, as name, value, name, value …: every header always, empty where there is nothing to say (SECURITY.md 21). */
@@ -49,23 +49,64 @@ export function identityHeaders({ sub, email, name, roles, groups, trial }: Iden
   ];
 }
 
+const lists = new WeakMap<readonly string[], string>();
+
 export const NO_IDENTITY_HEADERS: readonly string[] = identityHeaders({ sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null });
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
 export function headersFromApp(raw: readonly string[]): string[] {
-  return endToEnd(raw, (lowerName, value) => lowerName !== 'x-request-id' && !(lowerName === 'set-cookie' && setsOwnCookie(value)));
+  const headers: string[] = [];
+  const cookies = passOn(raw, headers, fromApp);
+  for (const value of cookies ?? []) if (!setsOwnCookie(value)) headers.push('Set-Cookie', value);
+  return headers;
 }
 
-/** What is not for one hop, and passes. */
-function endToEnd(raw: readonly string[], passes: (lowerName: string, value: string) => boolean): string[] {
-  const named = connectionNames(raw);
-  const headers: string[] = [];
+/** What becomes of a header, by its name: `unless_named` by `Connection`, `cookie` when its value decides. */
+type Fate = 'passes' | 'unless_named' | 'connection' | 'cookie' | 'ends';
+
+const fromClient = rememberedFates((lowerName) => {
+  if (lowerName === 'cookie') return 'cookie';
+  return lowerName === 'host' || isSpoofable(lowerName) ? 'ends' : undefined;
+});
+const fromApp = rememberedFates((lowerName) => {
+  if (lowerName === 'set-cookie') return 'cookie';
+  return lowerName === 'x-request-id' ? 'ends' : undefined;
+});
+
+/** A name is looked at once: few are sent, again and again. */
+function rememberedFates(special: (lowerName: string) => Fate | undefined): (name: string) => Fate {
+  const remembered = new Map<string, Fate>();
+  return (name) => {
+    let fate = remembered.get(name);
+    if (fate === undefined) {
+      const lowerName = name.toLowerCase();
+      fate = special(lowerName) ?? ordinaryFate(lowerName);
+      if (remembered.size < MOST_REMEMBERED_NAMES) remembered.set(name, fate);
+    }
+    return fate;
+  };
+}
+
+function ordinaryFate(lowerName: string): Fate {
+  if (lowerName === 'connection') return 'connection';
+  if (HOP_BY_HOP.has(lowerName)) return 'ends';
+  // A browser's `Connection: keep-alive, Content-Length` must not change how a body is read.
+  return lowerName === 'content-length' ? 'passes' : 'unless_named';
+}
+
+/** Adds to `headers` what is not for one hop, and passes; answers with the values of cookie headers, which the caller judges. */
+function passOn(raw: readonly string[], headers: string[], fateOf: (name: string) => Fate): string[] | undefined {
+  const named = connectionNames(raw, fateOf);
+  let cookies: string[] | undefined;
   for (let at = 0; at < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
-    const lowerName = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lowerName) && !named.has(lowerName) && passes(lowerName, value)) headers.push(name, value);
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const fate = fateOf(name);
+    if (fate === 'ends' || fate === 'connection' || (fate !== 'passes' && named?.has(name.toLowerCase()))) continue;
+    if (fate === 'cookie') (cookies ??= []).push(value);
+    else headers.push(name, value);
   }
-  return headers;
+  return cookies;
 }
 
 /** `X_User` and `X.User` become the same variable as `X-User` in CGI-like servers. */
@@ -74,27 +115,29 @@ function isSpoofable(lowerName: string): boolean {
 }
 
 /** Headers that `Connection` names are for one hop; it can't take away what we add afterwards (CVE-2024-45410). */
-function connectionNames(raw: readonly string[]): Set<string> {
-  return new Set(
-    allValues(raw, 'connection')
-      .flatMap((value) => value.toLowerCase().split(','))
-      .map((name) => name.trim())
-      // A browser's `Connection: keep-alive, Content-Length` must not change how a body is read.
-      .filter((name) => name !== '' && name !== 'content-length' && name !== 'host'),
-  );
+function connectionNames(raw: readonly string[], fateOf: (name: string) => Fate): Set<string> | undefined {
+  let named: Set<string> | undefined;
+  for (let at = 0; at < raw.length; at += 2) {
+    if (fateOf(raw[at] ?? '') !== 'connection') continue;
+    for (const name of (raw[at + 1] ?? '').toLowerCase().split(',')) (named ??= new Set()).add(name.trim());
+  }
+  return named;
 }
 
-function allValues(raw: readonly string[], lowerName: string): string[] {
-  return raw.filter((_value, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === lowerName);
-}
-
-/** A name with a comma would be two. */
+/** A name with a comma would be two. Most people have the same few lists, and share them in memory. */
 function listed(names: readonly string[]): string {
-  return names.filter((name) => !name.includes(',')).map(inHeader).join(',');
+  if (names.length === 0) return '';
+  let list = lists.get(names);
+  if (list === undefined) {
+    list = names.filter((name) => !name.includes(',')).map(inHeader).join(',');
+    lists.set(names, list);
+  }
+  return list;
 }
 
 /** UTF-8 bytes, as other auth proxies send them; control characters never. */
 function inHeader(value: string): string {
+  if (PLAIN.test(value)) return value;
   // eslint-disable-next-line no-control-regex
   return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, ' '), 'utf8').toString('latin1');
 }
