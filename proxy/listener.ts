@@ -65,12 +65,11 @@ export function createListener(parts: ListenerParts): RequestListener {
     );
   };
 
-  const toGateway = (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+  const toGateway = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
-    answerGateway(parts, site, req, res, requestId).then(
-      (status) => lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
-      (error: unknown) => toExpress(site, req, res, { kind: 'error', error }),
-    );
+    const answering = answerGateway(parts, site, req, res, requestId);
+    const status = answering instanceof Promise ? await answering : answering;
+    lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered');
   };
 
   return (req, res) => {
@@ -82,7 +81,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
-    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(site, req, res, requestId);
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return void toGateway(site, req, res, requestId).catch((error: unknown) => toExpress(site, req, res, { kind: 'error', error }));
     if (isReserved(target)) return toExpress(site, req, res);
     toApp(site, req, res, requestId).catch((error: unknown) => {
       toExpress(site, req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });

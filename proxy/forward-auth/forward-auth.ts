@@ -26,9 +26,12 @@ type Verdict = { status: 200; headers: readonly string[] } | { status: 401; erro
  * `X-Original-…` work too), the browser's own Cookie and Accept. Only configured proxies are answered (SECURITY.md 20). Every identity
  * header is in the answer, empty where there is none, so that nothing that the browser sent under its name survives (SECURITY.md 21).
  */
-export async function answerGateway(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> {
+export function answerGateway(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> | number {
   const judged = judge(parts, site, req);
-  const verdict = judged instanceof Promise ? await judged : judged;
+  return judged instanceof Promise ? judged.then((verdict) => answer(verdict, res, requestId)) : answer(judged, res, requestId);
+}
+
+function answer(verdict: Verdict, res: ServerResponse, requestId: string): number {
   const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
   switch (verdict.status) {
     case 200:

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../platform/problem.ts';
 import type { StoredSession } from './session.store.ts';
@@ -56,6 +57,11 @@ interface Flight {
 /** How notices and the memory name a session. */
 export function sessionKey(idHash: Buffer): string {
   return idHash.toString('base64');
+}
+
+/** {@link sessionKey} of the session whose id a cookie carries, in one step: asked for every request. */
+export function sessionKeyOf(id: string): string {
+  return hash('sha256', id, 'base64');
 }
 
 export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {

@@ -6,7 +6,7 @@ import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, wasEnded } from './ended-login.store.ts';
-import { sessionKey, type LiveSessions } from './live-sessions.ts';
+import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
 import { refreshDueAt, sessionEnd, type Refresher } from './refresh.service.ts';
 import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
 
@@ -39,10 +39,10 @@ export interface SessionLimits {
 export function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> | Session | undefined {
   const id = onlyCookieIn(cookieHeader, keeping.cookies.session);
   if (!id) return undefined;
-  const idHash = hashToken(id);
-  const session = keeping.live.known(sessionKey(idHash));
+  const session = keeping.live.known(sessionKeyOf(id));
   const now = keeping.clock.now();
-  if (session?.site !== keeping.site || now >= expiryOf(session, keeping.limits) || keeping.refresher.isDue(session, now)) return lookAtSession(keeping, idHash, { active: true });
+  const asksNothing = session?.site === keeping.site && now < expiryOf(session, keeping.limits) && !keeping.refresher.isDue(session, now);
+  if (!asksNothing) return lookAtSession(keeping, hashToken(id), { active: true });
   touch(keeping, session, now);
   return session;
 }
