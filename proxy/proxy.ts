@@ -24,7 +24,8 @@ import { liveSessions } from './session/live-sessions.ts';
 import { hearNotices } from './session/notices.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
-import { findSession } from './session/session.store.ts';
+import { findChangedSessions, findSession, touchSessions } from './session/session.store.ts';
+import { collectTouches } from './session/touches.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -32,6 +33,7 @@ import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
+const CHECK_EVERY_MILLISECONDS = 1_000;
 
 export interface RunningProxy {
   port: number;
@@ -58,13 +60,15 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const upstreams = new Map([...new Set(config.sites.flatMap((site) => site.upstreams.map(({ to }) => to)))].map((to) => [to, createUpstream(to)]));
   const live = liveSessions({
     read: (idHash) => findSession(db, idHash),
+    findChanged: (asked) => findChangedSessions(db, asked),
     heardSince: () => notices.heardSince(),
     capacity: config.sessionCacheEntries,
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
   const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
+  const touches = collectTouches((seen) => touchSessions(db, seen));
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
@@ -83,14 +87,17 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
   }, SWEEP_EVERY_MILLISECONDS);
+  const checking = setInterval(() => void live.checkAgain(), CHECK_EVERY_MILLISECONDS);
   return {
     port: server.port,
     metricsPort: metricsServer?.port,
     sweep,
     stop: async () => {
       clearInterval(sweeping);
+      clearInterval(checking);
       sockets.stop();
       await Promise.all([server.stop(), metricsServer?.stop()]);
+      await touches.flush();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };

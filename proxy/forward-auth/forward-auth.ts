@@ -19,7 +19,7 @@ export interface ForwardAuthParts {
 }
 
 /** `302` for gateways that hand our answer to the browser (`?redirect`); nginx knows 2xx, 401 and 403 only. */
-type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
+type Verdict = { status: 200; headers: string[] } | { status: 401; error: AppError; loginUrl: string } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
 
 /**
  * Whether the request that the gateway describes may pass: `X-Forwarded-Method`, `X-Forwarded-Host`, `X-Forwarded-Uri` (nginx:
@@ -35,7 +35,8 @@ function answer(verdict: Verdict, res: ServerResponse, requestId: string): numbe
   const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
   switch (verdict.status) {
     case 200:
-      res.writeHead(200, [...verdict.headers, ...always, 'Content-Length', '0']).end();
+      verdict.headers.push(...always, 'Content-Length', '0');
+      res.writeHead(200, verdict.headers).end();
       break;
     case 302:
       res.writeHead(302, [...NO_IDENTITY_HEADERS, ...always, 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
@@ -68,7 +69,9 @@ function judge(parts: ForwardAuthParts, site: ServedSite, req: IncomingMessage):
 }
 
 function letIn(session: Session, token: string | undefined): Verdict {
-  return { status: 200, headers: [...identityHeaders(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
+  const headers = identityHeaders(session);
+  headers.push(IDENTITY_TOKEN_HEADER, token ?? '');
+  return { status: 200, headers };
 }
 
 function refused(detail: string): Verdict {

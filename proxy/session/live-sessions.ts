@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../platform/problem.ts';
-import type { StoredSession } from './session.store.ts';
+import { createCheck, type Checked, type CheckParts } from './check-again.ts';
+import type { ReadSession, StoredSession } from './session.store.ts';
 
-/** Read again now and then even while every notice is heard (SECURITY.md 23). */
+/** Read or checked again now and then even while every notice is heard (SECURITY.md 23). */
 const READ_AGAIN_MILLISECONDS = 60_000;
 /** While notices are not heard; with the time that it takes to notice that, a change holds within 10 s. */
 const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
@@ -15,7 +16,8 @@ const REST_AFTER_FAILURE_MILLISECONDS = 1_000;
 const MOST_READS = 3;
 
 export interface LiveSessionParts {
-  read(idHash: Buffer): Promise<StoredSession | undefined>;
+  read(idHash: Buffer): Promise<ReadSession | undefined>;
+  findChanged: CheckParts<Checked>['findChanged'];
   /** Since when every notice is heard, by `performance.now()`; undefined while the connection is down. */
   heardSince(): number | undefined;
   /** Sessions kept in memory; the least used give way. */
@@ -40,12 +42,13 @@ export interface LiveSessions {
   forget(key: string): void;
   /** Hears of every session that something changed about. */
   onForgotten(listener: (key: string) => void): void;
+  /** Checks many at once before they get old; to be called every second. */
+  checkAgain(): Promise<void>;
   size(): number;
 }
 
-interface Entry {
+interface Entry extends Checked {
   session: StoredSession;
-  readAt: number;
 }
 
 interface Flight {
@@ -64,7 +67,7 @@ export function sessionKeyOf(id: string): string {
   return hash('sha256', id, 'base64');
 }
 
-export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
+export function liveSessions({ read, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
   const known = new LRUCache<string, Entry>({ max: capacity });
   const flights = new Map<string, Flight>();
   const beingWritten = new Map<string, Date>();
@@ -81,12 +84,13 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
     for (let reads = 1; ; reads += 1) {
       flight.overtaken = false;
       const readAt = monotonic();
-      const session = await read(idHash);
+      const found = await read(idHash);
       if (flight.overtaken && reads < MOST_READS) continue;
+      const session = found?.session;
       for (const seenHere of [known.peek(key)?.session.lastSeenAt, beingWritten.get(key)]) {
         if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
       }
-      if (session && !flight.overtaken) known.set(key, { session, readAt });
+      if (found && !flight.overtaken) known.set(key, { session: found.session, readAt, fingerprint: found.fingerprint, usedAt: monotonic() });
       else known.delete(key);
       return session;
     }
@@ -117,10 +121,20 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
     return withinLimit(loading).catch(failed);
   };
 
+  const forget = (key: string): void => {
+    known.delete(key);
+    const underWay = flights.get(key);
+    if (underWay) underWay.overtaken = true;
+    for (const listener of listeners) listener(key);
+  };
+
   return {
     known: (key) => {
       const entry = known.get(key);
-      return entry && isTrue(entry, monotonic()) ? entry.session : undefined;
+      const now = monotonic();
+      if (!entry || !isTrue(entry, now)) return undefined;
+      entry.usedAt = now;
+      return entry.session;
     },
     find: async (idHash) => {
       const key = sessionKey(idHash);
@@ -142,13 +156,9 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
       };
       written.then(settled, settled);
     },
-    forget: (key) => {
-      known.delete(key);
-      const underWay = flights.get(key);
-      if (underWay) underWay.overtaken = true;
-      for (const listener of listeners) listener(key);
-    },
+    forget,
     onForgotten: (listener) => void listeners.push(listener),
+    checkAgain: createCheck({ entries: () => known.entries() as Iterable<[string, Entry]>, isKnown: (key, entry) => known.peek(key) === entry, forget, findChanged, heardSince, now: monotonic }),
     size: () => known.size,
   };
 }

@@ -108,8 +108,6 @@ export function createRefresher(parts: RefreshParts): Refresher {
     }
   };
 
-  const isDue = ({ refreshDueAt: dueAt }: StoredSession, now: Date): boolean => dueAt !== null && now.getTime() >= dueAt.getTime() - BEFORE_DUE_MILLISECONDS;
-
   return {
     isDue,
     keepFresh: async (session, now) => {
@@ -121,4 +119,8 @@ export function createRefresher(parts: RefreshParts): Refresher {
       return once(session);
     },
   };
+}
+
+function isDue({ refreshDueAt: dueAt }: StoredSession, now: Date): boolean {
+  return dueAt !== null && now.getTime() >= dueAt.getTime() - BEFORE_DUE_MILLISECONDS;
 }

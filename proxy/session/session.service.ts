@@ -8,7 +8,8 @@ import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, wasEnded } from './ended-login.store.ts';
 import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
 import { refreshDueAt, sessionEnd, type Refresher } from './refresh.service.ts';
-import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
+import type { Touches } from './touches.ts';
+import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
 
 /** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
 const TOUCH_EVERY_MILLISECONDS = 60_000;
@@ -26,6 +27,7 @@ export interface SessionKeeping {
   seal: Seal;
   cookies: CookieJar;
   live: LiveSessions;
+  touches: Pick<Touches, 'add'>;
   refresher: Refresher;
   limits: SessionLimits;
 }
@@ -67,11 +69,11 @@ async function notEnded(keeping: SessionKeeping, session: StoredSession | undefi
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
-function touch({ db, live, limits }: SessionKeeping, session: StoredSession, now: Date): void {
+function touch({ touches, live, limits }: SessionKeeping, session: StoredSession, now: Date): void {
   const everyMilliseconds = Math.min(TOUCH_EVERY_MILLISECONDS, limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (now.getTime() - session.lastSeenAt.getTime() < everyMilliseconds) return;
   session.lastSeenAt = now;
-  live.seen(session.idHash, now, touchSession(db, session.idHash, now));
+  live.seen(session.idHash, now, touches.add(session.idHash, now));
 }
 
 export interface NewLogin {
