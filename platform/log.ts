@@ -16,7 +16,7 @@ export function createLog(part: string, level: string, destination: DestinationS
 /** Lines go out together, a second late at most: one write for each of them costs as much as a tenth of passing a request on. */
 function standardOutput(): DestinationStream {
   const stream = pino.destination({ fd: 1, sync: true, minLength: LINES_TOGETHER_BYTES });
-  setInterval(() => stream.flushSync(), LATEST_MILLISECONDS).unref();
+  setInterval(() => stream.flush(), LATEST_MILLISECONDS).unref();
   process.once('exit', () => stream.flushSync());
   return stream;
 }

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { sql } from 'kysely';
 import { Registry } from 'prom-client';
 import type { Clock } from '../platform/clock.ts';
@@ -37,6 +38,8 @@ const CHECK_EVERY_MILLISECONDS = 1_000;
 
 export interface RunningProxy {
   port: number;
+  /** What answers at the port, for a server of somebody else's. */
+  listener: RequestListener;
   /** Undefined where nobody may scrape. */
   metricsPort: number | undefined;
   /** Removes what has ended; runs by itself every five minutes. */
@@ -78,7 +81,8 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const identity = identityTokens(config.identityKeys, clock);
   const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
+  const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
+  const server = await startServer(listener, config, sockets.onUpgrade);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -90,6 +94,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const checking = setInterval(() => void live.checkAgain(), CHECK_EVERY_MILLISECONDS);
   return {
     port: server.port,
+    listener,
     metricsPort: metricsServer?.port,
     sweep,
     stop: async () => {

@@ -1,8 +1,8 @@
 /** Asked about in one statement. */
 const BATCH = 1_000;
 /** What was read or checked within this time is left out of a round. */
-const DUE_AFTER_MILLISECONDS = 25_000;
-const EVERY_MILLISECONDS = 15_000;
+const DUE_AFTER_MILLISECONDS = 40_000;
+const EVERY_MILLISECONDS = 10_000;
 /** While notices are not heard. */
 const DUE_UNHEARD_AFTER_MILLISECONDS = 1_000;
 const EVERY_UNHEARD_MILLISECONDS = 1_000;
@@ -20,8 +20,6 @@ export interface Checked {
 
 export interface CheckParts<Entry extends Checked> {
   entries(): Iterable<[string, Entry]>;
-  /** Whether this entry still is what is known under its key. */
-  isKnown(key: string, entry: Entry): boolean;
   forget(key: string): void;
   /** Of these, the keys whose row is gone, or is another one by now. */
   findChanged(asked: readonly { key: string; fingerprint: number }[]): Promise<readonly string[]>;
@@ -40,7 +38,8 @@ export function createCheck<Entry extends Checked>(parts: CheckParts<Entry>): ()
   const round = async (): Promise<void> => {
     const now = parts.now();
     const dueBefore = now - (parts.heardSince() === undefined ? DUE_UNHEARD_AFTER_MILLISECONDS : DUE_AFTER_MILLISECONDS);
-    const due = [...parts.entries()].filter(([, { usedAt, readAt }]) => readAt <= dueBefore && now - usedAt < USED_WITHIN_MILLISECONDS);
+    const due: [string, Entry][] = [];
+    for (const one of parts.entries()) if (one[1].readAt <= dueBefore && now - one[1].usedAt < USED_WITHIN_MILLISECONDS) due.push(one);
     for (let from = 0; from < due.length; from += BATCH) await check(due.slice(from, from + BATCH));
   };
 
@@ -48,8 +47,6 @@ export function createCheck<Entry extends Checked>(parts: CheckParts<Entry>): ()
     const askedAt = parts.now();
     const changed = new Set(await parts.findChanged(batch.map(([key, { fingerprint }]) => ({ key, fingerprint }))));
     for (const [key, entry] of batch) {
-      // A notice or a read came meanwhile: it knows better.
-      if (!parts.isKnown(key, entry)) continue;
       if (changed.has(key)) parts.forget(key);
       entry.readAt = askedAt;
     }

@@ -12,6 +12,8 @@ const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
 const READ_LIMIT_MILLISECONDS = 1_000;
 /** After a failed read, known sessions are not read again for this long. */
 const REST_AFTER_FAILURE_MILLISECONDS = 1_000;
+/** Which sessions are the least used is known that exactly. */
+const IN_ORDER_MILLISECONDS = 60_000;
 /** A row that changes with every read is not worth keeping. */
 const MOST_READS = 3;
 
@@ -130,9 +132,11 @@ export function liveSessions({ read, findChanged, heardSince, capacity, outageMi
 
   return {
     known: (key) => {
-      const entry = known.get(key);
+      const entry = known.peek(key);
       const now = monotonic();
       if (!entry || !isTrue(entry, now)) return undefined;
+      // To put it in front of all others costs more than to find it.
+      if (now - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(key);
       entry.usedAt = now;
       return entry.session;
     },
@@ -158,7 +162,7 @@ export function liveSessions({ read, findChanged, heardSince, capacity, outageMi
     },
     forget,
     onForgotten: (listener) => void listeners.push(listener),
-    checkAgain: createCheck({ entries: () => known.entries() as Iterable<[string, Entry]>, isKnown: (key, entry) => known.peek(key) === entry, forget, findChanged, heardSince, now: monotonic }),
+    checkAgain: createCheck({ entries: () => known.entries() as Iterable<[string, Entry]>, forget, findChanged, heardSince, now: monotonic }),
     size: () => known.size,
   };
 }
