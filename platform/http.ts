@@ -79,8 +79,8 @@ export interface RunningServer {
 }
 
 /** `onWebSocket` takes upgrades to web-sockets; other upgrades are ordinary requests. */
-export async function startServer(listener: RequestListener, address: { host: string; port: number }, onWebSocket?: UpgradeListener): Promise<RunningServer> {
-  const server = createServer({ shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, listener);
+export async function startServer(listener: RequestListener, address: { host: string; port: number }, onWebSocket?: UpgradeListener, options: ServerOptions = {}): Promise<RunningServer> {
+  const server = createServer({ ...options, shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, listener);
   if (onWebSocket) server.on('upgrade', onWebSocket);
   server.listen(address.port, address.host);
   await once(server, 'listening');

@@ -35,6 +35,8 @@ import { webSockets } from './web-socket/web-sockets.ts';
 const POOL_SIZE = 10;
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 const CHECK_EVERY_MILLISECONDS = 1_000;
+/** A request without a body has no stream of one: what passes it on never reads it. Its `end` and `close` are not told. */
+export const SERVER_OPTIONS = { optimizeEmptyRequests: true };
 
 export interface RunningProxy {
   port: number;
@@ -82,7 +84,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
   const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
-  const server = await startServer(listener, config, sockets.onUpgrade);
+  const server = await startServer(listener, config, sockets.onUpgrade, SERVER_OPTIONS);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);

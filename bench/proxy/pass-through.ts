@@ -5,6 +5,7 @@ import { createLog, withoutRedaction } from '../../platform/log.ts';
 import { secondsSince } from '../../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../../platform/request-id.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
+import { SERVER_OPTIONS } from '../../proxy/proxy.ts';
 import { countRequest } from '../../proxy/metrics/count-request.ts';
 import { createMeter } from '../../proxy/metrics/meter.ts';
 import { createUpstream } from '../../proxy/upstream/upstream.ts';
@@ -32,4 +33,6 @@ await startServer(
     void pass();
   },
   { host: '127.0.0.1', port: Number(process.env['PORT']) },
+  undefined,
+  SERVER_OPTIONS,
 );

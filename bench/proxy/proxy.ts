@@ -70,7 +70,7 @@ function judge(looks: readonly Look[]): readonly Row[] {
   const p50 = ({ answers }: Look): number => distribution(answers.milliseconds).median;
   return [
     atMost(1.15, 'proxy: CPU per request, against the pass-through', 'µs', of('proxy', cpu), of('pass-through', cpu)),
-    atMost(1 / 12, 'proxy: CPU per request, against express-openid-connect', 'µs', of('proxy', cpu), of('express-openid-connect', cpu)),
+    atMost(0.083, 'proxy: CPU per request, against express-openid-connect', 'µs', of('proxy', cpu), of('express-openid-connect', cpu)),
     atMost(0.4, 'forward auth: CPU per request, against the pass-through', 'µs', of('forward auth', cpu), of('pass-through', cpu)),
     against('forward auth: CPU per request, against express-openid-connect', 'µs', of('forward auth', cpu), of('express-openid-connect, forward auth', cpu)),
     ...(measured('nginx in front of ours') ? [against('nginx and ours, asked by it: CPU per request, against ours alone', 'µs', of('nginx in front of ours', cpu), of('proxy', cpu))] : []),

@@ -84,6 +84,7 @@ async function outcomeOf({ method = 'GET', path = '/', headers = {}, body = [], 
       'x-request-id': 'both-ways',
       ...(!anonymous && { cookie: `vestibule_dev=${browser.cookies.get('vestibule_dev')}` }),
       ...(body.length === 1 && only && { 'content-length': String(only.length) }),
+      ...(body.length > 1 && { 'transfer-encoding': 'chunked' }),
       ...headers,
     },
   });

@@ -10,6 +10,7 @@ import { startStand, type Stand } from './support/stand.ts';
 
 const AT = new Date('2026-01-01T00:00:00Z');
 const hashOf = (number: number) => Buffer.alloc(32, number);
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000);
 
 describe('who was seen is written down', () => {
   test('together', async () => {
@@ -50,7 +51,6 @@ describe('in Postgres', () => {
   });
 
   const rows = () => asSuperuser<{ id_hash: Buffer; last_seen_at: Date }>(stand, 'select id_hash, last_seen_at from proxy.session order by id_hash');
-  const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000);
 
   test('the last instant of each counts, and never an earlier one', async () => {
     const [one, other] = await rows();

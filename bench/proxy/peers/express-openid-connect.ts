@@ -14,7 +14,7 @@ const { createProxyMiddleware } = load('http-proxy-middleware') as { createProxy
 
 const app = express();
 app.get('/livez', (_req, res) => void res.end('alive'));
-app.use(auth({ baseURL: BASE_URL, clientID: CLIENT, issuerBaseURL: 'https://keycloak.test', secret: SECRET, authRequired: false, errorOnRequiredAuth: true }));
+app.use(auth({ baseURL: BASE_URL, clientID: CLIENT, issuerBaseURL: 'https://keycloak.test', secret: SECRET, clientSecret: SECRET, authorizationParams: { response_type: 'code' }, authRequired: false, errorOnRequiredAuth: true }));
 app.get('/api/auth', requiresAuth(), (req, res: Response) => {
   for (const [name, value] of identity(req as unknown as SignedIn)) res.set(name, value);
   res.status(200).end();
