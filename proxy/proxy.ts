@@ -63,15 +63,16 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
   const upstreams = new Map([...new Set(config.sites.flatMap((site) => site.upstreams.map(({ to }) => to)))].map((to) => [to, createUpstream(to)]));
+  const touches = collectTouches((seen) => touchSessions(db, seen));
   const live = liveSessions({
     read: (idHash) => findSession(db, idHash),
     findChanged: (asked) => findChangedSessions(db, asked),
+    unwritten: touches.unwritten,
     heardSince: () => notices.heardSince(),
     capacity: config.sessionCacheEntries,
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
   const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
-  const touches = collectTouches((seen) => touchSessions(db, seen));
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
   const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../platform/problem.ts';
 import { createCheck, type Checked, type CheckParts } from './check-again.ts';
+import type { Touches } from './touches.ts';
 import type { ReadSession, StoredSession } from './session.store.ts';
 
 /** Read or checked again now and then even while every notice is heard (SECURITY.md 23). */
@@ -20,6 +21,8 @@ const MOST_READS = 3;
 export interface LiveSessionParts {
   read(idHash: Buffer): Promise<ReadSession | undefined>;
   findChanged: CheckParts<Checked>['findChanged'];
+  /** When its person was seen last, as long as that is not written down: reading it meanwhile does not take that back. */
+  unwritten?: Touches['unwritten'];
   /** Since when every notice is heard, by `performance.now()`; undefined while the connection is down. */
   heardSince(): number | undefined;
   /** Sessions kept in memory; the least used give way. */
@@ -38,8 +41,6 @@ export interface LiveSessions {
   find(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Reads it again, whatever is known. */
   readAgain(idHash: Buffer): Promise<StoredSession | undefined>;
-  /** Its person was seen just now, which is being written down: reading it meanwhile does not take that back. */
-  seen(idHash: Buffer, at: Date, written: Promise<void>): void;
   /** Something about it changed: what is known is wrong, and so is what a read under way will bring. */
   forget(key: string): void;
   /** Hears of every session that something changed about. */
@@ -69,10 +70,9 @@ export function sessionKeyOf(id: string): string {
   return hash('sha256', id, 'base64');
 }
 
-export function liveSessions({ read, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
+export function liveSessions({ read, unwritten, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
   const known = new LRUCache<string, Entry>({ max: capacity });
   const flights = new Map<string, Flight>();
-  const beingWritten = new Map<string, Date>();
   const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
 
@@ -89,7 +89,7 @@ export function liveSessions({ read, findChanged, heardSince, capacity, outageMi
       const found = await read(idHash);
       if (flight.overtaken && reads < MOST_READS) continue;
       const session = found?.session;
-      for (const seenHere of [known.peek(key)?.session.lastSeenAt, beingWritten.get(key)]) {
+      for (const seenHere of [known.peek(key)?.session.lastSeenAt, unwritten?.(key)]) {
         if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
       }
       if (found && !flight.overtaken) known.set(key, { session: found.session, readAt, fingerprint: found.fingerprint, usedAt: monotonic() });
@@ -151,14 +151,6 @@ export function liveSessions({ read, findChanged, heardSince, capacity, outageMi
     readAgain: (idHash) => {
       const key = sessionKey(idHash);
       return orKnown(key, load(key, idHash));
-    },
-    seen: (idHash, at, written) => {
-      const key = sessionKey(idHash);
-      beingWritten.set(key, at);
-      const settled = (): void => {
-        if (beingWritten.get(key) === at) beingWritten.delete(key);
-      };
-      written.then(settled, settled);
     },
     forget,
     onForgotten: (listener) => void listeners.push(listener),

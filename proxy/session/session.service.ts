@@ -41,11 +41,12 @@ export interface SessionLimits {
 export function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> | Session | undefined {
   const id = onlyCookieIn(cookieHeader, keeping.cookies.session);
   if (!id) return undefined;
-  const session = keeping.live.known(sessionKeyOf(id));
+  const key = sessionKeyOf(id);
+  const session = keeping.live.known(key);
   const now = keeping.clock.now();
   const asksNothing = session?.site === keeping.site && now < expiryOf(session, keeping.limits) && !keeping.refresher.isDue(session, now);
   if (!asksNothing) return lookAtSession(keeping, hashToken(id), { active: true });
-  touch(keeping, session, now);
+  touch(keeping, key, session, now);
   return session;
 }
 
@@ -57,7 +58,7 @@ export async function lookAtSession(keeping: SessionKeeping, idHash: Buffer, { a
   const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
   if (!fresh || now >= expiryOf(fresh, keeping.limits)) return undefined;
-  if (active) touch(keeping, fresh, now);
+  if (active) touch(keeping, sessionKey(idHash), fresh, now);
   return fresh;
 }
 
@@ -69,11 +70,11 @@ async function notEnded(keeping: SessionKeeping, session: StoredSession | undefi
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
-function touch({ touches, live, limits }: SessionKeeping, session: StoredSession, now: Date): void {
+function touch({ touches, limits }: SessionKeeping, key: string, session: StoredSession, now: Date): void {
   const everyMilliseconds = Math.min(TOUCH_EVERY_MILLISECONDS, limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (now.getTime() - session.lastSeenAt.getTime() < everyMilliseconds) return;
   session.lastSeenAt = now;
-  live.seen(session.idHash, now, touches.add(session.idHash, now));
+  touches.add(key, now);
 }
 
 export interface NewLogin {

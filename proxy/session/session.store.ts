@@ -71,15 +71,15 @@ export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string |
   return row?.sealed_tokens;
 }
 
-/** Of several instants for one session the last counts. A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. */
-export async function touchSessions(db: Db, seen: readonly { idHash: Buffer; at: Date }[]): Promise<void> {
-  const [keys, instants] = [seen.map(({ idHash }) => idHash.toString('base64')).join(' '), seen.map(({ at }) => at.toISOString()).join(' ')];
+/** A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. */
+export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Promise<void> {
+  const [keys, milliseconds] = [[...seen.keys()].join(' '), Array.from(seen.values(), (at) => at.getTime()).join(' ')];
   await sql`
     update proxy.session set last_seen_at = seen.at
     from (
       select free.id_hash, told.at
-      from (select decode(key, 'base64') as id_hash, max(instant::timestamptz) as at
-        from unnest(string_to_array(${keys}, ' '), string_to_array(${instants}, ' ')) as one(key, instant) group by key) as told
+      from (select decode(key, 'base64') as id_hash, timestamptz 'epoch' + milliseconds::bigint * interval '1 millisecond' as at
+        from unnest(string_to_array(${keys}, ' '), string_to_array(${milliseconds}, ' ')) as one(key, milliseconds)) as told
       join proxy.session as free on free.id_hash = told.id_hash and free.last_seen_at < told.at
       for no key update of free skip locked
     ) as seen

@@ -1,49 +1,40 @@
 /** Written down together: a busy replica would write some thousand rows a second, one by one. */
 const TOGETHER_MILLISECONDS = 100;
 
+/** By sessionKey (live-sessions.ts). */
+export type Seen = ReadonlyMap<string, Date>;
+
 export interface Touches {
-  /** Resolves when it is written down, or could not be. */
-  add(idHash: Buffer, at: Date): Promise<void>;
+  add(key: string, at: Date): void;
+  /** When its person was seen last, as long as that is not written down. */
+  unwritten(key: string): Date | undefined;
   /** Writes what is waiting. */
   flush(): Promise<void>;
 }
 
-interface Batch {
-  seen: { idHash: Buffer; at: Date }[];
-  written: Promise<void>;
-  write(): void;
-}
-
 /** Collects when people were last seen. `write` may fail: while Postgres is away, memory counts. */
-export function collectTouches(write: (seen: readonly { idHash: Buffer; at: Date }[]) => Promise<void>): Touches {
-  let open: Batch | undefined;
+export function collectTouches(write: (seen: Seen) => Promise<void>): Touches {
+  const underWay = new Set<Seen>();
+  let open = new Map<string, Date>();
+  let timer: NodeJS.Timeout | undefined;
 
-  const begin = (): Batch => {
-    const seen: Batch['seen'] = [];
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => batch.write(), TOGETHER_MILLISECONDS);
-    const batch: Batch = {
-      seen,
-      written: promise,
-      write: () => {
-        clearTimeout(timer);
-        if (open === batch) open = undefined;
-        write(seen).then(resolve, () => resolve());
-      },
-    };
-    return batch;
+  const flush = async (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (open.size === 0) return;
+    const seen = open;
+    open = new Map();
+    underWay.add(seen);
+    await write(seen).catch(() => {});
+    underWay.delete(seen);
   };
 
   return {
-    add: (idHash, at) => {
-      open ??= begin();
-      open.seen.push({ idHash, at });
-      return open.written;
+    add: (key, at) => {
+      open.set(key, at);
+      timer ??= setTimeout(() => void flush(), TOGETHER_MILLISECONDS);
     },
-    flush: async () => {
-      const waiting = open;
-      waiting?.write();
-      await waiting?.written;
-    },
+    unwritten: (key) => open.get(key) ?? [...underWay].findLast((seen) => seen.has(key))?.get(key),
+    flush,
   };
 }

@@ -142,15 +142,12 @@ test('what was last seen here is not forgotten by reading again', async () => {
 });
 
 test('what is being written down is not taken back by reading it meanwhile', async () => {
-  const { live, row } = memory();
-  await live.find(ID_HASH);
   const seen = new Date(BEGIN.getTime() + 60 * SECOND);
-  const writing: { done?: () => void } = {};
-  live.seen(ID_HASH, seen, new Promise((resolve) => Object.assign(writing, { done: resolve })));
+  const { live, row } = memory({ unwritten: (key) => (key === sessionKey(ID_HASH) ? seen : undefined) });
+  await live.find(ID_HASH);
   live.forget(sessionKey(ID_HASH));
   row.stored = sessionOf('Ada');
   expect((await live.find(ID_HASH))?.lastSeenAt).toEqual(seen);
-  writing.done?.();
 });
 
 test('memory is bounded: the least used gives way', async () => {
