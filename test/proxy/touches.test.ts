@@ -40,13 +40,13 @@ describe('who was seen is written down', () => {
   });
 
   test('and known until then', async () => {
-    let written = (): void => {};
-    const touches = collectTouches(() => new Promise((resolve) => (written = resolve)));
+    const writing = Promise.withResolvers<void>();
+    const touches = collectTouches(() => writing.promise);
     touches.add('a', AT);
     expect(touches.unwritten('a')).toBe(AT);
     const flushing = touches.flush();
     expect(touches.unwritten('a')).toBe(AT);
-    written();
+    writing.resolve();
     await flushing;
     expect(touches.unwritten('a')).toBeUndefined();
   });
