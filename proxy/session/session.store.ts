@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { SessionTable, Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
+import { oneCopy, oneCopyOfList } from './one-copy.ts';
 
 export interface StoredSession extends Identity {
   idHash: Buffer;
@@ -168,39 +169,19 @@ function identityColumns({ sub, sid, email, name, roles, groups, trial }: Identi
   };
 }
 
-const MOST_SHARED = 10_000;
-const sharedTexts = new Map<string, string>();
-const sharedLists = new Map<string, readonly string[]>();
-
-/** Sites, roles and groups are the same for many people: one copy of each in memory. */
-function shared(text: string): string {
-  return remembered(sharedTexts, text, text);
-}
-
-function sharedList(list: readonly string[]): readonly string[] {
-  return remembered(sharedLists, JSON.stringify(list), list);
-}
-
-function remembered<Kept>(kept: Map<string, Kept>, key: string, value: Kept): Kept {
-  const same = kept.get(key);
-  if (same !== undefined) return same;
-  if (kept.size < MOST_SHARED) kept.set(key, value);
-  return value;
-}
-
 function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>): StoredSession {
   const idHash = Buffer.alloc(row.id_hash.length);
   // A copy: what the driver gives is a piece of a larger memory, which would stay as long.
   row.id_hash.copy(idHash);
   return {
     idHash,
-    site: shared(row.site),
+    site: oneCopy(row.site),
     sub: row.sub,
     sid: row.sid,
     email: row.email,
     name: row.name,
-    roles: sharedList(row.roles),
-    groups: sharedList(row.groups),
+    roles: oneCopyOfList(row.roles),
+    groups: oneCopyOfList(row.groups),
     trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     lastSeenAt: row.last_seen_at,
     endsAt: row.ends_at,
