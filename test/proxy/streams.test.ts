@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../dev/ports.ts';
 import { answersOk, startProcess, systemEnvironment, waitUntilReady, type RunningProcess } from '../../dev/processes.ts';
+import { eventually } from '../support/eventually.ts';
 import { CLIENT } from './support/provider.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
@@ -23,6 +24,8 @@ let app: Server;
 let running: RunningProcess;
 let port: number;
 let cookie: string;
+/** Pieces that were written into a stream, of all so far. */
+let made = 0;
 
 // A process of its own, so that its memory is nobody else's.
 beforeAll(async () => {
@@ -30,7 +33,7 @@ beforeAll(async () => {
   cookie = `vestibule_dev=${(await stand.signedIn()).cookies.get('vestibule_dev')}`;
   app = createServer((req, res) => {
     if (req.method === 'GET') return void pipeline(bytes(), res).catch(() => res.destroy());
-    return void counted(req).then((length) => res.end(String(length)));
+    return void untilItWaits().then(() => counted(req)).then((length) => res.end(String(length)));
   }).listen(0, '127.0.0.1');
   await once(app, 'listening');
   port = await freePort();
@@ -67,6 +70,7 @@ afterAll(async () => {
 test('1 GiB down: the memory stays flat', async () => {
   const { result, grownBytes } = await watched(async () => {
     const [incoming] = (await once(ask('GET').end(), 'response')) as [IncomingMessage];
+    await untilItWaits();
     return counted(incoming);
   });
   expect(result).toBe(GIB);
@@ -96,7 +100,18 @@ function bytes(): Readable {
     read() {
       this.push(left > 0 ? PIECE : null);
       left -= 1;
+      made += 1;
     },
+  });
+}
+
+/** Whoever reads begins when whoever writes is held back: what is not held back is in the proxy by then. */
+async function untilItWaits(): Promise<void> {
+  let [before, still] = [-1, 0];
+  await eventually(() => {
+    still = made === before ? still + 1 : 0;
+    before = made;
+    return still === 5;
   });
 }
 
