@@ -7,7 +7,7 @@ import { distribution, median } from '../statistics.ts';
 import { drawCalls, FEW_SESSIONS, prepare, type Contender, type Contenders, type Name } from './contenders.ts';
 import { usedBytes } from './inspector.ts';
 
-const ROUNDS = 9;
+const ROUNDS = 7;
 const ROUND_SECONDS = 2;
 const WARM_UP_SECONDS = 2;
 const CONNECTIONS = 64;
