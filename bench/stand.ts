@@ -5,7 +5,7 @@ import { migrate as migrateBridge } from '../bridge/db/migrate.ts';
 import { claimDataFolder } from '../dev/data-folder.ts';
 import { freePort } from '../dev/ports.ts';
 import { startPostgres } from '../dev/postgres.ts';
-import { answersOk, startProcess, systemEnvironment, waitUntilReady, type ProcessRecord } from '../dev/processes.ts';
+import { answersOk, startProcess, systemEnvironment, waitUntilReady, type Command, type ProcessRecord } from '../dev/processes.ts';
 import { ROOT } from '../dev/stack.ts';
 import { migrate as migrateProxy } from '../proxy/db/migrate.ts';
 import { openRealm, type Realm } from '../test/bridge/support/realm.ts';
@@ -31,6 +31,8 @@ export interface Stand {
   startBridge(databaseUrl: string, env?: Readonly<Record<string, string>>): Promise<Service>;
   /** A script of ours in a process of its own; it gets PORT, and answers `path` when it is ready. */
   start(script: string, env: Readonly<Record<string, string>>, path: string): Promise<Service>;
+  /** Another program, which takes its port and a folder of its own by its arguments. */
+  startProgram(file: string, args: (given: { port: number; folder: string }) => readonly string[], path: string): Promise<Service>;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export async function openStand(): Promise<Stand> {
   return {
     realm,
     start,
+    startProgram: (file, args, path) => startProgram(file, args, path, { record, dataDir }),
     startBridge: (databaseUrl, env = {}) => start('bridge/main.ts', { ...bridgeEnvironment(realm), BRIDGE_DATABASE_URL: databaseUrl, ...env }, '/readyz'),
     close,
   };
@@ -68,20 +71,35 @@ export async function startService(
   { record, dataDir }: { record: ProcessRecord; dataDir: string },
 ): Promise<Service> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const name = `${script.split('/').at(-2)}-${port}`;
-  const logFile = join(dataDir, 'logs', `${name}.log`);
-  const running = startProcess(
-    {
-      name,
-      file: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', script],
-      cwd: ROOT,
-      logFile,
-      env: { ...systemEnvironment(), ...env, PORT: String(port), BRIDGE_PORT: String(port), PROXY_PORT: String(port) },
-    },
-    record,
-  );
+  const command = {
+    name: `${script.split('/').at(-2)}-${port}`,
+    file: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', script],
+    env: { ...systemEnvironment(), ...env, PORT: String(port), BRIDGE_PORT: String(port), PROXY_PORT: String(port) },
+  };
+  return startCommand(command, `http://127.0.0.1:${port}`, path, { record, dataDir });
+}
+
+async function startProgram(
+  file: string,
+  args: (given: { port: number; folder: string }) => readonly string[],
+  path: string,
+  { record, dataDir }: { record: ProcessRecord; dataDir: string },
+): Promise<Service> {
+  const port = await freePort();
+  const name = `${file.split('/').at(-1)}-${port}`;
+  const command = { name, file, args: args({ port, folder: join(dataDir, name) }), env: systemEnvironment() };
+  return startCommand(command, `http://127.0.0.1:${port}`, path, { record, dataDir });
+}
+
+async function startCommand(
+  command: Pick<Command, 'name' | 'file' | 'args' | 'env'>,
+  url: string,
+  path: string,
+  { record, dataDir }: { record: ProcessRecord; dataDir: string },
+): Promise<Service> {
+  const logFile = join(dataDir, 'logs', `${command.name}.log`);
+  const running = startProcess({ ...command, cwd: ROOT, logFile }, record);
   await waitUntilReady(running, logFile, START_LIMIT_MS, () => answersOk(`${url}${path}`));
   return { url, pid: running.pid, stop: () => running.stop() };
 }

@@ -27,8 +27,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-/** Left to `npm test`: pages in a browser, and the generated tables of refusals. */
-const SLOW_WITHOUT_KEYCLOAK = ['pages-in-chromium', 'test/bridge/refusals'];
+/** Left to `npm test`: pages in a browser, the generated tables of refusals, and 1 GiB each way. */
+const SLOW_WITHOUT_KEYCLOAK = ['pages-in-chromium', 'test/bridge/refusals', 'test/proxy/streams'];
 
 const tallies: Tally[] = [];
 for (const check of checks()) {

@@ -2,6 +2,10 @@ import { BlockList, isIP } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { list } from './config.ts';
 
+/** Looking an address up costs more than everything else about it. */
+const MOST_REMEMBERED = 1_000;
+const remembered = new WeakMap<BlockList, Map<string, boolean>>();
+
 const LONGEST_PREFIX = { ipv4: 32, ipv6: 128 } as const;
 
 /** Addresses and CIDR ranges, separated by commas. */
@@ -20,7 +24,9 @@ export const ranges = list
 export function clientAddress(request: Pick<IncomingMessage, 'headers'> & { socket: { remoteAddress?: string | undefined } }, trusted: BlockList, believed = false): string {
   const peer = plain(request.socket.remoteAddress ?? '');
   if (!believed && !isTrusted(peer, trusted)) return peer;
-  const hops = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',').map((hop) => plain(hop.trim()));
+  const told = request.headers['x-forwarded-for'];
+  if (told === undefined) return peer;
+  const hops = [told].flat().join(',').split(',').map((hop) => plain(hop.trim()));
   let client = peer;
   for (const hop of hops.toReversed()) {
     if (isIP(hop) === 0) break;
@@ -42,11 +48,19 @@ function rangeOf(item: string): { address: string; prefix: number; family: 'ipv4
 /** Whether the peer at the other end of the socket is one of the configured proxies. */
 export function isTrusted(peer: string | undefined, trusted: BlockList): boolean {
   const address = plain(peer ?? '');
-  const version = isIP(address);
-  return version !== 0 && trusted.check(address, version === 4 ? 'ipv4' : 'ipv6');
+  let known = remembered.get(trusted);
+  if (!known) remembered.set(trusted, (known = new Map()));
+  let answer = known.get(address);
+  if (answer === undefined) {
+    const version = isIP(address);
+    answer = version !== 0 && trusted.check(address, version === 4 ? 'ipv4' : 'ipv6');
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    known.set(address, answer);
+  }
+  return answer;
 }
 
 /** An IPv4 peer of an IPv6 socket is `::ffff:192.0.2.1`. */
 function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+  return address.startsWith('::') ? address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') : address;
 }

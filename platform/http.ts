@@ -87,6 +87,8 @@ export interface Edge {
   /** The listener itself says 100 to who holds a body back until then (RFC 9110 10.1.1), or refuses before it is sent. */
   saysContinue?: boolean;
   limits?: ServerLimits;
+  /** Of `node:http`. */
+  options?: ServerOptions;
 }
 
 /** Of connections to us, in milliseconds. */
@@ -97,13 +99,13 @@ export interface ServerLimits {
   idle: number;
 }
 
-export async function startServer(listener: RequestListener, address: { host: string; port: number }, { onWebSocket, saysContinue = false, limits }: Edge = {}): Promise<RunningServer> {
+export async function startServer(listener: RequestListener, address: { host: string; port: number }, { onWebSocket, saysContinue = false, limits, options = {} }: Edge = {}): Promise<RunningServer> {
   let draining = false;
   const onRequest: RequestListener = (req, res) => {
     if (draining) res.shouldKeepAlive = false;
     listener(req, res);
   };
-  const server = createServer({ shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, onRequest);
+  const server = createServer({ ...options, shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, onRequest);
   if (onWebSocket) server.on('upgrade', onWebSocket);
   if (saysContinue) server.on('checkContinue', onRequest);
   if (limits) {

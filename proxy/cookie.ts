@@ -12,7 +12,8 @@ export interface CookieJar {
 
 export type Cookies = ReadonlyMap<string, readonly string[]>;
 
-const OWN_NAME = /^(?:__Host-|__Secure-)?vestibule(?:[-_]|$)/i;
+/** Also the nameless `=__Host-vestibule=…`, which browsers send back without its first `=`. */
+const OWN = /^[\s=]*(?:__Host-|__Secure-)?vestibule(?:[-_]|\s*(?:[=;]|$))/i;
 
 /** `__Host-` names over https; without it a development name, which browsers accept on plain http. */
 export function cookieJar(publicUrl: string): CookieJar {
@@ -49,22 +50,42 @@ export function onlyCookie(cookies: Cookies, name: string): string | undefined {
   return values?.length === 1 ? values[0] : undefined;
 }
 
+/** {@link onlyCookie} of a Cookie header, without a look at the others: asked for every request. */
+export function onlyCookieIn(header: string | undefined, name: string): string | undefined {
+  if (header === undefined) return undefined;
+  let only: string | undefined;
+  for (let from = 0; from < header.length; ) {
+    const semicolon = header.indexOf(';', from);
+    const to = semicolon < 0 ? header.length : semicolon;
+    const at = header.indexOf('=', from);
+    if (at > from && at < to && header.slice(from, at).trim() === name) {
+      if (only !== undefined) return undefined;
+      only = unquoted(header.slice(at + 1, to));
+    }
+    from = to + 1;
+  }
+  return only;
+}
+
 /** The Cookie header without the proxy's own; `undefined` when nothing is left. */
 export function withoutOwnCookies(header: string | undefined): string | undefined {
-  const kept = (header ?? '').split(';').filter((pair) => pair.trim() !== '' && !setsOwnCookie(pair));
+  if (!header) return undefined;
+  const kept = header.split(';').filter((pair) => pair.trim() !== '' && !OWN.test(pair));
   return kept.length > 0 ? kept.join(';').trim() : undefined;
 }
 
-/** Also true for the nameless `=__Host-vestibule=…`, which browsers send back without its first `=`. */
 export function setsOwnCookie(setCookie: string): boolean {
-  const pair = setCookie.split(';', 1)[0] ?? '';
-  const name = pair.replace(/^[\s=]+/, '').split('=', 1)[0] ?? '';
-  return OWN_NAME.test(name.trim());
+  return OWN.test(setCookie);
 }
 
 function* pairs(header: string | undefined): Generator<[string, string]> {
   for (const part of (header ?? '').split(';')) {
     const at = part.indexOf('=');
-    if (at > 0) yield [part.slice(0, at).trim(), part.slice(at + 1).trim().replace(/^"(.*)"$/, '$1')];
+    if (at > 0) yield [part.slice(0, at).trim(), unquoted(part.slice(at + 1))];
   }
+}
+
+function unquoted(value: string): string {
+  const trimmed = value.trim();
+  return trimmed.startsWith('"') ? trimmed.replace(/^"(.*)"$/, '$1') : trimmed;
 }

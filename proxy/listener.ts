@@ -45,13 +45,16 @@ export function createListener(parts: ListenerParts): RequestListener {
 
   const toApp = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
-    const session = await currentSession(site.sessions, req.headers.cookie);
+    const found = currentSession(site.sessions, req.headers.cookie);
+    const session = found instanceof Promise ? await found : found;
     if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
-    const rule = ruleFor(site.rules, pathOf(req.url ?? ''));
+    const path = pathOf(req.url ?? '');
+    const rule = ruleFor(site.rules, path);
     const upstream = rule && site.upstreams.get(rule);
     if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
     if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: notAllowed() });
-    const identityToken = await parts.identity.tokenFor(session, site.publicUrl);
+    const made = parts.identity.tokenFor(session, site.publicUrl);
+    const identityToken = made instanceof Promise ? await made : made;
     const passing = performance.now();
     const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
     const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, cors: corsHeaders(site.cors, site.publicUrl, req.headers.origin), onAnswer });
@@ -59,17 +62,16 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (error) return toExpress(site, req, res, { kind: 'error', error });
     const duration_ms = Math.round((performance.now() - started) * 10) / 10;
     return lines.info(
-      { request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished },
+      { request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished },
       'passed',
     );
   };
 
-  const toGateway = (req: IncomingMessage, res: ServerResponse, requestId: string): void => {
+  const toGateway = async (req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const started = performance.now();
-    answerGateway(parts, req, res, requestId).then(
-      (status) => lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered'),
-      (error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }),
-    );
+    const answering = answerGateway(parts, req, res, requestId);
+    const status = answering instanceof Promise ? await answering : answering;
+    lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered');
   };
 
   return (req, res) => {
@@ -77,7 +79,9 @@ export function createListener(parts: ListenerParts): RequestListener {
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
     countRequest(parts.meter, req, res);
-    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(req, res, requestId);
+    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) {
+      return void toGateway(req, res, requestId).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
+    }
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { Registry } from 'prom-client';
@@ -26,7 +27,8 @@ import { liveSessions } from './session/live-sessions.ts';
 import { hearNotices } from './session/notices.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
-import { findSession } from './session/session.store.ts';
+import { findChangedSessions, findSession, touchSessions } from './session/session.store.ts';
+import { collectTouches } from './session/touches.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -36,9 +38,14 @@ const POOL_SIZE = 10;
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 /** Load balancers keep connections for 60 s as a rule. */
 const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
+const CHECK_EVERY_MILLISECONDS = 1_000;
+/** A request without a body has no stream of one: what passes it on never reads it. Its `end` and `close` are not told. */
+export const SERVER_OPTIONS = { optimizeEmptyRequests: true };
 
 export interface RunningProxy {
   port: number;
+  /** What answers at the port, for a server of somebody else's. */
+  listener: RequestListener;
   /** Undefined where nobody may scrape. */
   metricsPort: number | undefined;
   /** Removes what has ended; runs by itself every five minutes. */
@@ -61,15 +68,18 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
   const upstreams = new Map(config.sites.flatMap((site) => site.upstreams.map((rule) => [rule, createUpstream(rule.to, rule.limits)] as const)));
+  const touches = collectTouches((seen) => touchSessions(db, seen));
   const live = liveSessions({
     read: (idHash) => findSession(db, idHash),
+    findChanged: (asked) => findChangedSessions(db, asked),
+    unwritten: touches.unwritten,
     heardSince: () => notices.heardSince(),
     capacity: config.sessionCacheEntries,
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
   const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
@@ -82,7 +92,8 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const publicHealth = config.metricsPort === undefined ? health : undefined;
   const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, health: publicHealth, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS });
+  const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
+  const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -91,18 +102,22 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
   }, SWEEP_EVERY_MILLISECONDS);
+  const checking = setInterval(() => void live.checkAgain(), CHECK_EVERY_MILLISECONDS);
   return {
     port: server.port,
+    listener,
     metricsPort: operatorPort?.port,
     sweep,
     stop: async () => {
       clearInterval(sweeping);
+      clearInterval(checking);
       stopping = true;
       server.drain();
       await setTimeout(config.stopDelayMilliseconds);
       sockets.stop();
       await server.stop(config.stopLimitMilliseconds);
       await operatorPort?.stop();
+      await touches.flush();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };

@@ -6,6 +6,7 @@ import { secondsSince } from '../../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../../platform/request-id.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { identityHeaders, USUAL_HEADERS } from '../../proxy/identity/identity-headers.ts';
+import { SERVER_OPTIONS } from '../../proxy/proxy.ts';
 import { countRequest } from '../../proxy/metrics/count-request.ts';
 import { createMeter } from '../../proxy/metrics/meter.ts';
 import { createUpstream } from '../../proxy/upstream/upstream.ts';
@@ -33,4 +34,5 @@ await startServer(
     void pass();
   },
   { host: '127.0.0.1', port: Number(process.env['PORT']) },
+  { options: SERVER_OPTIONS },
 );

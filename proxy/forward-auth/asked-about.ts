@@ -1,5 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-
 /** The request that a gateway asks about. */
 export interface AskedAbout {
   uri: string;
@@ -8,22 +6,36 @@ export interface AskedAbout {
   host: string;
 }
 
+const SAID = /^x-(?:forwarded-(uri|method|host)|original-(uri|method|host|url))$/i;
+const WHOLE = /^https?:\/\/([^/?#]+)(\/.*)$/;
+/** Said twice, in whatever words: one of them may be the browser's. */
+const TWICE = Symbol('twice');
+
+type Said = Partial<Record<'uri' | 'method' | 'host' | 'url', string | typeof TWICE>>;
+
 /**
- * caddy and traefik say `X-Forwarded-Uri`, `-Host`, `-Method`; nginx `X-Original-…` as docs/proxy.md has it; ingress-nginx the whole
- * address in `X-Original-URL`. What is said twice, in whatever words, is not said: one of them may be the browser's.
+ * From a request's headers as name, value, name, value …: caddy and traefik say `X-Forwarded-Uri`, `-Host`, `-Method`; nginx
+ * `X-Original-…` as docs/proxy.md has it; ingress-nginx the whole address in `X-Original-URL`. Undefined: not said, or said twice.
  */
-export function askedAbout(req: Pick<IncomingMessage, 'headersDistinct'>): AskedAbout | undefined {
-  const [uri, host, address, method] = [said(req, 'uri'), said(req, 'host'), req.headersDistinct['x-original-url'] ?? [], said(req, 'method')];
-  const [whole] = address;
-  if (whole === undefined) return uri.length === 1 && host.length === 1 && method.length <= 1 ? about(uri[0], host[0], method[0]) : undefined;
-  const [, itsHost, itsUri] = /^https?:\/\/([^/?#]+)(\/.*)$/.exec(whole) ?? [];
-  return address.length === 1 && uri.length + host.length === 0 && method.length <= 1 ? about(itsUri, itsHost, method[0]) : undefined;
+export function askedAbout(raw: readonly string[]): AskedAbout | undefined {
+  const { uri, host, url, method = 'GET' } = whatIsSaid(raw);
+  if (method === TWICE || url === TWICE || uri === TWICE || host === TWICE) return undefined;
+  if (url === undefined) return about(uri, host, method);
+  const [, itsHost, itsUri] = WHOLE.exec(url) ?? [];
+  return uri === undefined && host === undefined ? about(itsUri, itsHost, method) : undefined;
 }
 
-function about(uri: string | undefined, host: string | undefined, method = 'GET'): AskedAbout | undefined {
+function whatIsSaid(raw: readonly string[]): Said {
+  const said: Said = {};
+  for (let at = 0; at < raw.length; at += 2) {
+    const found = SAID.exec(raw[at] ?? '');
+    if (found === null) continue;
+    const what = (found[1] ?? found[2] ?? '').toLowerCase() as keyof Said;
+    said[what] = what in said ? TWICE : (raw[at + 1] ?? '');
+  }
+  return said;
+}
+
+function about(uri: string | undefined, host: string | undefined, method: string): AskedAbout | undefined {
   return uri === undefined || host === undefined ? undefined : { uri, method, host: host.toLowerCase() };
-}
-
-function said({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>, what: 'uri' | 'method' | 'host'): string[] {
-  return [`x-forwarded-${what}`, `x-original-${what}`].flatMap((name) => headersDistinct[name] ?? []);
 }

@@ -5,9 +5,9 @@ import { AppError, toProblem } from '../../platform/problem.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity-token.ts';
 import { isNavigation } from '../pages/error-page.ts';
-import { currentSession } from '../session/session.service.ts';
+import { currentSession, type Session } from '../session/session.service.ts';
 import { isPreflight, preflightFault } from '../site/cors.ts';
-import { siteOfHost, type ServedSite } from '../site/served-site.ts';
+import { isHostOf, siteOfHost, type ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { askedAbout, type AskedAbout } from './asked-about.ts';
 
@@ -21,58 +21,72 @@ export interface ForwardAuthParts {
 }
 
 /** `302` for gateways that hand our answer to the browser (`?redirect`); nginx knows 2xx, 401 and 403 only. */
-type Verdict = { status: 200; headers: readonly string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
+type Verdict = { status: 200; headers: string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
 
 /**
- * Whether the request that the gateway describes may pass: asked-about.ts, the browser's own Cookie and Accept. Only configured proxies are answered (SECURITY.md 20). Every identity
- * header is in the answer, empty where there is none, so that nothing that the browser sent under its name survives (SECURITY.md 21).
+ * Whether the request that the gateway describes may pass: asked-about.ts, the browser's own Cookie and Accept. Only configured
+ * proxies are answered (SECURITY.md 20). Every identity header is in the answer, empty where there is none, so that nothing that the
+ * browser sent under its name survives (SECURITY.md 21). Promises only where something has to be waited for.
  */
-export async function answerGateway(parts: ForwardAuthParts, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> {
-  const asked = isTrusted(req.socket.remoteAddress, parts.trustedProxies) ? askedAbout(req) : undefined;
+export function answerGateway(parts: ForwardAuthParts, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<number> | number {
+  const asked = isTrusted(req.socket.remoteAddress, parts.trustedProxies) ? askedAbout(req.rawHeaders) : undefined;
   // By what the gateway asks about: the host that it dialled is its own affair.
-  const ofHost = asked && siteOfHost(parts.sites, asked.host);
-  const site = ofHost ?? (parts.sites[0] as ServedSite);
-  const verdict = await judge(parts, site, asked, req);
-  const headers = { 'Cache-Control': 'no-store', 'X-Request-Id': requestId };
+  const site = (asked && siteOfHost(parts.sites, asked.host)) ?? (parts.sites[0] as ServedSite);
+  const judged = judge(parts, site, asked, req);
+  return judged instanceof Promise ? judged.then((verdict) => answer(verdict, site, res, requestId)) : answer(judged, site, res, requestId);
+}
+
+function answer(verdict: Verdict, site: ServedSite, res: ServerResponse, requestId: string): number {
+  const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
   switch (verdict.status) {
     case 200:
-      res.writeHead(200, [...verdict.headers, ...Object.entries(headers).flat(), 'Content-Length', '0']).end();
+      verdict.headers.push(...always, 'Content-Length', '0');
+      res.writeHead(200, verdict.headers).end();
       break;
     case 302:
-      res.writeHead(302, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
+      res.writeHead(302, [...site.identityHeaders.nobody, ...always, 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
       break;
     default: {
       const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
       const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl, ...(verdict.isPage ? ['X-Login-Redirect', verdict.loginUrl] : [])] : [];
-      res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...Object.entries(headers).flat(), ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
     }
   }
   return verdict.status;
 }
 
-async function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | undefined, req: IncomingMessage): Promise<Verdict> {
+function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | undefined, req: IncomingMessage): Promise<Verdict> | Verdict {
   if (!asked) return refused('Send X-Forwarded-Uri and X-Forwarded-Host once each, from an address that TRUSTED_PROXIES names.');
   const fault = targetFault(asked.uri);
   if (fault !== undefined) return refused(`This address is refused: ${fault}.`);
-  const isItsHost = siteOfHost([site], asked.host) !== undefined;
+  const isItsHost = isHostOf(site, asked.host);
   // A browser's question ahead of a request comes without a session: the app gets it as nobody's.
   if (site.cors && isItsHost && isPreflight({ method: asked.method, headers: req.headers }) && preflightFault(site.cors, req.headers) === undefined) {
     return { status: 200, headers: [...site.identityHeaders.nobody, IDENTITY_TOKEN_HEADER, ''] };
   }
   // A session is good for the host that it was opened at, whatever else the gateway serves (SECURITY.md 22).
-  const session = isItsHost ? await currentSession(site.sessions, req.headers.cookie) : undefined;
-  if (!session) return signIn(site, req, { uri: asked.uri, method: asked.method });
-  const rule = ruleFor(site.rules, pathOf(asked.uri));
-  if (rule && !mayPass(rule, session)) return { status: 403, error: notAllowed() };
-  const token = await parts.identity.tokenFor(session, site.publicUrl);
-  return { status: 200, headers: [...site.identityHeaders.of(session), IDENTITY_TOKEN_HEADER, token ?? ''] };
+  const session = isItsHost ? currentSession(site.sessions, req.headers.cookie) : undefined;
+  const judgeSession = (found: Session | undefined): Promise<Verdict> | Verdict => {
+    if (!found) return signIn(site, req, asked);
+    const rule = ruleFor(site.rules, pathOf(asked.uri));
+    if (rule && !mayPass(rule, found)) return { status: 403, error: notAllowed() };
+    const token = parts.identity.tokenFor(found, site.publicUrl);
+    return token instanceof Promise ? token.then((made) => letIn(site, found, made)) : letIn(site, found, token);
+  };
+  return session instanceof Promise ? session.then(judgeSession) : judgeSession(session);
+}
+
+function letIn(site: ServedSite, session: Session, token: string | undefined): Verdict {
+  const headers = site.identityHeaders.of(session);
+  headers.push(IDENTITY_TOKEN_HEADER, token ?? '');
+  return { status: 200, headers };
 }
 
 function refused(detail: string): Verdict {
   return { status: 403, error: new AppError('forbidden', detail) };
 }
 
-function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: { uri: string; method: string }): Verdict {
+function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: AskedAbout): Verdict {
   const reading = method === 'GET' || method === 'HEAD';
   const query = reading ? `?${new URLSearchParams({ next_page: uri }).toString()}` : '';
   const loginUrl = `${site.publicUrl}/api/login${query}`;

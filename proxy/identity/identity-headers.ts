@@ -34,6 +34,8 @@ const KNOWN: Readonly<Record<string, (identity: Identity) => string>> = {
   trial_ends_at: ({ trial }) => (trial ? String(epochSeconds(trial.endsAt)) : ''),
 };
 
+const PLAIN = /^[\x20-\x7e]*$/;
+
 const NOBODY: Identity = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null, claims: null };
 
 export function identityHeaders(wanted: HeaderClaims): IdentityHeaders {
@@ -56,13 +58,22 @@ export function plainName(lowerName: string): string {
   return lowerName.replace(/[^a-z0-9]/g, '-');
 }
 
-/** A name with a comma would be two. */
+const lists = new WeakMap<readonly string[], string>();
+
+/** A name with a comma would be two. Most people have the same few lists, and share them in memory. */
 function listed(names: readonly string[]): string {
-  return names.filter((name) => !name.includes(',')).map(inHeader).join(',');
+  if (names.length === 0) return '';
+  let list = lists.get(names);
+  if (list === undefined) {
+    list = names.filter((name) => !name.includes(',')).map(inHeader).join(',');
+    lists.set(names, list);
+  }
+  return list;
 }
 
 /** UTF-8 bytes, as other auth proxies send them; control characters never. */
 function inHeader(value: string): string {
+  if (PLAIN.test(value)) return value;
   // eslint-disable-next-line no-control-regex
   return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, ' '), 'utf8').toString('latin1');
 }

@@ -26,7 +26,7 @@ export function identityTokens(keys: readonly Secret[], clock: Pick<Clock, 'now'
   const pairs = keys.map((key) => ({ secret: createPrivateKey(key.reveal()), published: publish(key) }));
   const [signing] = pairs;
   // By the hash that every copy of one known session shares: read again, it is another one, and so is its token.
-  const made = new WeakMap<Buffer, { token: Promise<string>; at: number }>();
+  const made = new WeakMap<Buffer, { token: Promise<string> | string; at: number }>();
 
   const make = async (session: StoredSession, publicUrl: string): Promise<string> => {
     const now = epochSeconds(clock.now());
@@ -47,9 +47,11 @@ export function identityTokens(keys: readonly Secret[], clock: Pick<Clock, 'now'
       const kept = made.get(session.idHash);
       const now = clock.now().getTime();
       if (kept && now - kept.at < MADE_AGAIN_AFTER_MILLISECONDS) return kept.token;
-      const token = make(session, publicUrl);
-      made.set(session.idHash, { token, at: now });
-      return token;
+      const making = make(session, publicUrl);
+      const keep = { token: making as Promise<string> | string, at: now };
+      made.set(session.idHash, keep);
+      making.then((token) => (keep.token = token), () => made.delete(session.idHash));
+      return making;
     },
     publicKeys: async () => ({ keys: await Promise.all(pairs.map((pair) => pair.published)) }),
   };

@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../platform/problem.ts';
-import type { StoredSession } from './session.store.ts';
+import { createCheck, type Checked, type CheckParts } from './check-again.ts';
+import type { Touches } from './touches.ts';
+import type { ReadSession, StoredSession } from './session.store.ts';
 
-/** Read again now and then even while every notice is heard (SECURITY.md 23). */
+/** Read or checked again now and then even while every notice is heard (SECURITY.md 23). */
 const READ_AGAIN_MILLISECONDS = 60_000;
 /** While notices are not heard; with the time that it takes to notice that, a change holds within 10 s. */
 const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
@@ -10,11 +13,16 @@ const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
 const READ_LIMIT_MILLISECONDS = 1_000;
 /** After a failed read, known sessions are not read again for this long. */
 const REST_AFTER_FAILURE_MILLISECONDS = 1_000;
+/** Which sessions are the least used is known that exactly. */
+const IN_ORDER_MILLISECONDS = 60_000;
 /** A row that changes with every read is not worth keeping. */
 const MOST_READS = 3;
 
 export interface LiveSessionParts {
-  read(idHash: Buffer): Promise<StoredSession | undefined>;
+  read(idHash: Buffer): Promise<ReadSession | undefined>;
+  findChanged: CheckParts<Checked>['findChanged'];
+  /** When its person was seen last, as long as that is not written down: reading it meanwhile does not take that back. */
+  unwritten?: Touches['unwritten'];
   /** Since when every notice is heard, by `performance.now()`; undefined while the connection is down. */
   heardSince(): number | undefined;
   /** Sessions kept in memory; the least used give way. */
@@ -27,22 +35,23 @@ export interface LiveSessionParts {
 
 /** Sessions in memory, as true as notices and reading again make them. */
 export interface LiveSessions {
+  /** What is known well enough at this moment, by {@link sessionKey}; undefined where {@link LiveSessions.find} has to look. */
+  known(key: string): StoredSession | undefined;
   /** Throws `unavailable` for a session that is not known well enough while Postgres is away. */
   find(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Reads it again, whatever is known. */
   readAgain(idHash: Buffer): Promise<StoredSession | undefined>;
-  /** Its person was seen just now, which is being written down: reading it meanwhile does not take that back. */
-  seen(idHash: Buffer, at: Date, written: Promise<void>): void;
   /** Something about it changed: what is known is wrong, and so is what a read under way will bring. */
   forget(key: string): void;
   /** Hears of every session that something changed about. */
   onForgotten(listener: (key: string) => void): void;
+  /** Checks many at once before they get old; to be called every second. */
+  checkAgain(): Promise<void>;
   size(): number;
 }
 
-interface Entry {
+interface Entry extends Checked {
   session: StoredSession;
-  readAt: number;
 }
 
 interface Flight {
@@ -56,10 +65,14 @@ export function sessionKey(idHash: Buffer): string {
   return idHash.toString('base64');
 }
 
-export function liveSessions({ read, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
+/** {@link sessionKey} of the session whose id a cookie carries, in one step: asked for every request. */
+export function sessionKeyOf(id: string): string {
+  return hash('sha256', id, 'base64');
+}
+
+export function liveSessions({ read, unwritten, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
   const known = new LRUCache<string, Entry>({ max: capacity });
   const flights = new Map<string, Flight>();
-  const beingWritten = new Map<string, Date>();
   const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
 
@@ -73,12 +86,13 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
     for (let reads = 1; ; reads += 1) {
       flight.overtaken = false;
       const readAt = monotonic();
-      const session = await read(idHash);
+      const found = await read(idHash);
       if (flight.overtaken && reads < MOST_READS) continue;
-      for (const seenHere of [known.peek(key)?.session.lastSeenAt, beingWritten.get(key)]) {
+      const session = found?.session;
+      for (const seenHere of [known.peek(key)?.session.lastSeenAt, unwritten?.(key)]) {
         if (session && seenHere && seenHere > session.lastSeenAt) session.lastSeenAt = seenHere;
       }
-      if (session && !flight.overtaken) known.set(key, { session, readAt });
+      if (found && !flight.overtaken) known.set(key, { session: found.session, readAt, fingerprint: found.fingerprint, usedAt: monotonic() });
       else known.delete(key);
       return session;
     }
@@ -109,7 +123,23 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
     return withinLimit(loading).catch(failed);
   };
 
+  const forget = (key: string): void => {
+    known.delete(key);
+    const underWay = flights.get(key);
+    if (underWay) underWay.overtaken = true;
+    for (const listener of listeners) listener(key);
+  };
+
   return {
+    known: (key) => {
+      const entry = known.peek(key);
+      const now = monotonic();
+      if (!entry || !isTrue(entry, now)) return undefined;
+      // To put it in front of all others costs more than to find it.
+      if (now - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(key);
+      entry.usedAt = now;
+      return entry.session;
+    },
     find: async (idHash) => {
       const key = sessionKey(idHash);
       const entry = known.get(key);
@@ -122,21 +152,9 @@ export function liveSessions({ read, heardSince, capacity, outageMilliseconds, n
       const key = sessionKey(idHash);
       return orKnown(key, load(key, idHash));
     },
-    seen: (idHash, at, written) => {
-      const key = sessionKey(idHash);
-      beingWritten.set(key, at);
-      const settled = (): void => {
-        if (beingWritten.get(key) === at) beingWritten.delete(key);
-      };
-      written.then(settled, settled);
-    },
-    forget: (key) => {
-      known.delete(key);
-      const underWay = flights.get(key);
-      if (underWay) underWay.overtaken = true;
-      for (const listener of listeners) listener(key);
-    },
+    forget,
     onForgotten: (listener) => void listeners.push(listener),
+    checkAgain: createCheck({ entries: () => known.entries() as Iterable<[string, Entry]>, forget, findChanged, heardSince, now: monotonic }),
     size: () => known.size,
   };
 }

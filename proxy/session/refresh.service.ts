@@ -25,6 +25,8 @@ export interface RefreshParts {
 }
 
 export interface Refresher {
+  /** Whether {@link Refresher.keepFresh} has anything to do. */
+  isDue(session: StoredSession, now: Date): boolean;
   /** The session with a refresh behind it where one was due; undefined when the provider has ended it. */
   keepFresh(session: StoredSession, now: Date): Promise<StoredSession | undefined>;
 }
@@ -107,11 +109,18 @@ export function createRefresher(parts: RefreshParts): Refresher {
   };
 
   return {
+    isDue,
     keepFresh: async (session, now) => {
-      const dueAt = session.refreshDueAt?.getTime() ?? Number.POSITIVE_INFINITY;
-      if (now.getTime() >= dueAt) return once(session);
-      if (now.getTime() >= dueAt - BEFORE_DUE_MILLISECONDS) void once(session);
-      return session;
+      if (!isDue(session, now)) return session;
+      if (session.refreshDueAt !== null && now < session.refreshDueAt) {
+        void once(session);
+        return session;
+      }
+      return once(session);
     },
   };
+}
+
+function isDue({ refreshDueAt: dueAt }: StoredSession, now: Date): boolean {
+  return dueAt !== null && now.getTime() >= dueAt.getTime() - BEFORE_DUE_MILLISECONDS;
 }

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { epochSeconds } from '../../platform/clock.ts';
-import { currentSession, type SessionKeeping } from './session.service.ts';
+import { currentSession, expiryOf, type SessionKeeping } from './session.service.ts';
 
 /** Who is signed in, for scripts of the app. Instants are epoch seconds. Always 200. */
 export function sessionRoute(keeping: SessionKeeping, publicUrl: string): RequestHandler {
@@ -12,7 +12,7 @@ export function sessionRoute(keeping: SessionKeeping, publicUrl: string): Reques
       authenticated: true,
       user: { id: session.sub, email: session.email, name: session.name },
       trial: trial && { app: trial.app, ends_at: epochSeconds(trial.endsAt), access_until: epochSeconds(trial.accessUntil) },
-      expires_at: epochSeconds(session.expiresAt),
+      expires_at: epochSeconds(expiryOf(session, keeping.limits)),
     });
   };
 }

@@ -1,14 +1,15 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../platform/clock.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
-import { onlyCookie, readCookies, type CookieJar } from '../cookie.ts';
+import { onlyCookieIn, type CookieJar } from '../cookie.ts';
 import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, wasEnded } from './ended-login.store.ts';
-import { sessionKey, type LiveSessions } from './live-sessions.ts';
+import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
 import { refreshDueAt, sessionEnd, type Refresher } from './refresh.service.ts';
-import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, touchSession, type StoredSession } from './session.store.ts';
+import type { Touches } from './touches.ts';
+import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
 
 /** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
 const TOUCH_EVERY_MILLISECONDS = 60_000;
@@ -16,10 +17,7 @@ const TOUCHES_PER_IDLE_LIMIT = 10;
 /** Requests that left the browser with the old cookie still pass while a new login replaces it. */
 const REPLACED_LIVES_MILLISECONDS = 10_000;
 
-export interface Session extends StoredSession {
-  /** The nearest of idle end, absolute end, the provider's and the trial's. */
-  expiresAt: Date;
-}
+export type Session = StoredSession;
 
 export interface SessionKeeping {
   db: Kysely<Tables>;
@@ -29,6 +27,7 @@ export interface SessionKeeping {
   seal: Seal;
   cookies: CookieJar;
   live: LiveSessions;
+  touches: Pick<Touches, 'add'>;
   refresher: Refresher;
   limits: SessionLimits;
 }
@@ -38,11 +37,17 @@ export interface SessionLimits {
   absoluteMilliseconds: number;
 }
 
-/** The live session that a Cookie header names. */
-export async function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> {
-  const id = onlyCookie(readCookies(cookieHeader), keeping.cookies.session);
+/** The live session that a Cookie header names: at once where nothing has to be asked for it, which is almost always. */
+export function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> | Session | undefined {
+  const id = onlyCookieIn(cookieHeader, keeping.cookies.session);
   if (!id) return undefined;
-  return lookAtSession(keeping, hashToken(id), { active: true });
+  const key = sessionKeyOf(id);
+  const session = keeping.live.known(key);
+  const now = keeping.clock.now();
+  const asksNothing = session?.site === keeping.site && now < expiryOf(session, keeping.limits) && !keeping.refresher.isDue(session, now);
+  if (!asksNothing) return lookAtSession(keeping, hashToken(id), { active: true });
+  touch(keeping, key, session, now);
+  return session;
 }
 
 /** `active`: its person did something just now. */
@@ -52,24 +57,24 @@ export async function lookAtSession(keeping: SessionKeeping, idHash: Buffer, { a
   if (known?.site !== keeping.site) return undefined;
   const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
-  if (!fresh || now >= endOf(fresh, keeping.limits)) return undefined;
-  if (active) touch(keeping, fresh, now);
-  return { ...fresh, expiresAt: endOf(fresh, keeping.limits) };
+  if (!fresh || now >= expiryOf(fresh, keeping.limits)) return undefined;
+  if (active) touch(keeping, sessionKey(idHash), fresh, now);
+  return fresh;
 }
 
 /** What memory says is over may go on by what another replica has seen since. */
 async function notEnded(keeping: SessionKeeping, session: StoredSession | undefined, now: Date): Promise<StoredSession | undefined> {
-  if (!session || now < endOf(session, keeping.limits)) return session;
+  if (!session || now < expiryOf(session, keeping.limits)) return session;
   const again = now < session.absoluteEndAt ? await keeping.live.readAgain(session.idHash) : undefined;
-  return again && now < endOf(again, keeping.limits) ? again : undefined;
+  return again && now < expiryOf(again, keeping.limits) ? again : undefined;
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
-function touch({ db, live, limits }: SessionKeeping, session: StoredSession, now: Date): void {
+function touch({ touches, limits }: SessionKeeping, key: string, session: StoredSession, now: Date): void {
   const everyMilliseconds = Math.min(TOUCH_EVERY_MILLISECONDS, limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (now.getTime() - session.lastSeenAt.getTime() < everyMilliseconds) return;
   session.lastSeenAt = now;
-  live.seen(session.idHash, now, touchSession(db, session.idHash, now));
+  touches.add(key, now);
 }
 
 export interface NewLogin {
@@ -129,6 +134,7 @@ export function forgetAll({ live }: Pick<SessionKeeping, 'live'>, idHashes: read
   for (const idHash of idHashes) live.forget(sessionKey(idHash));
 }
 
-function endOf(session: StoredSession, { idleMilliseconds }: SessionLimits): Date {
+/** The nearest of idle end, absolute end, the provider's and the trial's. */
+export function expiryOf(session: StoredSession, { idleMilliseconds }: Pick<SessionLimits, 'idleMilliseconds'>): Date {
   return new Date(Math.min(session.endsAt.getTime(), session.lastSeenAt.getTime() + idleMilliseconds));
 }

@@ -1,12 +1,12 @@
-import type { Kysely, Selectable } from 'kysely';
+import { sql, type Kysely, type Selectable } from 'kysely';
 import type { SessionTable, Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
+import { oneCopy, oneCopyOfList } from './one-copy.ts';
 
 export interface StoredSession extends Identity {
   idHash: Buffer;
   /** Host of the site that it was opened at. */
   site: string;
-  createdAt: Date;
   lastSeenAt: Date;
   /** The nearest of the absolute end, the trial's and the provider's. */
   endsAt: Date;
@@ -16,14 +16,21 @@ export interface StoredSession extends Identity {
 }
 
 export interface NewSession extends StoredSession {
+  createdAt: Date;
   sealedTokens: string;
+}
+
+/** With what tells its row from any other content that it may have: what a notice is sent for (migration 0002) changes it. */
+export interface ReadSession {
+  session: StoredSession;
+  fingerprint: number;
 }
 
 type Db = Kysely<Tables>;
 
 const COLUMNS = [
   'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until', 'claims',
-  'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
+  'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
 export async function insertSession(db: Db, session: NewSession): Promise<void> {
@@ -44,9 +51,20 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
     .execute();
 }
 
-export async function findSession(db: Db, idHash: Buffer): Promise<StoredSession | undefined> {
-  const row = await db.selectFrom('proxy.session').select(COLUMNS).where('id_hash', '=', idHash).executeTakeFirst();
-  return row && toSession(row);
+const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, ends_at, absolute_end_at, refresh_due_at)::text)`;
+
+export async function findSession(db: Db, idHash: Buffer): Promise<ReadSession | undefined> {
+  const row = await db.selectFrom('proxy.session').select(COLUMNS).select(FINGERPRINT.as('fingerprint')).where('id_hash', '=', idHash).executeTakeFirst();
+  return row && { session: toSession(row), fingerprint: row.fingerprint };
+}
+
+/** Of these sessions, named by their hash in base64, those that are gone or have another fingerprint. As texts: arrays would cost more than the question. */
+export async function findChangedSessions(db: Db, asked: readonly { key: string; fingerprint: number }[]): Promise<readonly string[]> {
+  const [keys, fingerprints] = [asked.map(({ key }) => key).join(' '), asked.map(({ fingerprint }) => fingerprint).join(' ')];
+  const { rows } = await sql<{ key: string }>`
+    select asked.key from unnest(string_to_array(${keys}, ' '), string_to_array(${fingerprints}, ' ')::integer[]) as asked(key, fingerprint)
+    where not exists (select from proxy.session where id_hash = decode(asked.key, 'base64') and ${FINGERPRINT} = asked.fingerprint)`.execute(db);
+  return rows.map(({ key }) => key);
 }
 
 export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string | undefined> {
@@ -54,8 +72,19 @@ export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string |
   return row?.sealed_tokens;
 }
 
-export async function touchSession(db: Db, idHash: Buffer, lastSeenAt: Date): Promise<void> {
-  await db.updateTable('proxy.session').set({ last_seen_at: lastSeenAt }).where('id_hash', '=', idHash).where('last_seen_at', '<', lastSeenAt).execute();
+/** A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. */
+export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Promise<void> {
+  const [keys, milliseconds] = [[...seen.keys()].join(' '), Array.from(seen.values(), (at) => at.getTime()).join(' ')];
+  await sql`
+    update proxy.session set last_seen_at = seen.at
+    from (
+      select free.id_hash, told.at
+      from (select decode(key, 'base64') as id_hash, timestamptz 'epoch' + milliseconds::bigint * interval '1 millisecond' as at
+        from unnest(string_to_array(${keys}, ' '), string_to_array(${milliseconds}, ' ')) as one(key, milliseconds)) as told
+      join proxy.session as free on free.id_hash = told.id_hash and free.last_seen_at < told.at
+      for no key update of free skip locked
+    ) as seen
+    where session.id_hash = seen.id_hash`.execute(db);
 }
 
 /** Brings the end nearer, never further away. */
@@ -142,21 +171,23 @@ function identityColumns({ sub, sid, email, name, roles, groups, trial, claims }
 }
 
 function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>): StoredSession {
+  const idHash = Buffer.alloc(row.id_hash.length);
+  // A copy: what the driver gives is a piece of a larger memory, which would stay as long.
+  row.id_hash.copy(idHash);
   return {
-    idHash: row.id_hash,
-    site: row.site,
+    idHash,
+    site: oneCopy(row.site),
     sub: row.sub,
     sid: row.sid,
     email: row.email,
     name: row.name,
-    roles: row.roles,
-    groups: row.groups,
+    roles: oneCopyOfList(row.roles),
+    groups: oneCopyOfList(row.groups),
     trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     claims: row.claims,
-    createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     endsAt: row.ends_at,
-    absoluteEndAt: row.absolute_end_at,
+    absoluteEndAt: row.absolute_end_at.getTime() === row.ends_at.getTime() ? row.ends_at : row.absolute_end_at,
     refreshDueAt: row.refresh_due_at,
   };
 }

@@ -35,7 +35,12 @@ export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, t
 
 /** In lower case; the default port may be said. */
 export function siteOfHost(sites: readonly ServedSite[], host: string): ServedSite | undefined {
-  return sites.find((site) => site.host === host || withDefaultPort(site) === host);
+  return sites.find((site) => isHostOf(site, host));
+}
+
+/** In lower case; the default port may be said. */
+export function isHostOf(site: ServedSite, host: string): boolean {
+  return site.host === host || withDefaultPort(site) === host;
 }
 
 function withDefaultPort({ host, protocol }: ServedSite): string {

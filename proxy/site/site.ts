@@ -49,7 +49,8 @@ export interface UpstreamRule {
  * past a rule by another spelling (SECURITY.md 20). What is ambiguous beyond that never comes here (platform/request-target.ts).
  */
 export function ruleFor(rules: readonly UpstreamRule[], path: string): UpstreamRule | undefined {
-  const plain = path.split('/').map(plainSegment).join('/').toLowerCase();
+  if (rules[0]?.path === '/') return rules[0];
+  const plain = (path.includes('%') || path.includes(';') ? path.split('/').map(plainSegment).join('/') : path).toLowerCase();
   return rules.find((rule) => rule.path === '/' || plain === rule.path.toLowerCase() || plain.startsWith(`${rule.path.toLowerCase()}/`));
 }
 

@@ -54,7 +54,7 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
     },
     onResponseEnd: (controller) => {
       bodyBegan = true;
-      const trailers = trailersThatPass(rawPairs(controller.rawTrailers), passage.public.identityHeaders.names);
+      const trailers = trailersThatPass(rawPairs(controller.rawTrailers), passage.public.identityHeaders);
       if (trailers.length > 0) res.addTrailers(paired(trailers));
       res.end();
     },

@@ -2,10 +2,13 @@ import { setsOwnCookie, withoutOwnCookies } from '../cookie.ts';
 import { plainName, type IdentityHeaders } from '../identity/identity-headers.ts';
 import { IDENTITY_TOKEN_HEADER } from '../identity/identity-token.ts';
 import type { Identity } from '../provider/provider.ts';
-import { allValues, endToEnd } from './hop-by-hop.ts';
+import { passOn, rememberedFates, type Fate } from './hop-by-hop.ts';
 
 /** Names that an app believes because a proxy is said to have written them; {@link IdentityHeaders.names} besides. */
 const SPOOFABLE = /^(?:x-(?:user|trial|forwarded|auth-request|remote|vestibule|original-(?:ur[il]|host)|rewrite-url|real-ip|client-ip|cluster-client-ip|request-id)|forwarded|via|remote-(?:user|groups|email|name)|true-client-ip|proxy)(?:-|$)/;
+
+/** RFC 9110 6.5.1 */
+const NEVER_TRAILING = /^(?:host|cookie|set-cookie2?|authorization|www-authenticate|content-.*|cache-control|location|vary|age|date|expires|retry-after|max-forwards|range|if-.*|access-control-.*|strict-transport-security)$/;
 
 export interface Passage {
   clientAddress: string;
@@ -23,8 +26,9 @@ export interface Passage {
 /** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
 export function headersForApp(raw: readonly string[], identity: Identity, { public: site, clientAddress, requestId, identityToken }: Passage): string[] {
   const { host, protocol, identityHeaders } = site;
-  const headers = endToEnd(raw, (lowerName) => lowerName !== 'host' && lowerName !== 'cookie' && !isSpoofable(lowerName, identityHeaders.names));
-  const cookie = withoutOwnCookies(allValues(raw, 'cookie').join('; '));
+  const headers: string[] = [];
+  const cookies = passOn(raw, headers, ofSite(identityHeaders).fromClient);
+  const cookie = cookies === undefined ? undefined : withoutOwnCookies(cookies.join('; '));
   if (cookie !== undefined) headers.push('Cookie', cookie);
   headers.push(
     'Host', host,
@@ -33,34 +37,59 @@ export function headersForApp(raw: readonly string[], identity: Identity, { publ
     'X-Forwarded-Proto', protocol,
     'Forwarded', `for=${forwardedNode(clientAddress)};host="${host}";proto=${protocol}`,
     'X-Request-Id', requestId,
-    ...identityHeaders.of(identity),
   );
+  headers.push(...identityHeaders.of(identity));
   if (identityToken !== undefined) headers.push(IDENTITY_TOKEN_HEADER, identityToken);
   return headers;
 }
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
 export function headersFromApp(raw: readonly string[], { requestId, cors }: Pick<Passage, 'requestId' | 'cors'>): string[] {
-  const headers = endToEnd(
-    raw,
-    (lowerName, value) => lowerName !== 'x-request-id' && !(lowerName === 'set-cookie' && setsOwnCookie(value)) && !(cors && lowerName.startsWith('access-control-')),
-  );
+  const headers: string[] = [];
+  const cookies = passOn(raw, headers, cors ? fromAppBehindCors : fromApp);
+  for (const value of cookies ?? []) if (!setsOwnCookie(value)) headers.push('Set-Cookie', value);
   headers.push('X-Request-Id', requestId);
   if (cors) headers.push(...cors);
   return headers;
 }
 
 /** Fields that may follow a body, either way: none that says who it is, how to read the message, or that a header of ours says (SECURITY.md 21). */
-export function trailersThatPass(raw: readonly string[], names: ReadonlySet<string>): string[] {
-  return endToEnd(raw, (lowerName) => !NEVER_TRAILING.test(lowerName) && !isSpoofable(lowerName, names));
+export function trailersThatPass(raw: readonly string[], identityHeaders: IdentityHeaders): string[] {
+  const trailers: string[] = [];
+  passOn(raw, trailers, ofSite(identityHeaders).trailing);
+  return trailers;
 }
 
-/** RFC 9110 6.5.1 */
-const NEVER_TRAILING = /^(?:host|cookie|set-cookie2?|authorization|www-authenticate|content-.*|cache-control|location|vary|age|date|expires|retry-after|max-forwards|range|if-.*|access-control-.*|strict-transport-security)$/;
+const fromApp = rememberedFates(fateFromApp);
+const fromAppBehindCors = rememberedFates((lowerName) => (lowerName.startsWith('access-control-') ? 'ends' : fateFromApp(lowerName)));
 
-function isSpoofable(lowerName: string, ours: ReadonlySet<string>): boolean {
-  const name = plainName(lowerName);
-  return SPOOFABLE.test(name) || ours.has(name);
+function fateFromApp(lowerName: string): Fate | undefined {
+  if (lowerName === 'set-cookie') return 'cookie';
+  return lowerName === 'x-request-id' ? 'ends' : undefined;
+}
+
+interface FatesOfSite {
+  fromClient: (name: string) => Fate;
+  trailing: (name: string) => Fate;
+}
+
+const fatesOfSites = new WeakMap<IdentityHeaders, FatesOfSite>();
+
+/** Which names nobody may say depends on the site's identity headers. */
+function ofSite(identityHeaders: IdentityHeaders): FatesOfSite {
+  let fates = fatesOfSites.get(identityHeaders);
+  if (fates === undefined) {
+    const isSpoofable = (lowerName: string): boolean => SPOOFABLE.test(plainName(lowerName)) || identityHeaders.names.has(plainName(lowerName));
+    fates = {
+      fromClient: rememberedFates((lowerName) => {
+        if (lowerName === 'cookie') return 'cookie';
+        return lowerName === 'host' || isSpoofable(lowerName) ? 'ends' : undefined;
+      }),
+      trailing: rememberedFates((lowerName) => (NEVER_TRAILING.test(lowerName) || isSpoofable(lowerName) ? 'ends' : undefined)),
+    };
+    fatesOfSites.set(identityHeaders, fates);
+  }
+  return fates;
 }
 
 /** RFC 7239 6: an IPv6 address stands in brackets and quotes. */

@@ -4,30 +4,53 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /** A browser's `Connection: keep-alive, Content-Length` must not change how a body is read. */
-const FRAMING = new Set(['', 'content-length', 'host']);
+const FRAMING = new Set(['content-length', 'host']);
+const MOST_REMEMBERED_NAMES = 1_000;
 
-/** The headers, as name, value, name, value …, that are not for one hop and that pass. */
-export function endToEnd(raw: readonly string[], passes: (lowerName: string, value: string) => boolean): string[] {
-  const named = connectionNames(raw);
-  const headers: string[] = [];
+/** What becomes of a header, by its name: `unless_named` by `Connection`; `cookie` when its value decides, and named by `Connection` it ends. */
+export type Fate = 'passes' | 'unless_named' | 'connection' | 'cookie' | 'ends';
+
+/** `special` decides first; a name is looked at once: few are sent, again and again. */
+export function rememberedFates(special: (lowerName: string) => Fate | undefined): (name: string) => Fate {
+  const remembered = new Map<string, Fate>();
+  return (name) => {
+    let fate = remembered.get(name);
+    if (fate === undefined) {
+      const lowerName = name.toLowerCase();
+      fate = special(lowerName) ?? ordinaryFate(lowerName);
+      if (remembered.size < MOST_REMEMBERED_NAMES) remembered.set(name, fate);
+    }
+    return fate;
+  };
+}
+
+function ordinaryFate(lowerName: string): Fate {
+  if (lowerName === 'connection') return 'connection';
+  if (HOP_BY_HOP.has(lowerName)) return 'ends';
+  return FRAMING.has(lowerName) ? 'passes' : 'unless_named';
+}
+
+/** Adds to `headers` (name, value, name, value …) what is not for one hop, and passes; answers with the values of cookie headers, which the caller judges. */
+export function passOn(raw: readonly string[], headers: string[], fateOf: (name: string) => Fate): string[] | undefined {
+  const named = connectionNames(raw, fateOf);
+  let cookies: string[] | undefined;
   for (let at = 0; at < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
-    const lowerName = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lowerName) && !named.has(lowerName) && passes(lowerName, value)) headers.push(name, value);
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const fate = fateOf(name);
+    if (fate === 'ends' || fate === 'connection' || (fate !== 'passes' && named?.has(name.toLowerCase()))) continue;
+    if (fate === 'cookie') (cookies ??= []).push(value);
+    else headers.push(name, value);
   }
-  return headers;
+  return cookies;
 }
 
 /** Headers that `Connection` names are for one hop; it can't take away what is added afterwards (CVE-2024-45410). */
-function connectionNames(raw: readonly string[]): Set<string> {
-  return new Set(
-    allValues(raw, 'connection')
-      .flatMap((value) => value.toLowerCase().split(','))
-      .map((name) => name.trim())
-      .filter((name) => !FRAMING.has(name)),
-  );
-}
-
-export function allValues(raw: readonly string[], lowerName: string): string[] {
-  return raw.filter((_value, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === lowerName);
+function connectionNames(raw: readonly string[], fateOf: (name: string) => Fate): Set<string> | undefined {
+  let named: Set<string> | undefined;
+  for (let at = 0; at < raw.length; at += 2) {
+    if (fateOf(raw[at] ?? '') !== 'connection') continue;
+    for (const name of (raw[at + 1] ?? '').toLowerCase().split(',')) (named ??= new Set()).add(name.trim());
+  }
+  return named;
 }

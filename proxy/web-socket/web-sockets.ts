@@ -10,7 +10,7 @@ import { pathOf, targetFault } from '../../platform/request-target.ts';
 import type { IdentityTokens } from '../identity/identity-token.ts';
 import { isReserved } from '../request-target.ts';
 import { sessionKey, type LiveSessions } from '../session/live-sessions.ts';
-import { currentSession, lookAtSession, type Session } from '../session/session.service.ts';
+import { currentSession, expiryOf, lookAtSession, type Session } from '../session/session.service.ts';
 import { chooseSite, type ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { headersForApp } from '../upstream/headers.ts';
@@ -85,7 +85,7 @@ export function webSockets(parts: WebSocketParts): WebSockets {
 
   const lookLater = (one: Watched): void => {
     const { clock, limits } = one.site.sessions;
-    const untilEnd = one.session.expiresAt.getTime() - clock.now().getTime();
+    const untilEnd = expiryOf(one.session, limits).getTime() - clock.now().getTime();
     one.timer = setTimeout(() => void look(one), Math.max(0, Math.min(untilEnd, LOOK_EVERY_MILLISECONDS, limits.idleMilliseconds / LOOKS_PER_IDLE_LIMIT)));
   };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { liveSessions, sessionKey, type LiveSessionParts, type LiveSessions } from '../../proxy/session/live-sessions.ts';
-import type { StoredSession } from '../../proxy/session/session.store.ts';
+import type { ReadSession, StoredSession } from '../../proxy/session/session.store.ts';
 
 const ID_HASH = Buffer.alloc(32, 7);
 const SECOND = 1_000;
@@ -8,7 +8,7 @@ const BEGIN = new Date('2026-01-01T00:00:00Z');
 
 function sessionOf(name: string): StoredSession {
   const end = new Date('2026-01-01T10:00:00Z');
-  return { idHash: ID_HASH, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name, roles: [], groups: [], trial: null, claims: null, createdAt: BEGIN, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
+  return { idHash: ID_HASH, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name, roles: [], groups: [], trial: null, claims: null, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
 }
 
 /** Memory in front of one row, at a time that the test sets. */
@@ -18,8 +18,9 @@ function memory(given: Partial<LiveSessionParts> = {}) {
     read: async () => {
       row.reads += 1;
       if (row.fails) throw new Error('Postgres is away');
-      return row.stored;
+      return row.stored && { session: row.stored, fingerprint: 1 };
     },
+    findChanged: async () => [],
     heardSince: () => row.heardSince,
     capacity: 10,
     outageMilliseconds: 300 * SECOND,
@@ -57,11 +58,11 @@ describe('a known session is read again', () => {
 
 describe('a notice that overtakes a read', () => {
   test('makes it read again: what was on its way may be what was before (SECURITY 23)', async () => {
-    const answers: ((session: StoredSession | undefined) => void)[] = [];
+    const answers: ((found: ReadSession | undefined) => void)[] = [];
     const { live } = memory({ read: () => new Promise((resolve) => answers.push(resolve)) });
     const finding = live.find(ID_HASH);
     live.forget(sessionKey(ID_HASH));
-    answers[0]?.(sessionOf('Ada'));
+    answers[0]?.({ session: sessionOf('Ada'), fingerprint: 1 });
     await Promise.resolve();
     await Promise.resolve();
     answers[1]?.(undefined);
@@ -74,7 +75,7 @@ describe('a notice that overtakes a read', () => {
     const { live } = memory({
       read: async () => {
         told.live?.forget(sessionKey(ID_HASH));
-        return sessionOf('Ada');
+        return { session: sessionOf('Ada'), fingerprint: 1 };
       },
     });
     told.live = live;
@@ -141,15 +142,12 @@ test('what was last seen here is not forgotten by reading again', async () => {
 });
 
 test('what is being written down is not taken back by reading it meanwhile', async () => {
-  const { live, row } = memory();
-  await live.find(ID_HASH);
   const seen = new Date(BEGIN.getTime() + 60 * SECOND);
-  const writing: { done?: () => void } = {};
-  live.seen(ID_HASH, seen, new Promise((resolve) => Object.assign(writing, { done: resolve })));
+  const { live, row } = memory({ unwritten: (key) => (key === sessionKey(ID_HASH) ? seen : undefined) });
+  await live.find(ID_HASH);
   live.forget(sessionKey(ID_HASH));
   row.stored = sessionOf('Ada');
   expect((await live.find(ID_HASH))?.lastSeenAt).toEqual(seen);
-  writing.done?.();
 });
 
 test('memory is bounded: the least used gives way', async () => {

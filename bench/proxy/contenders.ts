@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { freePort } from '../../dev/ports.ts';
+import { freshDatabase } from '../../test/support/database.ts';
+import type { Call } from '../load/load.ts';
+import type { Service, Stand } from '../stand.ts';
+import { inspectable } from './inspector.ts';
+import { installPeers } from './peers/install.ts';
+import { findNginx, nginxArguments } from './peers/nginx.ts';
+import { peerCookie } from './peers/session-cookie.ts';
+import { fillSessions, sessionId } from './sessions.ts';
+
+export const HOST = 'proxy.test';
+export const FEW_SESSIONS = 100;
+const MOST_COOKIES = 10_000;
+
+export type Name = 'pass-through' | 'proxy' | 'forward auth' | 'proxy with many sessions' | 'express-openid-connect' | 'express-openid-connect, forward auth' | 'nginx in front of ours';
+
+export interface Contender {
+  name: Name;
+  service: Service;
+  /** Processes whose work is counted. */
+  pids: readonly number[];
+  sessions: number;
+  /** The request of the n-th session. The pass-through gets the same ones as ours, and asks for no session. */
+  call(n: number): Call;
+}
+
+export interface Contenders {
+  all: readonly Contender[];
+  /** With the port at which its memory can be looked into. */
+  few: { contender: Contender; port: number };
+  many: { contender: Contender; port: number };
+  /** Why one of them is missing. */
+  missing: readonly string[];
+}
+
+const GATEWAY = { 'x-forwarded-uri': '/reports', 'x-forwarded-method': 'GET', 'x-forwarded-host': HOST };
+
+/** Everything that is compared, on the same app, ready to answer. */
+export async function prepare(stand: Stand, manySessions: number): Promise<Contenders> {
+  const app = await stand.start('bench/proxy/app.ts', {}, '/');
+  const passThrough = await stand.start('bench/proxy/pass-through.ts', { APP_INTERNAL_URL: app.url }, '/');
+  const [few, many] = [await startProxy(stand, app, FEW_SESSIONS), await startProxy(stand, app, manySessions)];
+  const proxy = ours('proxy', few.service, FEW_SESSIONS);
+  const large = ours('proxy with many sessions', many.service, manySessions);
+  const nginx = findNginx();
+  const behindNginx = nginx && (await stand.startProgram(nginx, ({ port, folder }) => nginxArguments(folder, { port, proxy: few.service.url, app: app.url }), '/livez'));
+  return {
+    all: [
+      ours('pass-through', passThrough, FEW_SESSIONS),
+      proxy,
+      ours('forward auth', few.service, FEW_SESSIONS, { path: '/api/auth', headers: GATEWAY }),
+      large,
+      ...(await startExpressPeer(stand, app)),
+      ...(behindNginx ? [ours('nginx in front of ours', behindNginx, FEW_SESSIONS, { pids: [behindNginx.pid, few.service.pid] })] : []),
+    ],
+    few: { contender: proxy, port: few.port },
+    many: { contender: large, port: many.port },
+    missing: behindNginx ? [] : ['nginx is not there: install it, or set NGINX_BIN'],
+  };
+}
+
+function ours(name: Name, service: Service, sessions: number, to: { path?: string; headers?: Record<string, string>; pids?: number[] } = {}): Contender {
+  return {
+    name,
+    service,
+    pids: to.pids ?? [service.pid],
+    sessions,
+    call: (n) => ({ method: 'GET', path: to.path ?? '/reports', headers: { host: HOST, ...to.headers, cookie: `__Host-vestibule=${sessionId(n)}` } }),
+  };
+}
+
+/** A round's requests: of sessions drawn anew. */
+export function drawCalls({ sessions, call }: Contender): Call[] {
+  return Array.from({ length: Math.min(sessions, MOST_COOKIES) }, () => call(Math.floor(Math.random() * sessions)));
+}
+
+async function startExpressPeer(stand: Stand, app: Service): Promise<readonly Contender[]> {
+  const folder = installPeers();
+  const service = await stand.start('bench/proxy/peers/express-openid-connect.ts', { APP_INTERNAL_URL: app.url, PEERS: folder, NODE_ENV: 'production' }, '/livez');
+  const cookies = Array.from({ length: FEW_SESSIONS }, (_, n) => peerCookie(folder, n));
+  const peer = (name: Name, path: string): Contender => ({
+    name,
+    service,
+    pids: [service.pid],
+    sessions: FEW_SESSIONS,
+    call: (n) => ({ method: 'GET', path, headers: { host: HOST, cookie: cookies[n] ?? '' } }),
+  });
+  return [peer('express-openid-connect', '/reports'), peer('express-openid-connect, forward auth', '/api/auth')];
+}
+
+async function startProxy(stand: Stand, app: Service, sessions: number): Promise<{ service: Service; port: number }> {
+  const database = await freshDatabase();
+  await fillSessions(database.adminUrl, HOST, sessions);
+  const port = await freePort();
+  const service = await stand.start(
+    'proxy/main.ts',
+    {
+      ...inspectable(port),
+      PROXY_PUBLIC_URL: `https://${HOST}`,
+      PROXY_DATABASE_URL: database.proxyUrl,
+      PROXY_CLIENT_SECRET: 'not used here',
+      KEYCLOAK_PUBLIC_URL: 'https://keycloak.test',
+      SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+      BRIDGE_INTERNAL_URL: 'http://127.0.0.1:9',
+      APP_INTERNAL_URL: app.url,
+      CONTACT_URL: 'https://example.com/contact',
+      TRUSTED_PROXIES: '127.0.0.1',
+      FORWARD_AUTH: 'true',
+    },
+    '/livez',
+  );
+  return { service, port };
+}

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Kysely } from 'kysely';
+import { Client } from 'pg';
+import { openDatabase } from '../../platform/database.ts';
+import type { Tables } from '../../proxy/db/tables.ts';
+import { sessionKey } from '../../proxy/session/live-sessions.ts';
+import { touchSessions } from '../../proxy/session/session.store.ts';
+import { collectTouches } from '../../proxy/session/touches.ts';
+import { eventually } from '../support/eventually.ts';
+import { asSuperuser } from './support/superuser.ts';
+import { startStand, type Stand } from './support/stand.ts';
+
+const AT = new Date('2026-01-01T00:00:00Z');
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000);
+
+describe('who was seen is written down', () => {
+  test('together', async () => {
+    const writes: number[] = [];
+    const touches = collectTouches(async (seen) => void writes.push(seen.size));
+    for (const key of ['a', 'b', 'a']) touches.add(key, AT);
+    await eventually(async () => writes.length === 1, 1_000);
+    touches.add('c', AT);
+    await eventually(async () => writes.length === 2, 1_000);
+    expect(writes).toEqual([2, 1]);
+  });
+
+  test('at once at the end, and nothing where nobody was', async () => {
+    const writes: number[] = [];
+    const touches = collectTouches(async (seen) => void writes.push(seen.size));
+    await touches.flush();
+    touches.add('a', AT);
+    await touches.flush();
+    expect(writes).toEqual([1]);
+  });
+
+  test('or not: nobody hears of a write that failed', async () => {
+    const touches = collectTouches(() => Promise.reject(new Error('Postgres is away')));
+    touches.add('a', AT);
+    await expect(touches.flush()).resolves.toBeUndefined();
+  });
+
+  test('and known until then', async () => {
+    const writing = Promise.withResolvers<void>();
+    const touches = collectTouches(() => writing.promise);
+    touches.add('a', AT);
+    expect(touches.unwritten('a')).toBe(AT);
+    const flushing = touches.flush();
+    expect(touches.unwritten('a')).toBe(AT);
+    writing.resolve();
+    await flushing;
+    expect(touches.unwritten('a')).toBeUndefined();
+  });
+});
+
+describe('in Postgres', () => {
+  let stand: Stand;
+  let db: Kysely<Tables>;
+  let close: () => Promise<void>;
+  beforeAll(async () => {
+    stand = await startStand();
+    ({ db, close } = openDatabase<Tables>(stand.database.proxyUrl, { poolSize: 1, name: 'test', onError: () => {} }));
+    await Promise.all([stand.signedIn(), stand.signedIn()]);
+  });
+  afterAll(async () => {
+    await close();
+    await stand.stop();
+  });
+
+  const rows = () => asSuperuser<{ id_hash: Buffer; last_seen_at: Date }>(stand, 'select id_hash, last_seen_at from proxy.session order by id_hash');
+
+  test('never an instant before the one that is there', async () => {
+    const [one, other] = await rows();
+    const late = inSeconds(20);
+    await touchSessions(db, new Map([[sessionKey(one!.id_hash), late], [sessionKey(other!.id_hash), inSeconds(-1_000)]]));
+    expect((await rows()).map(({ last_seen_at }) => last_seen_at)).toEqual([late, other!.last_seen_at]);
+  });
+
+  test('a row that a logout has in hand is left out: neither waits for the other', async () => {
+    const [one, other] = await rows();
+    const logout = new Client({ connectionString: stand.database.adminUrl });
+    await logout.connect();
+    await logout.query('begin');
+    await logout.query('delete from proxy.session where id_hash = $1', [one!.id_hash]);
+    const at = inSeconds(30);
+    await touchSessions(db, new Map([one!, other!].map(({ id_hash }) => [sessionKey(id_hash), at])));
+    await logout.query('rollback');
+    await logout.end();
+    expect((await rows()).map(({ last_seen_at }) => last_seen_at)).toEqual([one!.last_seen_at, at]);
+  });
+});
