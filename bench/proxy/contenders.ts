@@ -1,3 +1,5 @@
+import { findProgram } from '../../dev/debian-program.ts';
+import { NGINX } from '../../dev/gateways.ts';
 import { randomBytes } from 'node:crypto';
 import { freePort } from '../../dev/ports.ts';
 import { freshDatabase } from '../../test/support/database.ts';
@@ -5,7 +7,7 @@ import type { Call } from '../load/load.ts';
 import type { Service, Stand } from '../stand.ts';
 import { inspectable } from './inspector.ts';
 import { installPeers } from './peers/install.ts';
-import { findNginx, nginxArguments } from './peers/nginx.ts';
+import { nginxArguments } from './peers/nginx.ts';
 import { peerCookie } from './peers/session-cookie.ts';
 import { fillSessions, sessionId } from './sessions.ts';
 
@@ -43,7 +45,7 @@ export async function prepare(stand: Stand, manySessions: number): Promise<Conte
   const [few, many] = [await startProxy(stand, app, FEW_SESSIONS), await startProxy(stand, app, manySessions)];
   const proxy = ours('proxy', few.service, FEW_SESSIONS);
   const large = ours('proxy with many sessions', many.service, manySessions);
-  const nginx = findNginx();
+  const nginx = findProgram(NGINX);
   const behindNginx = nginx && (await stand.startProgram(nginx, ({ port, folder }) => nginxArguments(folder, { port, proxy: few.service.url, app: app.url }), '/livez'));
   return {
     all: [

@@ -1,15 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const TOLD = ['user', 'user_email', 'user_name', 'user_roles', 'user_groups', 'trial_app', 'trial_ends_at'];
-const FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin'];
-
-/** NGINX_BIN, else the first nginx to be found. */
-export function findNginx(): string | undefined {
-  const given = process.env['NGINX_BIN'];
-  if (given) return given;
-  return [...(process.env['PATH'] ?? '').split(delimiter), ...FOLDERS].map((folder) => join(folder, 'nginx')).find((file) => existsSync(file));
-}
 
 /** One process that asks ours about every request, and passes it to the app itself: the snippet of docs/proxy.md, with connections kept. */
 export function nginxArguments(folder: string, addresses: { port: number; proxy: string; app: string }): string[] {
