@@ -1,10 +1,12 @@
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
+import type { ClientProof } from './provider/client-proof.ts';
 import type { Site } from './site/site.ts';
 import { loadSites } from './site/sites-file.ts';
+import { proofFrom, proofShape } from './site/written-proof.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
@@ -35,6 +37,7 @@ export interface ProxyConfig {
 }
 
 const origin = baseUrl.refine((value) => new URL(value).origin === value, 'must be an origin: scheme, host and port, without a path');
+const origins = list.pipe(z.array(origin));
 const contact = z.string().regex(/^(https?:\/\/|mailto:)\S+$/, 'must be an http(s) or mailto address');
 
 const SHAPE = {
@@ -63,13 +66,13 @@ const SHAPE = {
 const SITE_SHAPE = {
   PROXY_PUBLIC_URL: origin,
   PROXY_CLIENT_ID: text.default('vestibule-proxy'),
-  PROXY_CLIENT_SECRET: secretText,
   KEYCLOAK_PUBLIC_URL: baseUrl,
   KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
   KEYCLOAK_REALM: text.default('vestibule'),
   APP_INTERNAL_URL: origin,
   INVITATION_BY_PAR: flag.prefault('true'),
   INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
+  RETURN_ORIGINS: origins.prefault(''),
 };
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -77,7 +80,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const file = env['PROXY_SITES_FILE'];
-  const read = file ? readConfig(SHAPE, env) : readConfig({ ...SHAPE, ...SITE_SHAPE }, env);
+  const read = file ? readConfig(SHAPE, env) : readConfig({ ...SHAPE, ...SITE_SHAPE, ...proofShape(env) }, env);
   // Whoever may say which request is meant, may say who is let in (SECURITY.md 20).
   if (read.FORWARD_AUTH && read.TRUSTED_PROXIES.rules.length === 0) throw new ConfigError(['TRUSTED_PROXIES: forward auth needs the addresses of the gateways that may ask']);
   return Object.freeze<ProxyConfig>({
@@ -86,7 +89,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     port: read.PROXY_PORT,
     metricsPort: read.PROXY_METRICS_PORT,
     logLevel: read.LOG_LEVEL,
-    sites: file ? loadSites(file, env, read.VESTIBULE_MODE) : [siteFrom(readConfig(SITE_SHAPE, env), read.VESTIBULE_MODE)],
+    sites: file ? loadSites(file, env, read.VESTIBULE_MODE) : [siteFrom(readConfig(SITE_SHAPE, env), proofFrom(env), read.VESTIBULE_MODE)],
     databaseUrl: read.PROXY_DATABASE_URL,
     productsFile: read.PRODUCTS_FILE,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
@@ -102,9 +105,9 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-function siteFrom(read: z.infer<z.ZodObject<typeof SITE_SHAPE>>, inMode: ProxyConfig['mode']): Site {
+function siteFrom(read: z.infer<z.ZodObject<typeof SITE_SHAPE>>, clientProof: ClientProof, inMode: ProxyConfig['mode']): Site {
   const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
-  const faults = inMode === 'production' ? publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }) : [];
+  const faults = inMode === 'production' ? publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL, ...Object.fromEntries(read.RETURN_ORIGINS.map((one) => [`RETURN_ORIGINS ${one}`, one])) }) : [];
   if (faults.length > 0) throw new ConfigError(faults);
   return {
     publicUrl: PROXY_PUBLIC_URL,
@@ -113,10 +116,11 @@ function siteFrom(read: z.infer<z.ZodObject<typeof SITE_SHAPE>>, inMode: ProxyCo
       publicUrl: KEYCLOAK_PUBLIC_URL,
       internalUrl: read.KEYCLOAK_INTERNAL_URL ?? KEYCLOAK_PUBLIC_URL,
       clientId: read.PROXY_CLIENT_ID,
-      clientSecret: read.PROXY_CLIENT_SECRET,
+      clientProof,
       invitationEndpoint: read.INVITATION_ENDPOINT,
     },
     invitationByPar: read.INVITATION_BY_PAR && read.INVITATION_ENDPOINT === 'auth',
+    returnOrigins: read.RETURN_ORIGINS,
     upstreams: [{ path: '/', to: read.APP_INTERNAL_URL, allow: undefined }],
   };
 }

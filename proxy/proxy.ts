@@ -72,7 +72,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
   proxyGauges(registry, { sessions: shared, pool, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
   const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
@@ -96,13 +96,15 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 /** What one site has of its own: provider, cookies, pages with its address. */
-function serve(site: Site, shared: Shared): ServedSite {
+function serve(site: Site, all: readonly Site[], shared: Shared): ServedSite {
   const { publicUrl } = site;
   const { host, protocol } = new URL(publicUrl);
-  const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
-  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
+  const { issuer } = site.provider;
+  const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map((one) => new URL(one.publicUrl).host);
+  const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
+  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl });
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
 }

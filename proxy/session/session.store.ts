@@ -63,11 +63,12 @@ export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Prom
   await db.updateTable('proxy.session').set({ ends_at: endsAt }).where('id_hash', '=', idHash).where('ends_at', '>', endsAt).execute();
 }
 
-/** With `sid`: every session of that Keycloak session. Answers which were deleted. */
-export async function deleteSessions(db: Db, which: { idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
-  const { idHash, sid, sub } = which;
+/** With `sid`: every session of that Keycloak session. `sites`: hosts of those that the provider signs people in at. Answers which were deleted. */
+export async function deleteSessions(db: Db, which: { sites: readonly string[]; idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
+  const { sites, idHash, sid, sub } = which;
   const rows = await db
     .deleteFrom('proxy.session')
+    .where('site', 'in', [...sites])
     .where((where) =>
       where.or([
         ...(idHash === undefined ? [] : [where('id_hash', '=', idHash)]),

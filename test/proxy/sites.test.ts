@@ -169,7 +169,23 @@ sites:
     expect(stand.app.last()).toMatchObject({ url: '/hello', headers: { 'x-user': 'user-ada' } });
     const elsewhere = await send(stand.url, { headers: { host: otherHost } }, '/api/login');
     expect(elsewhere.location).toContain(`${otherProvider.publicUrl}/`);
-    expect(new URL(elsewhere.location ?? '').searchParams.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
+    await send(elsewhere.location ?? '');
+    expect(otherProvider.authorizations.at(-1)?.effective.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
+  });
+
+  test('what one provider says of a person or a session of its own ends nothing of the other’s, and uses up no token of the other’s', async () => {
+    stand.provider.person = ADA;
+    const browser = await stand.signedIn();
+    const told = { jti: 'the-same-for-both' };
+    for (const claims of [told, { sid: undefined }]) {
+      const token = await otherProvider.logoutToken(claims);
+      const answer = await send(stand.url, { method: 'POST', form: { logout_token: token }, headers: { host: otherHost } }, '/api/logout/back-channel');
+      expect(answer.status).toBe(200);
+    }
+    expect((await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser) } }, '/')).status).toBe(200);
+    const own = await send(stand.url, { method: 'POST', form: { logout_token: await stand.provider.logoutToken(told) } }, '/api/logout/back-channel');
+    expect(own.status).toBe(200);
+    expect((await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser) } }, '/')).status).toBe(401);
   });
 
   test('a session of one is worth nothing at the other (SECURITY 22)', async () => {
