@@ -22,14 +22,15 @@ const JWK = join(folder, 'key.json');
 writeFileSync(PEM, rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }));
 writeFileSync(JWK, JSON.stringify({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'of-the-jwk' }));
 
-/** Of this realm's own making: the provider takes no other object for a plain one. */
-const publicJwk = (pair: typeof ec, more: object = {}) => JSON.parse(JSON.stringify({ ...pair.publicKey.export({ format: 'jwk' }), ...more })) as object;
+const publicJwk = (pair: typeof ec, more: object = {}) => ({ ...pair.publicKey.export({ format: 'jwk' }), ...more });
 
 const WAYS: readonly [string, string, Record<string, unknown>][] = [
   ['a client secret', 'client_secret_variable: STANDARD_SECRET', { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic' }],
   ['private_key_jwt, with an RSA key in PEM', `client_key_file: ${PEM}`, { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicJwk(rsa)] } }],
   ['private_key_jwt, with an EC key as a JWK among others', `client_key_file: ${JWK}`, { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicJwk(rsa, { kid: 'another' }), publicJwk(ec, { kid: 'of-the-jwk' })] } }],
 ];
+
+const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
 
 describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof, client) => {
   let stand: Stand;
@@ -49,7 +50,7 @@ describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof
       },
     });
     other = await stand.replica();
-    provider = await startStandardProvider(port, stand.url, client);
+    provider = await startStandardProvider({ port, proxyUrl: stand.url, client });
     there = new Browser(provider.issuer);
   });
   afterAll(async () => {
@@ -78,11 +79,11 @@ describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof
     expect([end.status, end.at]).toEqual([200, `${stand.url}/reports?year=2026`]);
     return browser;
   }
-  const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
 
   test('signs in by PAR, and asks userinfo for what the ID token leaves out', async () => {
     provider.events = [];
     await signedIn();
+    await eventually(() => provider.events.includes('grant.success'));
     expect(provider.events).toEqual(['pushed_authorization_request.success', 'authorization.success', 'grant.success']);
     expect(stand.app.last().headers).toMatchObject({ 'x-user': 'standard-ada', 'x-user-email': 'ada@example.com', 'x-user-name': 'Ada Lovelace' });
   });
@@ -93,6 +94,7 @@ describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof
     stand.clock.setOffset(ACCESS_SECONDS + 1);
     const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf(browser)));
     expect(new Set(statuses)).toEqual(new Set([200]));
+    await eventually(() => provider.events.includes('grant.success'));
     expect(provider.events).toEqual(['grant.success']);
     expect(stand.app.last().headers['x-user-email']).toBe('ada@example.com');
   });
@@ -104,7 +106,7 @@ describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof
     const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(asked.body) ?? [];
     const end = await follow(browser, await there.post('/session/end/confirm', { xsrf, logout: 'yes' }));
     expect(end.at).toBe(`${stand.url}/api/logout/done`);
-    expect(provider.events).toContain('end_session.success');
+    await eventually(() => provider.events.includes('end_session.success'));
     expect(await statusOf(browser)).toBe(401);
   });
 
@@ -117,7 +119,7 @@ describe.each(WAYS)('a provider that follows the standard, and %s', (_way, proof
     const asked = await there.get('/session/end');
     const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(asked.body) ?? [];
     await there.post('/session/end/confirm', { xsrf, logout: 'yes' });
-    await eventually(async () => provider.events.includes('backchannel.success'));
+    await eventually(() => provider.events.includes('backchannel.success'));
     await eventually(async () => (await statusOf(browser)) === 401 && (await statusOf(atOther)) === 401, 1_000);
   });
 });

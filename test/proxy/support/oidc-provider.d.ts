@@ -17,5 +17,4 @@ declare module 'oidc-provider' {
     on(event: string, listener: (...args: never[]) => void): void;
     Grant: new (about: { clientId: string; accountId: string }) => Grant;
   }
-  export default Provider;
 }

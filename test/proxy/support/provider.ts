@@ -53,6 +53,8 @@ export interface TestProvider {
   tokenRequests: URLSearchParams[];
   /** A logout token as Keycloak sends it, changed by `claims`. */
   logoutToken(claims?: Readonly<Record<string, unknown>>, options?: { typ?: string; alg?: 'none' | 'other-key' }): Promise<string>;
+  /** Anything, signed by its key. */
+  sign(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string>;
   /** Signs with a new key from now on, and publishes that one only. */
   rotateKeys(): Promise<void>;
   /** Every secret it gave out, for the test that greps logs. */
@@ -96,6 +98,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       if (alg === 'none') return `${[{ alg: 'none', typ }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
       return sign(payload, alg === 'other-key' ? other : key, typ);
     },
+    sign: (claims, typ) => sign(claims, key, typ),
     rotateKeys: async () => {
       key = await newKey(randomUUID());
     },

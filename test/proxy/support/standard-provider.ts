@@ -1,74 +1,30 @@
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import Provider, { type Context } from 'oidc-provider';
+import { join } from 'node:path';
+import { eventually } from '../../support/eventually.ts';
+import type { Wish } from './standard-provider-process.ts';
 
 export interface StandardProvider {
   issuer: string;
-  /** Who signs in, without being asked. */
-  person: { sub: string; email: string; name: string };
   /** Names of its events, as they came: `pushed_authorization_request.success`, `grant.success`, … */
   events: string[];
   stop(): Promise<void>;
 }
 
-const EVENTS = ['pushed_authorization_request.success', 'pushed_authorization_request.error', 'authorization.success', 'authorization.error', 'grant.success', 'grant.error', 'userinfo.error', 'backchannel.success', 'backchannel.error', 'end_session.success', 'end_session.error', 'server_error'];
-
-/**
- * panva's oidc-provider, as strict as it can be made: PAR is demanded, and an ID token carries no more than the specification wants.
- * `client` holds what is particular to one: how it proves itself.
- */
-export async function startStandardProvider(port: number, proxyUrl: string, client: Readonly<Record<string, unknown>>): Promise<StandardProvider> {
-  const issuer = `http://127.0.0.1:${port}`;
+/** In a process of its own: jest's modules have another `Object`, for which it takes no plain one. `client` holds what is particular to one: how it proves itself. */
+export async function startStandardProvider(wish: Wish): Promise<StandardProvider> {
+  const child = fork(join(import.meta.dirname, 'standard-provider-process.ts'), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const ended = once(child, 'exit');
   const standard: StandardProvider = {
-    issuer,
-    person: { sub: 'standard-ada', email: 'ada@example.com', name: 'Ada Lovelace' },
+    issuer: `http://127.0.0.1:${wish.port}`,
     events: [],
     stop: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
+      child.kill();
+      await ended;
     },
   };
-  const provider = new Provider(issuer, {
-    clients: [
-      {
-        client_id: 'standard-proxy',
-        grant_types: ['authorization_code', 'refresh_token'],
-        redirect_uris: [`${proxyUrl}/api/callback`],
-        post_logout_redirect_uris: [`${proxyUrl}/api/logout/done`],
-        backchannel_logout_uri: `${proxyUrl}/api/logout/back-channel`,
-        backchannel_logout_session_required: true,
-        ...client,
-      },
-    ],
-    claims: { openid: ['sub'], email: ['email'], profile: ['name'] },
-    cookies: { keys: ['cookie-key-for-tests'] },
-    features: {
-      devInteractions: { enabled: false },
-      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
-      backchannelLogout: { enabled: true },
-      rpInitiatedLogout: { enabled: true, logoutSource: (ctx: Context, form: string) => void (ctx.body = form) },
-    },
-    // Its own would refuse to dial this very machine.
-    fetch: (url: string, { dispatcher: _dispatcher, ...options }: RequestInit & { dispatcher?: unknown }) => fetch(url, options),
-    findAccount: (_ctx: unknown, accountId: string) => ({ accountId, claims: () => ({ ...standard.person, sub: accountId }) }),
-    interactions: { url: () => '/interaction' },
-    issueRefreshToken: () => true,
-    loadExistingGrant: async ({ oidc }: Context) => {
-      const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
-      grant.addOIDCScope('openid email profile');
-      await grant.save();
-      return grant;
-    },
-    ttl: { AccessToken: 300, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 600 },
-  });
-  for (const event of EVENTS) provider.on(event, () => void standard.events.push(event));
-  const answer = provider.callback();
-  const server = createServer((req, res) => {
-    if (req.url?.startsWith('/interaction')) void provider.interactionFinished(req, res, { login: { accountId: standard.person.sub } });
-    else answer(req, res);
-  });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
+  child.on('message', (message) => void standard.events.push((message as { event: string }).event));
+  child.send(wish);
+  await eventually(() => standard.events.includes('listening'));
   return standard;
 }
