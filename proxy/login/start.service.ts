@@ -11,6 +11,8 @@ export const LOGIN_LIFETIME_SECONDS = 24 * 3600;
 const LOGINS_PER_BROWSER = 5;
 /** As long as a browser may take to hear of the provider's cookie: from then on the provider tells its tabs apart by itself. */
 const FIRST_TAB_MILLISECONDS = 10_000;
+/** Logins that begin further apart are one person's who changed their mind, not tabs that were opened together. */
+const AT_ONCE_MILLISECONDS = 3_000;
 const ID_LENGTH = 16;
 /** Enough for the bridge's 43 characters and for what comes after it; Keycloak drops more than 2,000 (KEYCLOAK.md 2). */
 const INVITATION = /^[A-Za-z0-9_-]{20,200}$/;
@@ -93,7 +95,8 @@ export async function sendTab(
   if (current && (login.usedAt || current.createdAt >= login.createdAt)) return { outcome: 'lead_on', nextPage };
   if (login.usedAt || login.expiresAt <= parts.clock.now()) return { outcome: 'over', nextPage };
   const since = parts.clock.now().getTime() - FIRST_TAB_MILLISECONDS;
-  const first = logins.some((one) => !one.usedAt && !one.hasInvitation && one.createdAt.getTime() > since && isBefore(one, login));
+  const together = login.createdAt.getTime() - AT_ONCE_MILLISECONDS;
+  const first = logins.some((one) => !one.usedAt && !one.hasInvitation && one.createdAt.getTime() > Math.max(since, together) && isBefore(one, login));
   if (first && !here) return { outcome: 'wait', nextPage };
   return { outcome: 'send', ...(await sendOff(parts, sealed, told)) };
 }

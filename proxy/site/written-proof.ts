@@ -22,7 +22,7 @@ const KEY_SHAPE = {
     if (message !== undefined) check.addIssue({ code: 'custom', message });
   }),
   PROXY_CLIENT_KEY_ID: text.optional(),
-  PROXY_CLIENT_SECRET: z.undefined('must not be set beside PROXY_CLIENT_KEY_FILE: leave one of them out'),
+  PROXY_CLIENT_SECRET: z.undefined('must not be set beside PROXY_CLIENT_KEY_FILE: leave one of them out').optional(),
 };
 
 /** Which variables say how the client of one site, from the environment alone, proves itself. */

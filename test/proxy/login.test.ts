@@ -200,6 +200,14 @@ describe('signing in', () => {
       expect((await browser.follow(await browser.get(waiting))).at).toBe(`${stand.url}/waiting`);
     });
 
+    test('is none where the first was begun more than three seconds before', async () => {
+      const browser = stand.browser();
+      await browser.get('/api/login?next_page=/first');
+      stand.clock.setOffset(4);
+      const hop = await browser.get('/api/login?next_page=/second');
+      expect((await browser.get(String(hop.location))).location).toContain(stand.provider.publicUrl);
+    });
+
     test('of somebody who has signed in before goes to the provider: it was begun to sign in anew', async () => {
       const browser = await stand.signedIn();
       const hop = await browser.get('/api/login?next_page=/wanted');
