@@ -60,7 +60,8 @@ function interpolate(text: string, env: Readonly<Record<string, string>>): strin
 const environmentOf = (name: string, env = values): Record<string, string> =>
   Object.fromEntries(Object.entries(service(name).environment).map(([variable, value]) => [variable, interpolate(String(value), env)]));
 
-const settingsIn = (config: string): string[] => [...read(config).matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
+const PROOF = 'proxy/site/written-proof.ts';
+const settingsIn = (config: string): string[] => [...(config === 'proxy/config.ts' ? read(config) + read(PROOF) : read(config)).matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
 
 describe('the environment', () => {
   test('is one with which the bridge starts', () => {
