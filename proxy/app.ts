@@ -33,7 +33,7 @@ const noStore: RequestHandler = (_req, res, next) => {
 };
 
 /** Pages carry no script at all. Forms may lead on to Keycloak and to products elsewhere: Chromium holds form-action against redirects too. */
-function securityHeaders({ publicUrl, providerUrl, products }: AppParts): RequestHandler {
+function securityHeaders({ publicUrl, providerUrl, products, returnOrigins }: AppParts): RequestHandler {
   const elsewhere = products.filter(({ start_url }) => !start_url.startsWith('/')).map(({ start_url }) => new URL(start_url).origin);
   return helmet({
     contentSecurityPolicy: {
@@ -42,7 +42,7 @@ function securityHeaders({ publicUrl, providerUrl, products }: AppParts): Reques
         'default-src': ["'none'"],
         'style-src': ["'self'"],
         'img-src': ["'self'"],
-        'form-action': [...new Set(["'self'", new URL(providerUrl).origin, ...elsewhere])],
+        'form-action': [...new Set(["'self'", new URL(providerUrl).origin, ...elsewhere, ...returnOrigins])],
         'frame-ancestors': ["'none'"],
         'base-uri': ["'none'"],
       },

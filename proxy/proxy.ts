@@ -90,7 +90,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   let stopping = false;
   const health = { dependencies, isStopping: () => stopping };
   const publicHealth = config.metricsPort === undefined ? health : undefined;
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, health: publicHealth, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, health: publicHealth, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
   const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
   const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
@@ -123,13 +123,15 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 /** What one site has of its own: provider, cookies, pages with its address. */
-function serve(site: Site, shared: Shared): ServedSite {
+function serve(site: Site, all: readonly Site[], shared: Shared): ServedSite {
   const { publicUrl, cors } = site;
   const { host, protocol } = new URL(publicUrl);
-  const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
-  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
+  const { issuer } = site.provider;
+  const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map((one) => new URL(one.publicUrl).host);
+  const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
+  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl });
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
 }

@@ -4,6 +4,7 @@ import { AppError } from '../platform/problem.ts';
 import { keysRoute } from './identity/keys.routes.ts';
 import type { IdentityTokens } from './identity/identity-token.ts';
 import { loginRoutes, type LoginRouteParts } from './login/login.routes.ts';
+import { startRoutes } from './login/start.routes.ts';
 import { logoutRoutes, type LogoutParts } from './logout/logout.routes.ts';
 import { assetRoute } from './pages/asset.routes.ts';
 import { sameOrigin } from './same-origin.ts';
@@ -25,7 +26,7 @@ type Steps = RequestHandler | readonly RequestHandler[];
 
 /** Every URL of the proxy. What is not reserved (request-target.ts) belongs to the app and goes the way of listener.ts. */
 export function routes(parts: RouteParts): Router {
-  const login = loginRoutes(parts);
+  const login = { ...startRoutes(parts), ...loginRoutes(parts) };
   const logout = logoutRoutes(parts);
   const trial = trialRoutes(parts);
   const form = [express.urlencoded({ extended: false, limit: LONGEST_FORM }), emptyBody];
@@ -35,6 +36,7 @@ export function routes(parts: RouteParts): Router {
   const map: Readonly<Record<string, Partial<Record<Method, Steps>>>> = {
     // Signing in and out
     '/api/login': { get: login.start },
+    '/api/login/tab': { get: login.tab },
     '/api/login/resume': { get: login.resumePage, post: [ours, ...form, login.resume] },
     '/api/login/other-person': { get: login.otherPersonPage, post: [ours, ...form, login.otherPersonAnswer] },
     '/api/login/ended': { get: login.ended },

@@ -1,109 +1,20 @@
-import { AppError } from '../../platform/problem.ts';
-import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
-import { onlyCookie, type Cookies } from '../cookie.ts';
-import type { LoginChecks, Provider } from '../provider/provider.ts';
-import { openSession, type NewLogin, type Session, type SessionKeeping } from '../session/session.service.ts';
-import {
-  deleteExpiredLogins,
-  deleteLogins,
-  findLogins,
-  giveBackLogin,
-  insertLogin,
-  keepOtherPerson,
-  settleInvitation,
-  takeLogin,
-  takeOtherPerson,
-  type LoginTransaction,
-} from './login.store.ts';
+import type { Cookies } from '../cookie.ts';
+import { openSession, type NewLogin, type Session } from '../session/session.service.ts';
+import { deleteExpiredLogins, giveBackLogin, keepOtherPerson, settleInvitation, takeLogin, takeOtherPerson, type LoginTransaction } from './login.store.ts';
+import { loginId, loginsOf, type LoginParts, type Sealed } from './start.service.ts';
 
-/** A form may be left and come back to for this long. */
-export const LOGIN_LIFETIME_SECONDS = 24 * 3600;
-const LOGINS_PER_BROWSER = 5;
-const ID_LENGTH = 16;
-/** Enough for the bridge's 43 characters and for what comes after it; Keycloak drops more than 2,000 (KEYCLOAK.md 2). */
-const INVITATION = /^[A-Za-z0-9_-]{20,200}$/;
-
-export interface LoginParts extends SessionKeeping {
-  provider: Provider;
-  invitationByPar: boolean;
-}
-
-export interface LoginWish {
-  invitationToken: string | undefined;
-  nextPage: string;
-  language: string;
-  requestId: string;
-}
-
-interface Sealed {
-  checks: LoginChecks;
-  invitationToken: string | undefined;
-  nextPage: string;
-}
+/** What a provider says of a login that stood open for long, or that another tab of this browser has finished meanwhile. */
+export const TOO_LATE: ReadonlySet<string> = new Set(['temporarily_unavailable', 'login_required', 'interaction_required']);
 
 interface OtherPerson {
   login: NewLogin;
   nextPage: string;
 }
 
-export interface StartedLogin {
-  /** Where the browser goes; an error when the provider is out of reach. The invitation is kept either way. */
-  location: URL | AppError;
-  id: string;
-  binding: string;
-  /** Transactions of this browser that gave way. */
-  dropped: readonly string[];
-}
-
-export function isInvitation(token: string): boolean {
-  return INVITATION.test(token);
-}
-
-/** A transaction of its own for every login, so that several tabs don't disturb each other. */
-export async function startLogin(parts: LoginParts, wish: LoginWish, cookies: Cookies): Promise<StartedLogin> {
-  const checks = parts.provider.newChecks();
-  const stateHash = hashToken(checks.state);
-  const id = stateHash.toString('base64url').slice(0, ID_LENGTH);
-  const binding = newToken();
-  const invitation = wish.invitationToken === undefined ? undefined : { invitation_token: wish.invitationToken, prompt: 'create' };
-  const now = parts.clock.now();
-  const dropped = (await loginsOf(parts, cookies)).slice(LOGINS_PER_BROWSER - 1).map((login) => login.id);
-  await deleteLogins(parts.db, dropped);
-  await insertLogin(parts.db, stateHash, {
-    id,
-    bindingHash: hashToken(binding),
-    sealed: parts.seal.seal('login', { checks, invitationToken: wish.invitationToken, nextPage: wish.nextPage } satisfies Sealed),
-    hasInvitation: invitation !== undefined,
-    createdAt: now,
-    expiresAt: new Date(now.getTime() + LOGIN_LIFETIME_SECONDS * 1000),
-    usedAt: null,
-    sealedOtherPerson: null,
-  });
-  const location = await parts.provider
-    .authorizationUrl(
-      checks,
-      { ui_locales: wish.language, request_id: wish.requestId, ...invitation },
-      { pushed: invitation !== undefined && parts.invitationByPar },
-    )
-    .catch((error: unknown) => {
-      if (error instanceof AppError) return error;
-      throw error;
-    });
-  return { location, id, binding, dropped };
-}
-
-/** The newest invitation that this browser started and that has not led to a sign-in. */
-export async function invitationToResume(parts: LoginParts, cookies: Cookies): Promise<{ invitationToken: string; nextPage: string } | undefined> {
-  const now = parts.clock.now();
-  const login = (await loginsOf(parts, cookies)).find((one) => one.hasInvitation && one.expiresAt > now);
-  const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
-  return sealed?.invitationToken === undefined ? undefined : { invitationToken: sealed.invitationToken, nextPage: sealed.nextPage };
-}
-
 export type FinishedLogin =
   | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string }
   | { outcome: 'other_person'; id: string }
-  /** A second answer to a finished login, of somebody who is signed in. */
+  /** A second answer to a finished login, or one that came too late, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
   /** Unknown, too old, begun in another browser, or ended at the provider meanwhile. */
   | { outcome: 'stale'; nextPage: string | undefined }
@@ -113,7 +24,7 @@ export type FinishedLogin =
 
 export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: Cookies, current: Session | undefined): Promise<FinishedLogin> {
   const state = callbackUrl.searchParams.get('state') ?? '';
-  const id = hashToken(state).toString('base64url').slice(0, ID_LENGTH);
+  const id = loginId(state);
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === id);
   const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
   const takenAt = login && sealed && (await takeLogin(parts.db, id, parts.clock.now()));
@@ -126,6 +37,8 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
     throw error;
   });
   const { hasInvitation } = login;
+  const late = answer.outcome === 'code_refused' || (answer.outcome === 'refused' && TOO_LATE.has(answer.error));
+  if (late && current && !isWaitedFor(login, current)) return { outcome: 'lead_on', nextPage };
   if (answer.outcome === 'refused') return { ...answer, hasInvitation, nextPage };
   if (answer.outcome !== 'signed_in') return { outcome: 'invalid', cause: answer.cause, hasInvitation, nextPage };
   await settleInvitation(parts.db, id);
@@ -136,6 +49,11 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   const opened = await openSession(parts, { ...answer, takenAt }, current);
   if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id };
   return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
+}
+
+/** Somebody was signed in here before this invitation was followed: whose it is has not signed in yet. */
+function isWaitedFor({ hasInvitation, createdAt }: LoginTransaction, current: Session): boolean {
+  return hasInvitation && current.createdAt < createdAt;
 }
 
 /** Who waits to take the place of the person signed in here. */
@@ -162,12 +80,6 @@ export async function answerOtherPerson(
 
 export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Promise<void> {
   await deleteExpiredLogins(parts.db, parts.clock.now());
-}
-
-/** Transactions whose cookie this browser really holds, newest first. */
-async function loginsOf(parts: LoginParts, cookies: Cookies): Promise<LoginTransaction[]> {
-  const logins = await findLogins(parts.db, parts.cookies.loginIds(cookies));
-  return logins.filter((login) => matchesToken(onlyCookie(cookies, parts.cookies.login(login.id)), login.bindingHash));
 }
 
 /** JSON has no dates. */

@@ -6,7 +6,7 @@ import { deleteSessions } from '../session/session.store.ts';
 
 /** Ends the session here first, then says where the browser ends it at the provider; here only when that is out of reach. */
 export async function logOut(
-  parts: Pick<SessionKeeping, 'db' | 'seal' | 'live'> & { provider: Pick<Provider, 'endSessionUrl'> },
+  parts: Pick<SessionKeeping, 'db' | 'seal' | 'live' | 'issuer' | 'sitesOfIssuer'> & { provider: Pick<Provider, 'endSessionUrl'> },
   session: Session | undefined,
   wish: { doneUrl: string; language: string },
 ): Promise<{ location: string; fault?: unknown }> {
@@ -24,18 +24,19 @@ export async function logOut(
  * Back-channel logout: what the provider has ended ends here, on every replica, and a sign-in that is under way with it does not
  * begin (SECURITY.md 23). With `sid` that session, else everything of the person up to then. A token that was taken before is a replay.
  */
-export async function endByProvider(keeping: Pick<SessionKeeping, 'db' | 'live'>, token: LogoutToken): Promise<{ outcome: 'ended'; sessions: number } | { outcome: 'replayed' }> {
+export async function endByProvider(keeping: Pick<SessionKeeping, 'db' | 'live' | 'issuer' | 'sitesOfIssuer'>, token: LogoutToken): Promise<{ outcome: 'ended'; sessions: number } | { outcome: 'replayed' }> {
   const { sid, sub } = token;
+  const { issuer, sitesOfIssuer: sites } = keeping;
   const ended = await keeping.db.transaction().execute(async (trx) => {
-    await lockLogin(trx, { sid, sub: sid === null ? sub : null });
-    if (!(await takeLogoutToken(trx, token.jti, token.expiresAt))) return undefined;
+    await lockLogin(trx, { issuer, sid, sub: sid === null ? sub : null });
+    if (!(await takeLogoutToken(trx, issuer, token.jti, token.expiresAt))) return undefined;
     if (sid !== null) {
-      await recordEnd(trx, { kind: 'sid', name: sid });
-      return deleteSessions(trx, { sid });
+      await recordEnd(trx, 'sid', issuer, sid);
+      return deleteSessions(trx, { sites, sid });
     }
     const name = sub ?? '';
-    await recordEnd(trx, { kind: 'sub', name });
-    return deleteSessions(trx, { sub: name });
+    await recordEnd(trx, 'sub', issuer, name);
+    return deleteSessions(trx, { sites, sub: name });
   });
   if (!ended) return { outcome: 'replayed' };
   forgetAll(keeping, ended);

@@ -1,11 +1,11 @@
-import { createRemoteJWKSet, customFetch, jwtVerify, type FetchImplementation, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
+import type { ProviderKeys } from './provider-keys.ts';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 /** What some providers call it, besides the type that the specification recommends. */
 const TYPES = new Set([undefined, 'JWT', 'logout+jwt']);
 const OLDEST_SECONDS = 120;
 const CLOCK_SKEW_SECONDS = 5;
-const CALL_LIMIT_MILLISECONDS = 5_000;
 
 export interface LogoutToken {
   jti: string;
@@ -14,28 +14,20 @@ export interface LogoutToken {
   expiresAt: Date;
 }
 
-export interface LogoutTokenReader {
-  /** Throws what jose throws, or an Error that says which rule of OpenID Connect Back-Channel Logout 1.0, 2.6, is broken. */
-  read(token: string): Promise<LogoutToken>;
-}
-
-/** Keys are fetched at first use, and again when a token names a key that is not among them. */
-export function logoutTokenReader(expected: { issuer: string; audience: string; jwksUrl: string; algorithms: readonly string[]; fetch: FetchImplementation }): LogoutTokenReader {
-  const keys = createRemoteJWKSet(new URL(expected.jwksUrl), { timeoutDuration: CALL_LIMIT_MILLISECONDS, [customFetch]: expected.fetch });
-  return {
-    read: async (token) => {
-      const { payload, protectedHeader } = await jwtVerify(token, keys, {
-        issuer: expected.issuer,
-        audience: expected.audience,
-        algorithms: [...expected.algorithms],
-        maxTokenAge: OLDEST_SECONDS,
-        clockTolerance: CLOCK_SKEW_SECONDS,
-        requiredClaims: ['iat', 'exp', 'jti'],
-      });
-      if (!TYPES.has(protectedHeader.typ)) throw new Error(`typ ${protectedHeader.typ} is not that of a logout token`);
-      return readClaims(payload);
-    },
-  };
+/** Throws what jose throws, or an Error that says which rule of OpenID Connect Back-Channel Logout 1.0, 2.6, is broken. */
+export async function readLogoutToken(
+  token: string,
+  expected: { issuer: string; audience: string; keys: Pick<ProviderKeys, 'verifyClaims'>; jwksUrl: string | undefined },
+): Promise<LogoutToken> {
+  const { payload, protectedHeader } = await expected.keys.verifyClaims(token, expected.jwksUrl, {
+    issuer: expected.issuer,
+    audience: expected.audience,
+    maxTokenAge: OLDEST_SECONDS,
+    clockTolerance: CLOCK_SKEW_SECONDS,
+    requiredClaims: ['iat', 'exp', 'jti'],
+  });
+  if (!TYPES.has(protectedHeader.typ)) throw new Error(`typ ${protectedHeader.typ} is not that of a logout token`);
+  return readClaims(payload);
 }
 
 function readClaims(payload: JWTPayload): LogoutToken {

@@ -83,7 +83,7 @@ export function createRefresher(parts: RefreshParts): Refresher {
     if (held?.refreshToken === undefined) return session;
     const answer = await parts.provider.refresh(held, session);
     if (answer.outcome === 'ended') {
-      await deleteSessions(db, { idHash: session.idHash });
+      await deleteSessions(db, { sites: [session.site], idHash: session.idHash });
       live.forget(sessionKey(session.idHash));
       return undefined;
     }

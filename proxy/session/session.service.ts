@@ -5,7 +5,7 @@ import { onlyCookieIn, type CookieJar } from '../cookie.ts';
 import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
-import { deleteEndedLogins, lockLogin, wasEnded } from './ended-login.store.ts';
+import { deleteEndedLogins, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
 import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
 import { refreshDueAt, sessionEnd, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
@@ -23,6 +23,9 @@ export interface SessionKeeping {
   db: Kysely<Tables>;
   /** Host of the site. */
   site: string;
+  /** Who signs its people in, and at which sites (hosts) besides. */
+  issuer: string;
+  sitesOfIssuer: readonly string[];
   clock: Pick<Clock, 'now'>;
   seal: Seal;
   cookies: CookieJar;
@@ -95,12 +98,13 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
   const id = newToken();
   const idHash = hashToken(id);
   const gone = await keeping.db.transaction().execute(async (trx) => {
-    await lockLogin(trx, identity);
-    if (await wasEnded(trx, identity, takenAt)) return undefined;
+    const names = { issuer: keeping.issuer, sid: identity.sid, sub: identity.sub };
+    await lockLogin(trx, names);
+    if (await wasEnded(trx, names, takenAt)) return undefined;
     const sealedTokens = keeping.seal.seal('session', tokens);
     await insertSession(trx, { ...identity, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, endsAt, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
     if (!replaced) return [];
-    if (replaced.sub !== identity.sub) return deleteSessions(trx, { idHash: replaced.idHash, sid: replaced.sid });
+    if (replaced.sub !== identity.sub) return deleteSessions(trx, { sites: keeping.sitesOfIssuer, idHash: replaced.idHash, sid: replaced.sid });
     await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));
     return [replaced.idHash];
   });
@@ -109,8 +113,15 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
   return { outcome: 'opened', id };
 }
 
-export async function endSession(keeping: Pick<SessionKeeping, 'db' | 'live'>, { idHash, sid }: Session): Promise<void> {
-  forgetAll(keeping, await deleteSessions(keeping.db, { idHash, sid }));
+/** A sign-in that is under way with the same session of the provider does not begin (SECURITY.md 23). */
+export async function endSession(keeping: Pick<SessionKeeping, 'db' | 'live' | 'issuer' | 'sitesOfIssuer'>, { idHash, sid }: Session): Promise<void> {
+  const { issuer, sitesOfIssuer: sites } = keeping;
+  const ended = await keeping.db.transaction().execute(async (trx) => {
+    await lockLogin(trx, { issuer, sid, sub: null });
+    if (sid !== null) await recordEnd(trx, 'sid', issuer, sid);
+    return deleteSessions(trx, { sites, idHash, sid });
+  });
+  forgetAll(keeping, ended);
 }
 
 export async function tokensOf(keeping: Pick<SessionKeeping, 'db' | 'seal'>, session: Session): Promise<Tokens | undefined> {

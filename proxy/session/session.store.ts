@@ -7,6 +7,7 @@ export interface StoredSession extends Identity {
   idHash: Buffer;
   /** Host of the site that it was opened at. */
   site: string;
+  createdAt: Date;
   lastSeenAt: Date;
   /** The nearest of the absolute end, the trial's and the provider's. */
   endsAt: Date;
@@ -16,7 +17,6 @@ export interface StoredSession extends Identity {
 }
 
 export interface NewSession extends StoredSession {
-  createdAt: Date;
   sealedTokens: string;
 }
 
@@ -30,7 +30,7 @@ type Db = Kysely<Tables>;
 
 const COLUMNS = [
   'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until', 'claims',
-  'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
+  'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
 export async function insertSession(db: Db, session: NewSession): Promise<void> {
@@ -92,11 +92,12 @@ export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Prom
   await db.updateTable('proxy.session').set({ ends_at: endsAt }).where('id_hash', '=', idHash).where('ends_at', '>', endsAt).execute();
 }
 
-/** With `sid`: every session of that Keycloak session. Answers which were deleted. */
-export async function deleteSessions(db: Db, which: { idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
-  const { idHash, sid, sub } = which;
+/** With `sid`: every session of that Keycloak session. `sites`: hosts of those that the provider signs people in at. Answers which were deleted. */
+export async function deleteSessions(db: Db, which: { sites: readonly string[]; idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
+  const { sites, idHash, sid, sub } = which;
   const rows = await db
     .deleteFrom('proxy.session')
+    .where('site', 'in', [...sites])
     .where((where) =>
       where.or([
         ...(idHash === undefined ? [] : [where('id_hash', '=', idHash)]),
@@ -185,6 +186,7 @@ function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>
     groups: oneCopyOfList(row.groups),
     trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     claims: row.claims,
+    createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     endsAt: row.ends_at,
     absoluteEndAt: row.absolute_end_at.getTime() === row.ends_at.getTime() ? row.ends_at : row.absolute_end_at,

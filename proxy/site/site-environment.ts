@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { baseUrl, ConfigError, flag, list, publicAddressFaults, readConfig, secretText, text, together } from '../../platform/config.ts';
+import { baseUrl, ConfigError, flag, list, publicAddressFaults, readConfig, text, together } from '../../platform/config.ts';
 import { identityHeadersText } from '../identity/header-settings.ts';
 import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
 import { sharedOriginFaults } from './own-origins.ts';
 import { corsOrigin, corsRules, fieldName, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
 import type { Site } from './site.ts';
+import { proofFrom, proofShape } from './written-proof.ts';
 
 const CORS_MAX_AGE_SECONDS = 600;
 
@@ -15,7 +16,6 @@ const listOf = (item: z.ZodType<string, string>) => list.pipe(z.array(item));
 export const SITE_VARIABLES = {
   PROXY_PUBLIC_URL: origin,
   PROXY_CLIENT_ID: text.default('vestibule-proxy'),
-  PROXY_CLIENT_SECRET: secretText,
   KEYCLOAK_PUBLIC_URL: baseUrl,
   KEYCLOAK_INTERNAL_URL: baseUrl.optional(),
   KEYCLOAK_REALM: text.default('vestibule'),
@@ -31,12 +31,13 @@ export const SITE_VARIABLES = {
   CORS_EXPOSED_HEADERS: listOf(fieldName).prefault(''),
   INVITATION_BY_PAR: flag.prefault('true'),
   INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
+  RETURN_ORIGINS: listOf(origin).prefault(''),
 };
 
 /** The site that these variables describe; throws {@link ConfigError} with every fault. */
 export function siteFromEnvironment(env: Readonly<Record<string, string | undefined>>, mode: 'production' | 'development'): Site {
   const [read] = together(
-    () => readConfig(SITE_VARIABLES, env),
+    () => readConfig({ ...SITE_VARIABLES, ...proofShape(env) }, env),
     () => {
       const faults = mode === 'production' ? productionFaults(env) : [];
       if (faults.length > 0) throw new ConfigError(faults);
@@ -51,11 +52,12 @@ export function siteFromEnvironment(env: Readonly<Record<string, string | undefi
       publicUrl: KEYCLOAK_PUBLIC_URL,
       internalUrl: read.KEYCLOAK_INTERNAL_URL ?? KEYCLOAK_PUBLIC_URL,
       clientId: read.PROXY_CLIENT_ID,
-      clientSecret: read.PROXY_CLIENT_SECRET,
+      clientProof: proofFrom(env),
       invitationEndpoint: read.INVITATION_ENDPOINT,
       claimsToKeep: claimsToKeep(identityHeaders),
     },
     invitationByPar: read.INVITATION_BY_PAR && read.INVITATION_ENDPOINT === 'auth',
+    returnOrigins: read.RETURN_ORIGINS,
     upstreams: [
       {
         path: '/',
@@ -78,8 +80,9 @@ export function siteFromEnvironment(env: Readonly<Record<string, string | undefi
 }
 
 /** Of those addresses that are some. */
-function productionFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }: Readonly<Record<string, string | undefined>>): readonly string[] {
+function productionFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL, RETURN_ORIGINS }: Readonly<Record<string, string | undefined>>): readonly string[] {
   const addresses = Object.fromEntries(Object.entries({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }).filter(([, address]) => URL.canParse(address ?? '')));
   const { PROXY_PUBLIC_URL: app, ...others } = addresses;
-  return [...publicAddressFaults(addresses as Record<string, string>), ...sharedOriginFaults(app === undefined ? [] : [app], others)];
+  const returning = (RETURN_ORIGINS ?? '').split(',').map((one) => one.trim()).filter((one) => URL.canParse(one)).map((one) => [`RETURN_ORIGINS ${one}`, one]);
+  return [...publicAddressFaults({ ...addresses, ...Object.fromEntries(returning) } as Record<string, string>), ...sharedOriginFaults(app === undefined ? [] : [app], others)];
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../platform/problem.ts';
 import { plainSegment } from '../../platform/request-target.ts';
-import type { Secret } from '../../platform/secret.ts';
 import type { HeaderClaims } from '../identity/identity-headers.ts';
+import type { ClientProof } from '../provider/client-proof.ts';
 import type { UpstreamLimits } from '../upstream/limits.ts';
 import type { CorsRules } from './cors.ts';
 
@@ -10,8 +10,10 @@ export interface Site {
   /** Every link is built from it and from nothing else (SECURITY.md 10). */
   publicUrl: string;
   provider: ProviderConfig;
-  /** Whether an invitation goes to the provider by a pushed authorization request. */
+  /** Whether an invitation goes to the provider by a pushed authorization request, as every other login does where it can. */
   invitationByPar: boolean;
+  /** Origins besides its own to which a sign-in may lead back. */
+  returnOrigins: readonly string[];
   /** Longest path first; the last takes everything. */
   upstreams: readonly UpstreamRule[];
   /** What apps hear about people. */
@@ -27,7 +29,7 @@ export interface ProviderConfig {
   /** What this process dials for it. */
   internalUrl: string;
   clientId: string;
-  clientSecret: Secret;
+  clientProof: ClientProof;
   /** Where an invitation goes: `registrations` where Keycloak has no `prompt=create` yet (before 26.1). */
   invitationEndpoint: 'auth' | 'registrations';
   /** Claims of the ID token that identity headers ask for, besides what every session keeps. */

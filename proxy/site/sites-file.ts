@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { baseUrl, ConfigError, publicAddressFaults } from '../../platform/config.ts';
-import { secret } from '../../platform/secret.ts';
 import { readYaml, readYamlFile } from '../../platform/yaml-file.ts';
 import { identityHeadersSetting } from '../identity/header-settings.ts';
 import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
 import { sharedOriginFaults } from './own-origins.ts';
 import { corsOrigin, corsRules, fieldName, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
 import type { Site, UpstreamRule } from './site.ts';
+import { proofOf, writtenProof, writtenProofFaults } from './written-proof.ts';
 
 const path = z
   .string()
@@ -47,11 +47,12 @@ const siteSchema = z.strictObject({
   issuer: baseUrl.meta({ description: 'Issuer of the OpenID provider, for Keycloak https://…/realms/<realm>' }),
   issuer_internal_url: baseUrl.optional().meta({ description: 'What this process dials instead of the issuer' }),
   client_id: z.string().min(1),
-  client_secret_variable: z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable').meta({ description: 'The environment variable that holds the client secret' }),
+  ...writtenProof,
   invitation_by_par: z.boolean().default(true).meta({ description: 'false for Keycloak before 26.7' }),
   invitation_endpoint: z.enum(['auth', 'registrations']).default('auth').meta({ description: 'registrations for Keycloak before 26.1' }),
   identity_headers: identityHeadersSetting.optional().meta({ description: 'Header: claim of the ID token. Takes the place of the usual ones.' }),
   cors: corsSchema.optional().meta({ description: 'Pages of which other origins may call the apps. Without it the apps answer for themselves, and no preflight passes.' }),
+  return_origins: z.array(origin).default([]).meta({ description: 'Origins besides its own to which a sign-in may lead back' }),
   upstreams: z.array(upstreamSchema).min(1),
 });
 
@@ -89,12 +90,10 @@ function issuesOf(error: z.ZodError, place: readonly (string | number)[]): strin
 type WrittenSite = z.infer<typeof siteSchema>;
 
 function faultsOf(site: WrittenSite, at: string, env: Env, mode: 'production' | 'development'): string[] {
-  const secretValue = env[site.client_secret_variable];
   const paths = site.upstreams.map((upstream) => upstream.path.toLowerCase());
   return [
-    ...(mode === 'production' ? publicAddressFaults({ [`${at}.public_url`]: site.public_url, [`${at}.issuer`]: site.issuer }) : []),
-    ...(secretValue ? [] : [`${at}.client_secret_variable: ${site.client_secret_variable} is not set`]),
-    ...(secretValue?.startsWith('${') ? [`${at}.client_secret_variable: ${site.client_secret_variable} is an unreplaced placeholder`] : []),
+    ...(mode === 'production' ? publicAddressFaults({ [`${at}.public_url`]: site.public_url, [`${at}.issuer`]: site.issuer, ...Object.fromEntries(site.return_origins.map((one, index) => [`${at}.return_origins.${index}`, one])) }) : []),
+    ...writtenProofFaults(site, at, env),
     ...(paths.includes('/') ? [] : [`${at}.upstreams: one must take "/"`]),
     ...paths.filter((one, index) => paths.indexOf(one) !== index).map((one) => `${at}.upstreams: two take ${one}`),
   ];
@@ -109,11 +108,12 @@ function toSite(site: WrittenSite, env: Env): Site {
       publicUrl: site.issuer,
       internalUrl: site.issuer_internal_url ?? site.issuer,
       clientId: site.client_id,
-      clientSecret: secret(env[site.client_secret_variable] ?? ''),
+      clientProof: proofOf(site, env),
       invitationEndpoint: site.invitation_endpoint,
       claimsToKeep: claimsToKeep(identityHeaders),
     },
     invitationByPar: site.invitation_by_par && site.invitation_endpoint === 'auth',
+    returnOrigins: site.return_origins,
     upstreams: longestFirst(site.upstreams.map(({ path, to, allow, limits }) => ({ path, to, allow, limits: limitsFrom(limits) }))),
     identityHeaders,
     cors: corsRules(site.cors),

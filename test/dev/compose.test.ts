@@ -60,7 +60,7 @@ function interpolate(text: string, env: Readonly<Record<string, string>>): strin
 const environmentOf = (name: string, env = values): Record<string, string> =>
   Object.fromEntries(Object.entries(service(name).environment).map(([variable, value]) => [variable, interpolate(String(value), env)]));
 
-const SETTINGS_FILES: Record<string, string[]> = { bridge: ['bridge/config.ts'], proxy: ['proxy/config.ts', 'proxy/site/site-environment.ts'] };
+const SETTINGS_FILES: Record<string, string[]> = { bridge: ['bridge/config.ts'], proxy: ['proxy/config.ts', 'proxy/site/site-environment.ts', 'proxy/site/written-proof.ts'] };
 const settingsOf = (name: string): string[] => (SETTINGS_FILES[name] ?? []).flatMap((file) => [...read(file).matchAll(/^ {2}([A-Z][A-Z_]+): /gm)]).map(([, setting = '']) => setting);
 
 describe('the environment', () => {

@@ -1,4 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { inspect } from 'node:util';
 import { ConfigError } from '../../platform/config.ts';
 import { loadConfig } from '../../proxy/config.ts';
@@ -15,6 +19,18 @@ const GOOD = {
   APP_INTERNAL_URL: 'http://app:8405',
   CONTACT_URL: 'https://example.com/contact',
 };
+
+const folder = mkdtempSync(join(tmpdir(), 'proxy-config-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+function fileOf(text: string): string {
+  const file = join(folder, randomUUID());
+  writeFileSync(file, text);
+  return file;
+}
+function pemOf(type: 'ec' | 'rsa', size: string | number): string {
+  const pair = type === 'ec' ? generateKeyPairSync('ec', { namedCurve: String(size) }) : generateKeyPairSync('rsa', { modulusLength: Number(size) });
+  return fileOf(String(pair.privateKey.export({ type: 'pkcs8', format: 'pem' })));
+}
 
 function faults(env: Record<string, string | undefined>): string[] {
   try {
@@ -82,6 +98,32 @@ describe('the configuration', () => {
         upstreams: [{ limits: { answerMilliseconds: 2_500, connectMilliseconds: 5_000 } }],
       },
     ]);
+  });
+
+  test('a key instead of the client secret: its own id counts, then that of the file', () => {
+    const jwk = fileOf(JSON.stringify({ ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), kid: 'of-the-file' }));
+    const keyed = { ...GOOD, PROXY_CLIENT_SECRET: undefined, PROXY_CLIENT_KEY_FILE: jwk };
+    expect(loadConfig(keyed).sites[0].provider.clientProof).toMatchObject({ key: { keyId: 'of-the-file' } });
+    expect(loadConfig({ ...keyed, PROXY_CLIENT_KEY_ID: 'mine' }).sites[0].provider.clientProof).toMatchObject({ key: { keyId: 'mine' } });
+  });
+
+  test.each<[string, Record<string, string | undefined>, string]>([
+    ['beside a secret', { PROXY_CLIENT_SECRET: 'x', PROXY_CLIENT_KEY_FILE: pemOf('ec', 'P-256') }, 'PROXY_CLIENT_SECRET: must not be set beside PROXY_CLIENT_KEY_FILE'],
+    ['that is not there', { PROXY_CLIENT_KEY_FILE: '/nowhere/key.pem' }, 'PROXY_CLIENT_KEY_FILE: /nowhere/key.pem can’t be read (ENOENT)'],
+    ['that is no key', { PROXY_CLIENT_KEY_FILE: fileOf('a-secret-that-is-no-key') }, 'must hold one unencrypted private key, in PEM or as a JWK'],
+    ['that is public only', { PROXY_CLIENT_KEY_FILE: fileOf(String(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'pem' }))) }, 'must hold one unencrypted private key'],
+    ['that is too short', { PROXY_CLIENT_KEY_FILE: pemOf('rsa', 1024) }, 'must hold an RSA key of at least 2048 bits, or an EC key'],
+    ['on a curve that no provider takes', { PROXY_CLIENT_KEY_FILE: pemOf('ec', 'secp256k1') }, 'or an EC key on P-256, P-384 or P-521'],
+  ])('a key %s is refused, and not shown', (_what, env, fault) => {
+    const found = faults({ PROXY_CLIENT_SECRET: undefined, ...env }).join('\n');
+    expect(found).toContain(fault);
+    expect(found).not.toMatch(/PRIVATE KEY|a-secret-that/);
+  });
+
+  test('origins to which a sign-in may lead back', () => {
+    expect(loadConfig({ ...GOOD, RETURN_ORIGINS: 'https://docs.example, https://shop.example:8443' }).sites[0].returnOrigins).toEqual(['https://docs.example', 'https://shop.example:8443']);
+    expect(faults({ RETURN_ORIGINS: 'https://docs.example/path' }).join()).toContain('RETURN_ORIGINS');
+    expect(faults({ RETURN_ORIGINS: 'http://docs.example' }).join()).toContain('must be https in production');
   });
 
   test('plain http is for development only', () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { CLIENT } from './support/provider.ts';
+import { CLIENT, type Misbehaviour } from './support/provider.ts';
 import { send, type Browser, type Reply } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
@@ -19,28 +19,45 @@ afterEach(() => {
 });
 
 const lastAuthorization = () => stand.provider.authorizations.at(-1) as (typeof stand.provider.authorizations)[number];
-const languageSent = (reply: Reply) => new URL(String(reply.location)).searchParams.get('ui_locales');
+
+/** What the provider is told, once the browser goes where the proxy sent it. */
+async function told(start: Reply): Promise<ReturnType<typeof lastAuthorization>> {
+  await send(String(start.location));
+  return lastAuthorization();
+}
+const languageSent = async (start: Reply) => (await told(start)).effective.get('ui_locales');
 const names = (query: URLSearchParams) => [...query.keys()].sort();
 const loginCookies = (browser: Browser) => [...browser.cookies.keys()].filter((name) => name.includes('login'));
 const sessionCookie = (browser: Browser) => browser.cookies.get('vestibule_dev');
 
 /** Starts a login and stops before the provider's answer reaches the proxy. */
 async function callbackOf(browser: Browser, path = '/api/login'): Promise<string> {
-  const start = await browser.get(path);
+  let start = await browser.get(path);
+  if (start.location?.startsWith('/')) start = await browser.get(`${start.location}&here=`);
   const back = await send(String(start.location));
   const url = new URL(String(back.location));
   return url.pathname + url.search;
 }
 
+/** The first goes to the provider, the second waits. */
+async function twoTabs(): Promise<{ browser: Browser; first: string; waiting: string }> {
+  const browser = stand.browser();
+  const [first = '', waiting = ''] = [await browser.get('/api/login?next_page=/first'), await browser.get('/api/login?next_page=/waiting')].map(({ location }) => String(location));
+  expect([(await browser.get(waiting)).status, (await browser.get(first)).status]).toEqual([200, 302]);
+  return { browser, first, waiting };
+}
+
 describe('what is sent to Keycloak', () => {
   test('without an invitation: code flow with PKCE S256, state and nonce, and nothing else of the query', async () => {
     const browser = stand.browser();
-    const start = await browser.get('/api/login?next_page=/x&acr_values=evil&prompt=create&scope=admin&login_hint=a&redirect_uri=https://evil.example&request_id=evil&lang=fr', { 'x-request-id': 'journey-7' });
+    const start = await browser.get('/api/login?acr_values=evil&prompt=create&scope=admin&login_hint=a&redirect_uri=https://evil.example&request_id=evil&lang=fr', { 'x-request-id': 'journey-7' });
     expect(start.status).toBe(302);
     const url = new URL(String(start.location));
     expect(url.origin + url.pathname).toBe(`${stand.provider.issuer}/protocol/openid-connect/auth`);
-    expect(names(url.searchParams)).toEqual(['client_id', 'code_challenge', 'code_challenge_method', 'nonce', 'redirect_uri', 'request_id', 'response_type', 'scope', 'state', 'ui_locales']);
-    expect(Object.fromEntries(url.searchParams)).toMatchObject({
+    const { inUrl, effective } = await told(start);
+    expect(names(inUrl)).toEqual(['client_id', 'request_uri']);
+    expect(names(effective)).toEqual(['client_id', 'code_challenge', 'code_challenge_method', 'nonce', 'redirect_uri', 'request_id', 'response_type', 'scope', 'state', 'ui_locales']);
+    expect(Object.fromEntries(effective)).toMatchObject({
       client_id: CLIENT.id,
       code_challenge_method: 'S256',
       redirect_uri: `${stand.url}/api/callback`,
@@ -56,7 +73,7 @@ describe('what is sent to Keycloak', () => {
   test.each([`/api/login?invitation_token=${INVITATION}&lang=fr`, '/api/login?lang=fr'])('the language of a mail’s link, %s, stays with the pages that follow', async (link) => {
     const browser = stand.browser();
     await browser.get(link);
-    expect(languageSent(await browser.get('/api/login'))).toBe('fr');
+    expect(await languageSent(await browser.get('/api/login'))).toBe('fr');
     expect((await browser.get('/api/logout/done')).body).toContain('<html lang="fr"');
     await browser.get('/api/login?lang=xx');
     expect((await browser.get('/api/logout/done')).body).toContain('<html lang="fr"');
@@ -74,11 +91,22 @@ describe('what is sent to Keycloak', () => {
     ]);
   });
 
+  test('by a provider that offers no PAR, everything goes by query', async () => {
+    const plain = await startStand();
+    plain.provider.misbehave = { metadata: ({ pushed_authorization_request_endpoint: _par, ...others }) => others };
+    const starts = [await plain.browser().get('/api/login'), await plain.browser().get(`/api/login?invitation_token=${INVITATION}`)];
+    const [signIn, invited] = starts.map(({ location }) => new URL(String(location)).searchParams);
+    expect([signIn?.get('code_challenge_method'), signIn?.get('request_uri'), invited?.get('invitation_token'), invited?.get('prompt')]).toEqual(['S256', null, INVITATION, 'create']);
+    await plain.stop();
+  });
+
   test('with INVITATION_BY_PAR=false the token goes by query, for Keycloak before 26.7', async () => {
     const older = await startStand({ env: { INVITATION_BY_PAR: 'false' } });
     const start = await older.browser().get(`/api/login?invitation_token=${INVITATION}`);
     const query = new URL(String(start.location)).searchParams;
     expect([query.get('invitation_token'), query.get('prompt'), query.get('request_uri')]).toEqual([INVITATION, 'create', null]);
+    const signIn = await older.browser().get('/api/login');
+    expect(new URL(String(signIn.location)).searchParams.get('request_uri')).toMatch(/^urn:/);
     await older.stop();
   });
 
@@ -103,7 +131,7 @@ describe('what is sent to Keycloak', () => {
   test('SECURITY 10: evil Host, X-Forwarded-Host and Forwarded change no address', async () => {
     const evil = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example' };
     const start = await stand.browser().get('/api/login', evil);
-    expect(new URL(String(start.location)).searchParams.get('redirect_uri')).toBe(`${stand.url}/api/callback`);
+    expect((await told(start)).effective.get('redirect_uri')).toBe(`${stand.url}/api/callback`);
     const session = await stand.browser().send('/api/session', { headers: evil });
     expect(session.json()).toEqual({ authenticated: false, login_url: `${stand.url}/api/login` });
     const page = await stand.browser().get('/trial', evil);
@@ -119,7 +147,6 @@ describe('signing in', () => {
     const first = sessionCookie(browser);
     await browser.follow(await browser.get('/api/login'));
     expect(sessionCookie(browser)).not.toBe(first);
-    expect(loginCookies(browser)).toEqual([]);
   });
 
   test.each(['//evil.example', 'https://evil.example/', '/\\evil.example', '/api/login'])('next_page %j is ignored and the start page comes', async (page) => {
@@ -136,12 +163,82 @@ describe('signing in', () => {
     expect(ends).toEqual([5, 4, 3, 2, 1].map((tab) => `${stand.url}/tab/${tab}`));
   });
 
+  test('of tabs that begin at the same moment one goes to the provider; the others wait, and end where they wanted', async () => {
+    const browser = stand.browser();
+    const tabs = [1, 2, 3, 4, 5];
+    const hops = await Promise.all(tabs.map(async (tab) => String((await browser.get(String((await browser.get(`/tab/${tab}`)).location))).location)));
+    const replies = await Promise.all(hops.map((hop) => browser.get(hop)));
+    expect(replies.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 200, 302]);
+    const first = replies.findIndex(({ status }) => status === 302);
+    for (const reply of replies.filter(({ status }) => status === 200)) {
+      expect(reply.headers.get('refresh')).toBe('1');
+      expect(reply.body).toContain('You are signing in in another tab');
+    }
+    expect((await browser.follow(replies[first]!)).at).toBe(`${stand.url}/tab/${tabs[first]}`);
+    const ends = await Promise.all(hops.map((hop) => browser.get(hop)));
+    expect(ends.map(({ status, location }) => [status, location])).toEqual(tabs.map((tab) => [303, `/tab/${tab}`]));
+  });
+
+  describe('a tab that waits for another', () => {
+    test('goes on where the person wants to sign in', async () => {
+      const { browser, waiting } = await twoTabs();
+      const link = /href="(\/api\/login\/tab[^"]+)"[^>]*>Sign in here/.exec((await browser.get(waiting)).body)?.[1]?.replaceAll('&amp;', '&') ?? '';
+      expect((await browser.follow(await browser.get(link))).at).toBe(`${stand.url}/waiting`);
+    });
+
+    test('goes on when the first one failed', async () => {
+      const { browser, first, waiting } = await twoTabs();
+      stand.provider.misbehave = { redirect: (query) => query.set('error', 'access_denied') };
+      expect((await browser.follow(await browser.get(first))).status).toBe(400);
+      stand.provider.misbehave = {};
+      expect((await browser.follow(await browser.get(waiting))).at).toBe(`${stand.url}/waiting`);
+    });
+
+    test('goes on ten seconds later, whatever became of the first', async () => {
+      const { browser, waiting } = await twoTabs();
+      stand.clock.setOffset(11);
+      expect((await browser.follow(await browser.get(waiting))).at).toBe(`${stand.url}/waiting`);
+    });
+
+    test('is none where the first was begun more than three seconds before', async () => {
+      const browser = stand.browser();
+      await browser.get('/api/login?next_page=/first');
+      stand.clock.setOffset(4);
+      const hop = await browser.get('/api/login?next_page=/second');
+      expect((await browser.get(String(hop.location))).location).toContain(stand.provider.publicUrl);
+    });
+
+    test('of somebody who has signed in before goes to the provider: it was begun to sign in anew', async () => {
+      const browser = await stand.signedIn();
+      const hop = await browser.get('/api/login?next_page=/wanted');
+      expect((await browser.get(String(hop.location))).location).toContain(stand.provider.publicUrl);
+    });
+
+    test.each(['', 'x', 'A'.repeat(16)])('of nobody (%j) begins a login', async (id) => {
+      const reply = await stand.browser().get(`/api/login/tab?login=${id}`);
+      expect([reply.status, reply.location]).toEqual([303, '/api/login']);
+    });
+
+    test('of another browser begins one too, and tells nothing of the other’s', async () => {
+      const { waiting } = await twoTabs();
+      expect((await stand.browser().get(waiting)).location).toBe('/api/login');
+    });
+  });
+
   test('a sixth login of one browser takes the place of the oldest', async () => {
     const browser = stand.browser();
     const first = await callbackOf(browser, '/api/login?next_page=/first');
     for (let tab = 0; tab < 5; tab += 1) await browser.get('/api/login');
     expect(loginCookies(browser)).toHaveLength(5);
     expect((await browser.get(first)).status).toBe(400);
+  });
+
+  test('one that is finished gives way before one that is under way', async () => {
+    const browser = stand.browser();
+    const open = await callbackOf(browser, '/api/login?next_page=/open');
+    await browser.follow(await browser.get('/api/login'));
+    for (let tab = 0; tab < 4; tab += 1) await browser.get('/api/login');
+    expect((await browser.get(open)).location).toBe('/open');
   });
 
   test('20 answers to one login at the same time open one session', async () => {
@@ -157,11 +254,30 @@ describe('signing in', () => {
   test('a stale answer leads somebody who is signed in to the wanted page', async () => {
     const browser = stand.browser();
     const callback = await callbackOf(browser, '/api/login?next_page=/wanted');
-    const cookies = new Map(browser.cookies);
     await browser.follow(await browser.get(callback));
-    for (const [name, value] of cookies) browser.cookies.set(name, value);
     const again = await browser.get(callback);
     expect([again.status, again.location]).toEqual([303, '/wanted']);
+  });
+
+  test.each<[string, Misbehaviour]>([
+    ['was finished in another tab (Keycloak)', { redirect: (query) => query.set('error', 'temporarily_unavailable') }],
+    ['has a code that is too old', { token: { status: 400, body: { error: 'invalid_grant' } } }],
+  ])('an answer that %s leads somebody who is signed in to the wanted page, and nobody else', async (_what, misbehaviour) => {
+    const late = async (browser: Browser): Promise<Reply> => {
+      stand.provider.misbehave = misbehaviour;
+      const callback = await callbackOf(browser, '/api/login?next_page=/wanted');
+      return browser.get(callback);
+    };
+    const browser = await stand.signedIn();
+    expect((await late(browser)).location).toBe('/wanted');
+    expect((await late(stand.browser())).status).toBe(400);
+  });
+
+  test('but not one of an invitation that somebody follows who was signed in before: it is another’s', async () => {
+    const browser = await stand.signedIn();
+    stand.provider.misbehave = { redirect: (query) => query.set('error', 'temporarily_unavailable') };
+    const page = await browser.follow(await browser.get(`/api/login?invitation_token=${INVITATION}&next_page=/wanted`));
+    expect(page.body).toContain('href="/api/login/resume"');
   });
 
   test('an answer in another browser is refused with a page that offers a way on', async () => {

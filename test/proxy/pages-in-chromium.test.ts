@@ -72,6 +72,18 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
     await page.goto('/api/login');
     stand.provider.person = ADA;
   }],
+  ['a tab that waits', async (page) => {
+    // As it stands before it looks again.
+    await page.route('**/api/login/tab*', async (route) => {
+      const response = await route.fetch({ maxRedirects: 0 });
+      const { refresh: _refresh, ...headers } = response.headers();
+      await route.fulfill({ response, headers });
+    });
+    await page.context().request.get('/api/login?next_page=/first', { maxRedirects: 0 });
+    const second = await page.context().request.get('/api/login?next_page=/second', { maxRedirects: 0 });
+    await page.goto(second.headers()['location'] ?? '');
+    await page.waitForSelector('a[href*="here="]');
+  }],
   ['resume', async (page) => {
     stand.provider.misbehave = { redirect: (query) => query.set('error', 'access_denied') };
     await page.goto(`/api/login?invitation_token=${INVITATION}`);

@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { SignJWT } from 'jose';
 import type { Misbehaviour } from './support/provider.ts';
 import { CLIENT } from './support/provider.ts';
+import { eventually } from '../support/eventually.ts';
+import { send } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
 let stand: Stand;
@@ -30,6 +32,9 @@ const REFUSED: [name: string, misbehaviour: Misbehaviour][] = [
   ['another issuer', { claims: (claims) => ({ ...claims, iss: 'https://evil.example' }) }],
   ['another audience', { claims: (claims) => ({ ...claims, aud: 'someone-else' }) }],
   ['many audiences and another azp', { claims: (claims) => ({ ...claims, aud: [CLIENT.id, 'x'], azp: 'x' }) }],
+  ['one audience and another azp', { claims: (claims) => ({ ...claims, azp: 'x' }) }],
+  ['a key that nobody knows', { signWith: 'unknown-key' }],
+  ['a logout token for an ID token (SECURITY 15)', { idToken: () => stand.provider.logoutToken() }],
   ['an ID token from yesterday', { claims: (claims) => ({ ...claims, exp: Number(claims.exp) - 24 * HOUR }) }],
   ['no exp', { claims: ({ exp: _exp, ...claims }) => claims }],
   ['no sub', { claims: ({ sub: _sub, ...claims }) => claims }],
@@ -39,10 +44,63 @@ const REFUSED: [name: string, misbehaviour: Misbehaviour][] = [
   ['changed claims under the old signature', { idToken: (jwt) => jwt.split('.').with(1, base64({ ...payloadOf(jwt), sub: 'admin' })).join('.') }],
   ['no ID token', { token: { status: 200, body: { access_token: 'x', token_type: 'Bearer' } } }],
   ['a token that is no JSON object', { token: { status: 200, body: [] } }],
+  ['broken JSON', { token: { status: 200, body: '{"access_token":' } }],
   ['invalid_grant', { token: { status: 400, body: { error: 'invalid_grant' } } }],
 ];
 
+/** Nothing is said about the login: it may be tried again. */
+const FAILED: [name: string, status: number, misbehaviour: Misbehaviour][] = [
+  ['a fault at the token endpoint', 502, { token: { status: 500, body: {} } }],
+  ['nothing, for five seconds', 502, { hangs: 'token' }],
+];
+
 describe('an answer of the provider', () => {
+  test.each(FAILED)('that is %s: %i with a request id, no session, and the same callback works later', async (_name, status, misbehaviour) => {
+    const browser = stand.browser();
+    stand.provider.misbehave = misbehaviour;
+    const start = await browser.get('/api/login');
+    const callback = new URL(String((await send(String(start.location))).location));
+    const end = await browser.get(callback.pathname + callback.search);
+    expect(end.status).toBe(status);
+    expect(end.body).toContain(String(end.headers.get('x-request-id')));
+    expect(browser.cookies.has('vestibule_dev')).toBe(false);
+    stand.provider.misbehave = {};
+    expect((await browser.get(callback.pathname + callback.search)).status).toBe(303);
+  });
+
+  test.each<[string, Misbehaviour]>([
+    ['down', { down: true }],
+    ['silent', { hangs: 'metadata' }],
+    ['of another issuer', { metadata: (honest) => ({ ...honest, issuer: 'https://evil.example' }) }],
+  ])('while it is %s at the start: a page with a request id, and sign-in works when it is there', async (_how, misbehaviour) => {
+    const fresh = await startStand();
+    fresh.provider.misbehave = misbehaviour;
+    const failed = await fresh.browser().get('/api/login');
+    expect(failed.status).toBe(502);
+    expect(failed.body).toContain(String(failed.headers.get('x-request-id')));
+    fresh.provider.misbehave = {};
+    const browser = await fresh.signedIn();
+    expect(browser.cookies.has('vestibule_dev')).toBe(true);
+    await fresh.stop();
+  });
+
+  test('signed with a new key, right after another was used, is taken: keys may be rotated', async () => {
+    await stand.signedIn();
+    await stand.provider.rotateKeys();
+    // Keys are looked for once a second at most.
+    await eventually(async () => (await stand.signedIn()).cookies.has('vestibule_dev'));
+  });
+
+  test('that was used before opens nothing, whoever holds its cookie', async () => {
+    const browser = stand.browser();
+    const start = await browser.get('/api/login');
+    const callback = new URL(String((await send(String(start.location))).location));
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    expect((await browser.get(callback.pathname + callback.search)).status).toBe(303);
+    const replay = await send(stand.url, { headers: { cookie, accept: 'text/html' } }, callback.pathname + callback.search);
+    expect([replay.status, replay.headers.getSetCookie().filter((line) => line.startsWith('vestibule_dev='))]).toEqual([400, []]);
+  });
+
   test.each(REFUSED)('with %s is refused: a page with a request id, no session', async (_name, misbehaviour) => {
     const browser = stand.browser();
     stand.provider.misbehave = misbehaviour;

@@ -183,6 +183,32 @@ describe('refresh', () => {
     expect(refreshes() - before).toBe(1);
   });
 
+  test('keeps what the answer leaves out: the sid, and the end that the provider set', async () => {
+    stand.provider.person = { sub: 'user-kim', email: 'kim@example.com', name: 'Kim' };
+    const until = now() + 2 * ACCESS_SECONDS;
+    stand.provider.misbehave = { claims: (claims) => ({ ...claims, session_expiry: until }) };
+    const { here, there } = await knownToBoth();
+    stand.provider.misbehave = { claims: ({ sid: _sid, ...claims }) => claims };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect([await statusOf(here), await statusOf(there)]).toEqual([200, 200]);
+    stand.clock.setOffset(until - now());
+    expect(await statusOf(here)).toBe(401);
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect((await tell(await stand.provider.logoutToken({ sub: undefined }))).status).toBe(200);
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+  });
+
+  test('brings a new end that the provider set', async () => {
+    const begin = now();
+    stand.provider.misbehave = { claims: (claims) => ({ ...claims, session_expiry: begin + ACCESS_SECONDS + 60 }) };
+    const { here } = await knownToBoth();
+    stand.provider.misbehave = { claims: (claims) => ({ ...claims, session_expiry: begin + 3 * ACCESS_SECONDS }) };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(here)).toBe(200);
+    stand.clock.setOffset(ACCESS_SECONDS + 61);
+    expect(await statusOf(here)).toBe(200);
+  });
+
   test("somebody else's token is not taken", async () => {
     const { here } = await knownToBoth();
     stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
@@ -224,6 +250,23 @@ describe('back-channel logout', () => {
     expect(await statusOf(browser)).toBe(401);
   });
 
+  test.each(['here', 'on the other replica'])('so does a logout by the person, %s (SECURITY 23)', async (where) => {
+    stand.provider.person = { sub: `user-${where.length}`, email: 'eve@example.com', name: 'Eve' };
+    const { here, there } = await knownToBoth();
+    const tab = new Browser(stand.url);
+    stand.provider.misbehave = {
+      idToken: async (honest) => {
+        expect((await (where === 'here' ? here : there).post('/api/logout', {}, { origin: stand.url })).status).toBe(303);
+        return honest;
+      },
+    };
+    await tab.follow(await tab.get('/api/login'));
+    expect(await statusOf(tab)).toBe(401);
+    stand.provider.misbehave = {};
+    await tab.follow(await tab.get('/api/login'));
+    expect(await statusOf(tab)).toBe(200);
+  });
+
   test('a token works once (replay)', async () => {
     const token = await stand.provider.logoutToken();
     expect((await tell(token)).status).toBe(200);
@@ -259,9 +302,11 @@ describe('back-channel logout', () => {
   test("the provider's keys out of reach: an error that makes it try again, and the token is not used up", async () => {
     const fresh = await startStand();
     const here = await fresh.signedIn();
+    await fresh.provider.rotateKeys();
     const token = await fresh.provider.logoutToken();
     fresh.provider.misbehave = { down: true };
-    expect((await tell(token, fresh.url)).status).toBeGreaterThanOrEqual(500);
+    // Keys are looked for once a second at most.
+    await eventually(async () => (await tell(token, fresh.url)).status >= 500);
     fresh.provider.misbehave = {};
     expect((await tell(token, fresh.url)).status).toBe(200);
     await eventually(isRefused(here));

@@ -79,6 +79,11 @@ describe('the sites file', () => {
     ['plain http', GOOD.replace('https://app.', 'http://app.'), 'sites.0.public_url: must be https in production'],
     ['localhost', GOOD.replace('app.example.com', 'localhost'), 'sites.0.public_url: must not be localhost in production'],
     ['a path in the public address', GOOD.replace('app.example.com', 'app.example.com/x'), 'sites.0.public_url: must be an origin'],
+    ['neither a secret nor a key', GOOD.replace('    client_secret_variable: ACME_SECRET\n', ''), 'sites.0: must have either client_secret_variable or client_key_file'],
+    ['a secret and a key', GOOD.replace('client_id: acme', 'client_id: acme\n    client_key_file: key.pem'), 'sites.0: must have either client_secret_variable or client_key_file'],
+    ['a key that is not there', GOOD.replace('client_secret_variable: ACME_SECRET', 'client_key_file: /nowhere'), 'sites.0.client_key_file: /nowhere can’t be read (ENOENT)'],
+    ['an origin to return to with a path', GOOD.replace('client_id: acme', 'client_id: acme\n    return_origins: [https://docs.example/x]'), 'sites.0.return_origins.0: must be an origin'],
+    ['an origin to return to on plain http', GOOD.replace('client_id: acme', 'client_id: acme\n    return_origins: [http://docs.example]'), 'sites.0.return_origins.0: must be https in production'],
     ['nothing for "/"', GOOD.replace('to: http://app:3000', '{ path: /app, to: "http://app:3000" }').replace('- {', '- {'), 'one must take "/"'],
     ['one path twice', GOOD.replace('/admin/', '/'), 'sites.0.upstreams: two take /'],
     ['an encoded path (SECURITY 20)', GOOD.replace('/admin/', '/%61dmin'), 'sites.0.upstreams.1.path: must be a path of plain characters'],
@@ -198,7 +203,23 @@ sites:
     expect(stand.app.last()).toMatchObject({ url: '/hello', headers: { 'x-user': 'user-ada' } });
     const elsewhere = await send(stand.url, { headers: { host: otherHost ?? '' } }, '/api/login');
     expect(elsewhere.location).toContain(`${otherProvider.publicUrl}/`);
-    expect(new URL(elsewhere.location ?? '').searchParams.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
+    await send(elsewhere.location ?? '');
+    expect(otherProvider.authorizations.at(-1)?.effective.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
+  });
+
+  test('what one provider says of a person or a session of its own ends nothing of the other’s, and uses up no token of the other’s', async () => {
+    stand.provider.person = ADA;
+    const browser = await stand.signedIn();
+    const told = { jti: 'the-same-for-both' };
+    for (const claims of [told, { sid: undefined }]) {
+      const token = await otherProvider.logoutToken(claims);
+      const answer = await send(stand.url, { method: 'POST', form: { logout_token: token }, headers: { host: otherHost ?? '' } }, '/api/logout/back-channel');
+      expect(answer.status).toBe(200);
+    }
+    expect((await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser) } }, '/')).status).toBe(200);
+    const own = await send(stand.url, { method: 'POST', form: { logout_token: await stand.provider.logoutToken(told) } }, '/api/logout/back-channel');
+    expect(own.status).toBe(200);
+    expect((await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser) } }, '/')).status).toBe(401);
   });
 
   test('a session of one is worth nothing at the other (SECURITY 22)', async () => {

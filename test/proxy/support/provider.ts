@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
 
 export interface Person {
   sub: string;
@@ -21,9 +21,13 @@ export interface Misbehaviour {
   idToken?: (honest: string) => string | Promise<string>;
   /** Changes the query of the redirect back. */
   redirect?: (query: URLSearchParams) => void;
-  /** Answers the token endpoint. */
+  /** Answers the token endpoint; a text goes as it is. */
   token?: { status: number; body: unknown };
-  signWith?: 'other-key';
+  /** What never answers: the connection stays open. */
+  hangs?: 'token' | 'metadata';
+  /** Changes the metadata. */
+  metadata?: (honest: Record<string, unknown>) => Record<string, unknown>;
+  signWith?: 'other-key' | 'unknown-key';
   down?: boolean;
   /** Answers a refresh; otherwise the token works once. */
   refresh?: { status: number; body: unknown };
@@ -50,6 +54,10 @@ export interface TestProvider {
   tokenRequests: URLSearchParams[];
   /** A logout token as Keycloak sends it, changed by `claims`. */
   logoutToken(claims?: Readonly<Record<string, unknown>>, options?: { typ?: string; alg?: 'none' | 'other-key' }): Promise<string>;
+  /** Anything, signed by its key. */
+  sign(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string>;
+  /** Signs with a new key from now on, and publishes that one only. */
+  rotateKeys(): Promise<void>;
   /** Every secret it gave out, for the test that greps logs. */
   secrets: string[];
   stop(): Promise<void>;
@@ -58,9 +66,9 @@ export interface TestProvider {
 export const CLIENT = { id: 'vestibule-proxy', secret: 'proxy-client-secret-for-tests' };
 
 export async function startProvider(port = 0): Promise<TestProvider> {
-  const key = await generateKeyPair('RS256', { extractable: true });
-  const other = await generateKeyPair('RS256');
-  const jwk = { ...(await exportJWK(key.publicKey)), kid: 'test', alg: 'RS256', use: 'sig' };
+  let key = await newKey('test');
+  const other = await newKey('test');
+  const unknown = await newKey('of-nobody');
   const codes = new Map<string, URLSearchParams>();
   const refreshTokens = new Set<string>();
   const pushed = new Map<string, URLSearchParams>();
@@ -89,7 +97,11 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       const now = Math.floor(Date.now() / 1000);
       const payload = { iss: issuer, aud: CLIENT.id, iat: now, exp: now + 120, jti: randomUUID(), sub: provider.person.sub, sid: `sid-${provider.person.sub}`, typ: 'Logout', events: { 'http://schemas.openid.net/event/backchannel-logout': {} }, ...claims };
       if (alg === 'none') return `${[{ alg: 'none', typ }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
-      return new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid: 'test', typ }).sign(alg === 'other-key' ? other.privateKey : key.privateKey);
+      return sign(payload, alg === 'other-key' ? other : key, typ);
+    },
+    sign: (claims, typ) => sign(claims, key, typ),
+    rotateKeys: async () => {
+      key = await newKey(randomUUID());
     },
     stop: async () => {
       server.close();
@@ -101,12 +113,14 @@ export async function startProvider(port = 0): Promise<TestProvider> {
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const url = new URL(req.url ?? '/', publicUrl);
     const json = (status: number, body: unknown): void => {
-      res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      res.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
     };
     if (provider.misbehave.down) return void res.writeHead(503).end();
+    if (provider.misbehave.hangs === 'token' && url.pathname === `${base}/token`) return;
+    if (provider.misbehave.hangs === 'metadata' && url.pathname.includes('/.well-known/')) return;
     switch (url.pathname) {
       case '/realms/vestibule/.well-known/openid-configuration':
-        return json(200, {
+        return json(200, (provider.misbehave.metadata ?? asItIs)({
           issuer,
           authorization_endpoint: `${publicUrl}${base}/auth`,
           token_endpoint: `${publicUrl}${base}/token`,
@@ -116,9 +130,9 @@ export async function startProvider(port = 0): Promise<TestProvider> {
           response_types_supported: ['code'],
           id_token_signing_alg_values_supported: ['RS256', 'HS256'],
           authorization_response_iss_parameter_supported: true,
-        });
+        }));
       case `${base}/certs`:
-        return json(200, { keys: [jwk] });
+        return json(200, { keys: [key.jwk] });
       case `${base}/ext/par/request`: {
         const reference = `urn:ietf:params:oauth:request_uri:${randomUUID()}`;
         pushed.set(reference, new URLSearchParams(await bodyOf(req)));
@@ -151,7 +165,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     const now = Math.floor(Date.now() / 1000);
     if (body.get('grant_type') === 'client_credentials') {
       provider.serviceTokens += 1;
-      const service = await sign({ iss: issuer, azp: CLIENT.id, aud: 'vestibule-bridge', iat: now, exp: now + 60, n: provider.serviceTokens }, key.privateKey);
+      const service = await sign({ iss: issuer, azp: CLIENT.id, aud: 'vestibule-bridge', iat: now, exp: now + 60, n: provider.serviceTokens }, key);
       provider.secrets.push(service);
       return json(200, { access_token: service, token_type: 'Bearer', expires_in: 60 });
     }
@@ -180,7 +194,7 @@ export async function startProvider(port = 0): Promise<TestProvider> {
       ...(person.trial && { trial_app: person.trial.app, trial_ends_at: person.trial.endsAt, trial_access_until: person.trial.accessUntil }),
     };
     const claims = misbehave.claims?.(honest) ?? honest;
-    const signed = await sign(claims, misbehave.signWith === 'other-key' ? other.privateKey : key.privateKey);
+    const signed = await sign(claims, misbehave.signWith === undefined ? key : { 'other-key': other, 'unknown-key': unknown }[misbehave.signWith]);
     const idToken = (await misbehave.idToken?.(signed)) ?? signed;
     const accessToken = `access-${randomUUID()}`;
     const refreshToken = `refresh-${randomUUID()}`;
@@ -191,8 +205,22 @@ export async function startProvider(port = 0): Promise<TestProvider> {
   return provider;
 }
 
-function sign(claims: JWTPayload, signingKey: CryptoKey): Promise<string> {
-  return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'test' }).sign(signingKey);
+interface SigningKey {
+  privateKey: CryptoKey;
+  jwk: JWK;
+}
+
+async function newKey(kid: string): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+}
+
+function sign(claims: JWTPayload, { privateKey, jwk }: SigningKey, typ?: string): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '', ...(typ !== undefined && { typ }) }).sign(privateKey);
+}
+
+function asItIs<T>(value: T): T {
+  return value;
 }
 
 async function bodyOf(req: IncomingMessage): Promise<string> {
