@@ -5,6 +5,7 @@ import { openDatabase } from '../platform/database.ts';
 import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
 import { startMetricsServer } from '../platform/metrics.ts';
+import { hearNotices } from '../platform/notices.ts';
 import type { Products } from '../platform/products.ts';
 import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
@@ -21,7 +22,6 @@ import { loadPages } from './pages/pages.ts';
 import { createProvider, type Provider } from './provider/provider.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
-import { hearNotices } from './session/notices.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
 import { findSession } from './session/session.store.ts';
@@ -31,6 +31,8 @@ import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
+/** Told by the trigger of migration 0002, with the session's key. */
+const SESSION_NOTICES = { name: 'proxy_session', tells: 'changed sessions', meanwhile: 'sessions are read again every few seconds', applicationName: 'vestibule-proxy-notices' };
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 
 export interface RunningProxy {
@@ -62,7 +64,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     capacity: config.sessionCacheEntries,
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
-  const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
+  const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
   const shared = { db, clock, seal: createSeal(config.sealKeys), live, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {

@@ -42,10 +42,14 @@ function operation(ways: readonly [Route, ...Route[]], path: string): ZodOpenApi
     ...(one.caller === 'anybody'
       ? {}
       : { security: [{ serviceToken: [] }], description: `Needs ${ways.map(callerInWords).join(', or ')}.` }),
-    ...(one.query === undefined ? {} : { requestParams: { query: one.query as z.ZodObject } }),
+    ...(one.query === undefined && one.headers === undefined
+      ? {}
+      : { requestParams: { ...(one.query && { query: one.query as z.ZodObject }), ...(one.headers && { header: one.headers }) } }),
     ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: either(ways.flatMap(({ body }) => body ?? [])) } } } }),
     responses: {
-      [String(one.status)]: { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
+      [String(one.status)]: one.streams
+        ? { description: 'Server-sent events; the data of each is JSON', content: { 'text/event-stream': { schema: one.reply } } }
+        : { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
       ...Object.fromEntries(problemAnswers(one, ways.flatMap(({ problems }) => problems))),
     },
   };
@@ -61,7 +65,7 @@ function either(schemas: readonly z.ZodType[]): z.ZodType {
 }
 
 function problemAnswers(one: Route, problems: readonly ProblemCode[]) {
-  const always: ProblemCode[] = one.body === undefined && one.query === undefined ? [] : ['invalid_request'];
+  const always: ProblemCode[] = one.body === undefined && one.query === undefined && one.headers === undefined ? [] : ['invalid_request'];
   if (one.body !== undefined) always.push('payload_too_large', 'unsupported_media_type');
   if (one.caller !== 'anybody') always.push('unauthorized', 'forbidden');
   const codes = [...new Set([...always, ...problems])];
