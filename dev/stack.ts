@@ -67,6 +67,7 @@ export interface Stack {
   description: StackDescription;
   smtpUrl: string;
   bridgeEnvironment: Readonly<Record<string, string>>;
+  proxyEnvironment: Readonly<Record<string, string>>;
   parts: Readonly<Record<PartName, Part>>;
   /** Settles with a sentence when a part ends by itself. */
   broken: Promise<string>;
@@ -219,6 +220,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     },
     smtpUrl: addresses.smtp,
     bridgeEnvironment: bridgeEnv,
+    proxyEnvironment: proxyEnv,
     parts,
     broken: Promise.race((['keycloak', 'bridge', 'proxy'] as const).map(async (name) => `${await parts[name].ended}.\n${lastLines(log(name))}`)),
   };
@@ -283,9 +285,9 @@ export function writeDescription(file: string, stack: Stack): void {
   writeFileSync(file, `${JSON.stringify(stack.description, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** For `npm run doctor`. */
-export function writeBridgeEnvironment(file: string, stack: Stack): void {
+/** For `node --env-file`: `npm run doctor` reads the bridge's. Readable by its owner only. */
+export function writeEnvironment(file: string, environment: Readonly<Record<string, string>>): void {
   rmSync(file, { force: true });
-  const lines = Object.entries(stack.bridgeEnvironment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
 }

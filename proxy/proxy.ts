@@ -6,10 +6,11 @@ import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
 import { startMetricsServer } from '../platform/metrics.ts';
 import { hearNotices } from '../platform/notices.ts';
-import type { Products } from '../platform/products.ts';
+import { productsOfClient, type Products } from '../platform/products.ts';
 import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
 import { countedBridge } from './bridge/counted-bridge.ts';
+import { followTrialFeed } from './bridge/trial-feed.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
@@ -25,6 +26,8 @@ import { liveSessions } from './session/live-sessions.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
 import { findSession } from './session/session.store.ts';
+import { takeTrialEnds } from './session/trial-end.service.ts';
+import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -65,16 +68,20 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
   const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
+  const productIdsBySite = new Map(config.sites.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
+  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
+  const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
   const shared = { db, clock, seal: createSeal(config.sealKeys), live, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
     bridge: { check: () => bridge.check(), required: false },
+    trial_feed: { check: () => feed.check(), required: false },
   };
-  proxyGauges(registry, { sessions: shared, pool, log, dependencies });
+  proxyGauges(registry, { sessions: shared, pool, feed, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, productIds: productIdsBySite.get(hostOf(site)) ?? [], dependencies, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
   const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
@@ -92,13 +99,22 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     stop: async () => {
       clearInterval(sweeping);
       sockets.stop();
-      await Promise.all([server.stop(), metricsServer?.stop()]);
+      await Promise.all([server.stop(), metricsServer?.stop(), feed.stop()]);
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };
 }
 
 type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+
+function hostOf({ publicUrl }: Site): string {
+  return new URL(publicUrl).host;
+}
+
+/** The bridge knows the people of one realm: the first site's, whose client calls it. */
+function productIdsOf({ provider }: Site, first: Site, products: Products): string[] {
+  return provider.issuer === first.provider.issuer ? productsOfClient(products, provider.clientId).map(({ id }) => id) : [];
+}
 
 /** What one site has of its own: provider, cookies, pages with its address. */
 function serve(site: Site, shared: Shared): ServedSite {

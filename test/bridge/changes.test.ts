@@ -72,7 +72,7 @@ describe('what is told', () => {
     ['extended', NOW + 90 * DAY_SECONDS],
   ])('a trial that is %s: it falls out of writing its row', async (_what, until) => {
     const userId = await signUp();
-    const [created] = (await readAll()).filter(({ user_id }) => user_id === userId);
+    const created = (await readAll()).find(({ user_id }) => user_id === userId);
     expect(created).toMatchObject({ product: 'app', trial_access_until: NOW + 17 * DAY_SECONDS, trial_ends_at: NOW + 14 * DAY_SECONDS });
     await moveEnd(userId, until);
     expect(await readAll(created?.version)).toMatchObject([{ user_id: userId, product: 'app', trial_access_until: until, trial_ends_at: until }]);
