@@ -1,10 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startPart, type Part } from '../../dev/part.ts';
 import { freePort } from '../../dev/ports.ts';
-import { answersOk, startProcess, systemEnvironment, waitUntilReady } from '../../dev/processes.ts';
-import { ROOT, type Stack } from '../../dev/stack.ts';
 import { chance } from '../../test/support/chance.ts';
 import { keycloakAdmin } from '../../test/support/keycloak-admin.ts';
 import { createPerson } from '../../test/support/person.ts';
@@ -23,18 +19,15 @@ const SHARE_WITH_OUTAGES = 0.6;
 /** So short that each session is refreshed many times. */
 const ACCESS_TOKEN_SECONDS = 60;
 const TRIAL_SECONDS = 86_400;
-const READY_LIMIT_MS = 60_000;
 const SAMPLE_EVERY_MILLISECONDS = 10_000;
 const MOST_GROWTH_MB_PER_MINUTE = 1;
 /** Of a hundred things that somebody does who is signed in; the rest are requests. */
 const MIX: readonly (readonly [Action, number])[] = [['logout', 3], ['back-channel logout', 1], ['burst', 3], ['old cookie', 3]];
 
 const { stack, stop } = await startTestStack('soak', { durable: true });
-const second = await secondProxy(stack);
 try {
   process.exitCode = (await soak()) ? 0 : 1;
 } finally {
-  await second.part.stop();
   await stop();
 }
 
@@ -42,10 +35,11 @@ async function soak(): Promise<boolean> {
   const realm = await keycloakAdmin().get('');
   await keycloakAdmin().put('', { ...realm, accessTokenLifespan: ACCESS_TOKEN_SECONDS });
   const { postgres, keycloak, bridge, proxy } = stack.parts;
-  const outages = planOutages({ proxy, 'proxy 2': second.part, bridge, postgres, keycloak });
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const outages = planOutages({ proxy, 'proxy 2': await stack.startProxyReplica({ port, metricsPort }), bridge, postgres, keycloak });
   const tally = newTally();
   const { description } = stack;
-  const replicas = [{ name: 'proxy', url: description.proxy }, { name: 'proxy 2', url: second.url }];
+  const replicas = [{ name: 'proxy', url: description.proxy }, { name: 'proxy 2', url: `http://127.0.0.1:${port}` }];
   const world = { proxyUrl: description.proxy, ask: balancer(description.proxy, replicas, outages, tally), outages, tally };
   const visitors: Visitor[] = [];
   for (let at = 0; at < people; at += 1) visitors.push(visitor(await createPerson(['vestibule-proxy'], TRIAL_SECONDS), world));
@@ -54,7 +48,7 @@ async function soak(): Promise<boolean> {
   const ending = new AbortController();
   const started = performance.now();
   const samples = new Map<string, Sample[]>([['proxy', []], ['proxy 2', []], ['bridge', []]]);
-  const watching = watchMemory({ proxy: description.metrics.proxy, 'proxy 2': second.metricsUrl, bridge: description.metrics.bridge }, samples, started, ending.signal);
+  const watching = watchMemory({ proxy: description.metrics.proxy, 'proxy 2': `http://127.0.0.1:${metricsPort}/metrics`, bridge: description.metrics.bridge }, samples, started, ending.signal);
   const outagesOver = outages.run(milliseconds * SHARE_WITH_OUTAGES, ending.signal).catch((error: unknown) => {
     if (!ending.signal.aborted) tally.fault(`a part did not come back: ${String(error)}`);
   });
@@ -118,16 +112,4 @@ async function watchMemory(urls: Readonly<Record<string, string>>, samples: Read
     if (at % (60_000 / SAMPLE_EVERY_MILLISECONDS) === 0) console.log(`${minute.toFixed(0).padStart(3)} min  ${line.join(', ')}`);
     await delay(SAMPLE_EVERY_MILLISECONDS, undefined, { signal }).catch(() => {});
   }
-}
-
-async function secondProxy({ proxyEnvironment }: Stack): Promise<{ part: Part; url: string; metricsUrl: string }> {
-  const [port, metricsPort] = [await freePort(), await freePort()];
-  const logFile = join(ROOT, '.run', 'soak-proxy-2.log');
-  const env = { ...systemEnvironment(), ...proxyEnvironment, PROXY_PORT: String(port), PROXY_METRICS_PORT: String(metricsPort) };
-  const part = await startPart(async (more) => {
-    const running = startProcess({ name: 'proxy 2', file: process.execPath, args: ['proxy/main.ts'], cwd: ROOT, logFile, env: { ...env, ...more } });
-    await waitUntilReady(running, logFile, READY_LIMIT_MS, () => answersOk(`http://127.0.0.1:${port}/readyz`));
-    return running;
-  });
-  return { part, url: `http://127.0.0.1:${port}`, metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` };
 }

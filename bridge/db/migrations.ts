@@ -120,7 +120,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           check (user_id is not null or (made_by is not null and state <> 'confirmed'))`,
       ]),
   },
-  '0003-trial-changes': {
+  '0004-trial-changes': {
     up: (db) =>
       statements(db, [
         sql`create sequence bridge.trial_change_version`,

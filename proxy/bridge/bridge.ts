@@ -102,6 +102,8 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
       path: `${base}/api/trial/changes?follow=${follow}`,
       headers: { accept: 'text/event-stream', authorization: `Bearer ${await provider.serviceToken({ renew })}`, 'last-event-id': String(after) },
       bodyTimeout: 0,
+      // A bridge that stops must not be asked again on the connection that it is waiting for.
+      reset: true,
       signal,
     });
 

@@ -78,7 +78,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
-  '0003_trial_ends': {
+  '0004_trial_ends': {
     up: async (db: Kysely<unknown>) => {
       await db.schema
         .createTable('trial_end')
