@@ -4,6 +4,7 @@ import { freePort } from '../../dev/ports.ts';
 import { chance } from '../../test/support/chance.ts';
 import { keycloakAdmin } from '../../test/support/keycloak-admin.ts';
 import { createPerson } from '../../test/support/person.ts';
+import { queryDatabase } from '../../test/support/stack.ts';
 import { startTestStack } from '../../test/support/setup/test-stack.ts';
 import { balancer } from './balancer.ts';
 import { residentBytes, slope, type Sample } from './memory.ts';
@@ -53,12 +54,15 @@ async function soak(): Promise<boolean> {
     if (!ending.signal.aborted) tally.fault(`a part did not come back: ${String(error)}`);
   });
   await act(visitors, milliseconds, tally.count);
+  const refreshed = await sessionsRefreshed();
   const calmFrom = (outages.all.at(-1)?.until ?? started) - started;
   ending.abort();
   await Promise.all([watching, outagesOver]);
 
   console.log(`\n${minutes} min at ${rate}/s, ${people} people, two proxies, ${outages.all.length} outages, seed ${seed}`);
   for (const [what, count] of [...tally.counts].toSorted(([one], [other]) => one.localeCompare(other))) console.log(`  ${String(count).padStart(7)}  ${what}`);
+  console.log(`  ${String(refreshed).padStart(7)}  sessions at the end that were refreshed`);
+  if (refreshed === 0) tally.fault('no session was refreshed');
   for (const [name, all] of samples) {
     // The first minute after a start is warming up.
     const calm = all.filter(({ minute }) => minute * 60_000 > calmFrom + 60_000);
@@ -73,6 +77,12 @@ async function soak(): Promise<boolean> {
   if (outages.all.length < 10) tally.fault(`only ${outages.all.length} of 10 outages happened: give it more minutes`);
   console.log(tally.faults.length === 0 ? 'no fault' : `${tally.faults.length} faults:\n${tally.faults.slice(0, 50).map((fault) => `  ${fault}`).join('\n')}`);
   return tally.faults.length === 0;
+}
+
+/** Their access token ends later than the first one did. */
+async function sessionsRefreshed(): Promise<number> {
+  const [row] = await queryDatabase(`select count(*)::int as count from proxy.session where refresh_due_at > created_at + make_interval(secs => ${ACCESS_TOKEN_SECONDS + 5})`);
+  return Number(row?.['count']);
 }
 
 /** So many a second, whether or not what came before is done. */
