@@ -2,6 +2,9 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import { Pool } from 'pg';
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const UNIQUE_VIOLATION = '23505';
+
 export interface Database<Schema> {
   db: Kysely<Schema>;
   /** The same connections, for libraries that speak pg. */
@@ -83,4 +86,9 @@ async function ofNewerReleases(db: Kysely<unknown>, schema: string, known: reado
 function listenForErrors(pool: Pool, onError: (error: Error) => void): void {
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
+}
+
+/** Whether a statement failed because it would have made a second one of what there may be one of. */
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === UNIQUE_VIOLATION;
 }

@@ -16,7 +16,7 @@ const FORM = 'application/x-www-form-urlencoded';
 
 export function doors(people: People): readonly Door[] {
   const { proxy, bridge, keycloak, realm } = stack();
-  const { fresh, invited, existing, locked } = people;
+  const { fresh, invited, existing, onTrial, locked } = people;
   const trial = { new: fresh, 'new again': fresh, invited, existing };
   const account = { unknown: fresh, 'unknown again': fresh, existing };
   const resetUrl = `${keycloak}/realms/${realm}/login-actions/reset-credentials?${new URLSearchParams({ client_id: 'vestibule-proxy', redirect_uri: `${proxy}/api/login` }).toString()}`;
@@ -28,7 +28,7 @@ export function doors(people: People): readonly Door[] {
     { name: 'login with an empty password', kinds: account, prepare: (username) => onPage(`${proxy}/api/login`, 'kc-form-login', { username, password: '' }) },
     {
       name: 'login with a wrong password',
-      kinds: { ...account, locked },
+      kinds: { ...account, 'on trial': onTrial, locked },
       prepare: (username) => onPage(`${proxy}/api/login`, 'kc-form-login', { username, password: 'a wrong pass phrase' }),
     },
   ];

@@ -4,6 +4,7 @@ import { createPerson, freshAddress } from '../../test/support/person.ts';
 import { inbox, stack } from '../../test/support/stack.ts';
 
 const POOL = 60;
+const DAY = 86_400;
 
 /** Addresses, one at a time. */
 export interface People {
@@ -13,6 +14,8 @@ export interface People {
   invited(): string;
   /** With an account. */
   existing(): string;
+  /** With an account that has a trial: Keycloak asks the bridge about it while it hashes the password. */
+  onTrial(): string;
   /** With an account that is locked for too many wrong passwords. */
   locked(): string;
 }
@@ -20,6 +23,7 @@ export interface People {
 /** Pools, so that no account is asked twice within the second that brute-force detection looks at. */
 export async function makePeople(): Promise<People> {
   const accounts = await inTurn(() => createPerson([], 0));
+  const onTrial = await inTurn(() => createPerson(['vestibule-proxy'], DAY));
   const invited = await inTurn(invite);
   const locked = await inTurn(lock);
   for (const address of invited) await inbox.waitForMail(address);
@@ -27,6 +31,7 @@ export async function makePeople(): Promise<People> {
     fresh: () => `nobody-${randomUUID().slice(0, 8)}@example.com`,
     invited: rotating(invited),
     existing: rotating(accounts.map(({ username }) => username)),
+    onTrial: rotating(onTrial.map(({ username }) => username)),
     locked: rotating(locked),
   };
 }

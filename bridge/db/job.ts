@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Db, Trx } from './schema.ts';
 
 /** Every job and what it is given. No payload ever holds a token. */
@@ -8,15 +8,36 @@ export interface Jobs {
   reconcile: { attempt_id: string };
 }
 
+interface JobOptions {
+  key?: string;
+  inSeconds?: number;
+  maxAttempts?: number;
+}
+
 /** Adds a job in the caller's transaction. A job with the same `key` that has not started is replaced. */
 export async function addJob<Name extends keyof Jobs>(
   db: Db | Trx,
   name: Name,
   payload: Jobs[Name],
-  options: { key?: string; inSeconds?: number; maxAttempts?: number } = {},
+  options: JobOptions = {},
 ): Promise<void> {
-  await sql`select graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
+  await sql`select ${addingJob(name, payload, options)}`.execute(db);
+}
+
+/** {@link addJob} as an expression, for a statement that does more. Its value is the job's id. */
+export function addingJob<Name extends keyof Jobs>(name: Name, payload: Jobs[Name], options: JobOptions = {}): RawBuilder<string> {
+  return sql`(graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
     job_key => ${options.key ?? null}::text,
     run_at => now() + make_interval(secs => ${options.inSeconds ?? 0}::double precision),
-    max_attempts => ${options.maxAttempts ?? null}::int)`.execute(db);
+    max_attempts => ${options.maxAttempts ?? null}::int)).id`;
+}
+
+/** As an expression: nobody waits any more for what the job with this key would do. Its value is the job's id, or null. */
+export function droppingJob(key: string): RawBuilder<string | null> {
+  return sql`(graphile_worker.remove_job(${key})).id`;
+}
+
+/** One job looks for what came of an attempt, however often it is added. */
+export function reconcileKey(attemptId: string): string {
+  return `reconcile:${attemptId}`;
 }

@@ -1,12 +1,14 @@
 import type { Clock } from '../../platform/clock.ts';
+import { isUniqueViolation } from '../../platform/database.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product, Products } from '../../platform/products.ts';
+import { hashToken } from '../../platform/token.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
-import type { Invitation } from './invitation.store.ts';
-import { findRegistration, type Registration } from './registration.store.ts';
-import { productOf, provision } from './provision.service.ts';
-import { lockInvitation, reserve, supersede, usableInvitation } from './reserve.service.ts';
+import { findInvitation, type Invitation } from './invitation.store.ts';
+import { findAttempts, type Registration } from './registration.store.ts';
+import { productOf } from './provision.service.ts';
+import { changedUnderItsLock, lockInvitation, reserve, supersede, usableInvitation } from './reserve.service.ts';
 
 export interface CreationRequest {
   token: string;
@@ -30,26 +32,49 @@ export interface Creation {
 }
 
 /**
- * Reserves the invitation for this attempt and provisions the trial, in one transaction. Keycloak has inserted the user
- * and not committed yet, so nothing is final before an outcome or the reconcile job confirms it. The same attempt again
- * gets the same answer; a new attempt supersedes a pending one.
+ * Reserves the invitation for this attempt and provisions the trial. Keycloak has inserted the user and not committed
+ * yet, so nothing is final before an outcome or the reconcile job confirms it. The same attempt again gets the same
+ * answer; a new attempt supersedes a pending one.
  */
 export async function create(db: Db, using: Using, request: CreationRequest): Promise<Creation> {
+  return (await createAtOnce(db, using, request)) ?? createUnderLock(db, using, request);
+}
+
+/** The ordinary case, an invitation that nobody holds: a look and one statement. Undefined, and nothing written, in any other. */
+async function createAtOnce(db: Db, using: Using, request: CreationRequest): Promise<Creation | undefined> {
+  const invitation = await findInvitation(db, hashToken(request.token));
+  if (invitation?.state !== 'issued') return undefined;
+  const attempt = attemptOn(usableInvitation(invitation, using.clock.now()), request);
+  const product = productOf(using.products, invitation.product);
+  const registration = await reserve(db, using, product, invitation, attempt).catch((error: unknown) => {
+    if (isUniqueViolation(error)) return undefined;
+    throw error;
+  });
+  return registration === undefined ? undefined : { product, registration, way: 'reserved' };
+}
+
+async function createUnderLock(db: Db, using: Using, request: CreationRequest): Promise<Creation> {
   return db.transaction().execute(async (trx) => {
     const invitation = await lockInvitation(trx, request.token);
-    const earlier = await findRegistration(trx, request.attempt_id);
-    if (earlier !== undefined) return again(using.products, earlier, invitation, request);
+    const { same, pending } = await findAttempts(trx, request.attempt_id, invitation);
+    if (same !== undefined) return again(using.products, same, invitation, request);
     const usable = usableInvitation(invitation, using.clock.now());
-    if (canonicalAddress(request.username) !== usable.address) {
-      throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
-    }
-    const superseding = await supersede(trx, usable, using.clock.now());
-    const { user_id: userId, attempt_id: attemptId, locale = usable.locale } = request;
+    const attempt = attemptOn(usable, request);
+    const superseding = await supersede(trx, pending, using.clock.now());
     const product = productOf(using.products, usable.product);
-    const registration = await reserve(trx, using, product, usable, { attemptId, userId, madeBy: null, locale });
-    if (!(await provision(trx, product, { ...registration, userId }))) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
-    return { product, registration, way: superseding ? 'superseding' : 'reserved' };
+    const registration = await reserve(trx, using, product, usable, attempt).catch((error: unknown) => {
+      if (isUniqueViolation(error)) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
+      throw error;
+    });
+    return { product, registration: registration ?? changedUnderItsLock(), way: superseding ? 'superseding' : 'reserved' };
   });
+}
+
+function attemptOn(invitation: Invitation, { username, user_id: userId, attempt_id: attemptId, locale = invitation.locale }: CreationRequest) {
+  if (canonicalAddress(username) !== invitation.address) {
+    throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
+  }
+  return { attemptId, userId, madeBy: null, locale };
 }
 
 function again(products: Products, earlier: Registration, invitation: Invitation | undefined, request: CreationRequest): Creation {

@@ -1,9 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
 import { productsOfClient, type Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
-import { addJob } from '../db/job.ts';
+import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db } from '../db/schema.ts';
-import { reconcileKey } from './reconcile.service.ts';
 import { findGivenUpRegistration, findUserIdByAddress } from './registration.store.ts';
 import { findLongestTrial } from './trial.store.ts';
 

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Db, InvitationState, Trx } from '../db/schema.ts';
 
 export interface Invitation {
@@ -47,7 +47,7 @@ export async function deleteInvitation(db: Db | Trx, tokenHash: Buffer): Promise
   await db.deleteFrom('bridge.invitation').where('token_hash', '=', tokenHash).where('state', '=', 'issued').execute();
 }
 
-export async function findInvitation(db: Db | Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
+export async function findInvitation(db: Db, tokenHash: Buffer): Promise<Invitation | undefined> {
   return selectInvitation(db, tokenHash).executeTakeFirst();
 }
 
@@ -63,8 +63,18 @@ function selectInvitation(db: Db | Trx, tokenHash: Buffer) {
 }
 
 /** One registration of a (product, address) at a time: whoever holds this lock may change its invitations and attempts. */
-export async function lockRegistrant(trx: Trx, registrant: { product: string; address: string }): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`registrant ${registrant.product} ${registrant.address}`}, 0))`.execute(trx);
+export async function lockRegistrant(trx: Trx, { product, address }: { product: string; address: string }): Promise<void> {
+  await sql`select ${registrantLock(sql`${product}::text`, sql`${address}::text`)}`.execute(trx);
+}
+
+/** The registrant of an invitation, which never changes. Locks nothing where there is none. */
+export async function lockInvitedRegistrant(trx: Trx, tokenHash: Buffer): Promise<void> {
+  await sql`select ${registrantLock(sql`product`, sql`address`)} from bridge.invitation where token_hash = ${tokenHash}`.execute(trx);
+}
+
+/** {@link lockRegistrant} as an expression, for a statement that does more. */
+export function registrantLock(product: RawBuilder<unknown>, address: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`pg_advisory_xact_lock(hashtextextended('registrant ' || ${product} || ' ' || ${address}, 0))`;
 }
 
 /** `issued` becomes `reserved`; false when it was not issued. */

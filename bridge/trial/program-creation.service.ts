@@ -13,8 +13,8 @@ import { confirmSeen, releasePending } from './confirm.service.ts';
 import { lockRegistrant, type Invitation } from './invitation.store.ts';
 import { productOf } from './provision.service.ts';
 import { RELEASE_AFTER_MINUTES } from './reconcile.service.ts';
-import { findRegistration, reopenRegistration, type Registration } from './registration.store.ts';
-import { holdInvitation, lockInvitation, lookForIt, reserve, supersede, trialEnd, usableInvitation } from './reserve.service.ts';
+import { findPendingRegistration, findRegistration, reopenRegistration, type Registration } from './registration.store.ts';
+import { changedUnderItsLock, holdInvitation, lockInvitation, lookForIt, reserve, supersede, trialEnd, usableInvitation } from './reserve.service.ts';
 import { seenUserId } from './seen.service.ts';
 import { stampOf } from './stamp.ts';
 
@@ -115,13 +115,14 @@ function derivedAttemptId(invitation: Invitation, clientId: string): string {
 }
 
 async function reserveAnew(trx: Trx, using: Using, product: Product, invitation: Invitation, { request, clientId }: Underway, attemptId: string): Promise<Registration> {
-  await supersede(trx, invitation, using.clock.now());
-  return reserve(trx, using, product, invitation, { attemptId, userId: null, madeBy: clientId, locale: request.locale ?? invitation.locale });
+  await supersede(trx, await findPendingRegistration(trx, invitation), using.clock.now());
+  const attempt = { attemptId, userId: null, madeBy: clientId, locale: request.locale ?? invitation.locale };
+  return (await reserve(trx, using, product, invitation, attempt)) ?? changedUnderItsLock();
 }
 
 async function reserveAgain(trx: Trx, using: Using, product: Product, earlier: Registration): Promise<Registration> {
   const now = using.clock.now();
-  if (earlier.state !== 'pending') await supersede(trx, earlier, now);
+  if (earlier.state !== 'pending') await supersede(trx, await findPendingRegistration(trx, earlier), now);
   // A try before this one may still reach Keycloak, with its stamp. Once Keycloak's limit has passed it can't.
   const underway = earlier.state === 'pending' || now.getTime() - earlier.attemptedAt.getTime() < RELEASE_AFTER_MINUTES * 60_000;
   const anew = underway ? {} : { trialAppId: using.newAppId(), ...trialEnd(product, now) };

@@ -1,19 +1,18 @@
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import type { Trx } from '../db/schema.ts';
 import type { Registration } from './registration.store.ts';
-import { insertTrial } from './trial.store.ts';
+import { insertTrial, type NewTrialApp } from './trial.store.ts';
 
 /** A registration whose user is known. */
 export type OfUser = Registration & { userId: string };
 
 /** The trial, its small app and permissions, as the attempt has them; false when the user has a trial of the product. */
 export async function provision(trx: Trx, product: Product, registration: OfUser): Promise<boolean> {
-  return insertTrial(trx, registration, {
-    id: registration.trialAppId,
-    name: product.app.name,
-    path: appPath(product, registration.trialAppId),
-    permissions: product.app.permissions,
-  });
+  return insertTrial(trx, registration.attemptId, appOf(product, registration.trialAppId));
+}
+
+export function appOf(product: Product, id: string): NewTrialApp {
+  return { id, name: product.app.name, path: appPath(product, id), permissions: product.app.permissions };
 }
 
 export function appPath(product: Product, appId: string): string {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Products } from '../../platform/products.ts';
 import type { Log } from '../../platform/log.ts';
-import { addJob } from '../db/job.ts';
+import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { confirmSeen, releasePending, type Confirmation } from './confirm.service.ts';
@@ -22,10 +22,6 @@ interface Using {
 }
 
 export type ReconcileResult = Confirmation | 'released' | 'given_up_before' | 'absent';
-
-export function reconcileKey(attemptId: string): string {
-  return `reconcile:${attemptId}`;
-}
 
 /** Asks Keycloak what became of an attempt, and confirms it, releases it or looks again later. */
 export async function reconcile(db: Db, using: Using, attemptId: string): Promise<ReconcileResult | undefined> {

@@ -1,4 +1,7 @@
+import { sql, type RawBuilder } from 'kysely';
 import type { Db, RegistrationState, Trx } from '../db/schema.ts';
+import { registrantLock } from './invitation.store.ts';
+import { trialOfAttempt, type NewTrialApp } from './trial.store.ts';
 
 /** One attempt to create one user from an invitation, by Keycloak's registration or by a program. */
 export interface Registration {
@@ -39,28 +42,54 @@ const COLUMNS = [
   'looks',
 ] as const;
 
-export async function insertRegistration(trx: Trx, registration: NewRegistration): Promise<Registration> {
-  return trx
-    .insertInto('bridge.registration')
-    .values({
-      attempt_id: registration.attemptId,
-      invitation_id: registration.invitationId,
-      product: registration.product,
-      address: registration.address,
-      user_id: registration.userId,
-      made_by: registration.madeBy,
-      locale: registration.locale,
-      trial_app_id: registration.trialAppId,
-      trial_ends_at: registration.trialEndsAt,
-      trial_access_until: registration.trialAccessUntil,
-      attempted_at: registration.attemptedAt,
-    })
-    .returning(COLUMNS)
-    .executeTakeFirstOrThrow();
+const COLUMNS_OF_ATTEMPT = sql.join(COLUMNS.map((column) => sql.raw(column.replace(/ as (\w+)$/, ' as "$1"'))));
+
+/**
+ * The attempt, the invitation that it holds from now on, the trial of a user who is known, and `firstLook`, the job that
+ * finds out what came of it. One statement, because Keycloak waits for it. Undefined, and nothing written, when the
+ * invitation is not issued. Throws a unique violation where the registrant has a pending attempt, the attempt was made
+ * before, or the user has a trial of the product.
+ */
+export async function insertRegistration(db: Db | Trx, registration: NewRegistration, app: NewTrialApp, firstLook: RawBuilder<string>): Promise<Registration | undefined> {
+  const { rows } = await sql<Registration & { jobId: string }>`
+    with registrant as materialized (
+      select id, ${registrantLock(sql`product`, sql`address`)} from bridge.invitation where id = ${registration.invitationId}
+    ), held as (
+      update bridge.invitation set state = 'reserved', attempt_id = ${registration.attemptId}
+      from registrant where bridge.invitation.id = registrant.id and state = 'issued' returning bridge.invitation.id
+    ), attempt as (
+      insert into bridge.registration (
+        attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at
+      )
+      select ${registration.attemptId}::uuid, id, ${registration.product}, ${registration.address}, ${registration.userId}, ${registration.madeBy},
+        ${registration.locale}, ${registration.trialAppId}::uuid, ${registration.trialEndsAt}::timestamptz, ${registration.trialAccessUntil}::timestamptz,
+        ${registration.attemptedAt}::timestamptz
+      from held returning *
+    ), ${trialOfAttempt(app)}
+    select ${COLUMNS_OF_ATTEMPT}, ${firstLook} as "jobId" from attempt`.execute(db);
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { jobId: _jobId, ...inserted } = row;
+  return inserted;
 }
 
 export async function findRegistration(db: Db | Trx, attemptId: string): Promise<Registration | undefined> {
   return db.selectFrom('bridge.registration').select(COLUMNS).where('attempt_id', '=', attemptId).executeTakeFirst();
+}
+
+/** In one question: this attempt, and the one of its registrant that is pending. */
+export async function findAttempts(
+  trx: Trx,
+  attemptId: string,
+  registrant: { product: string; address: string } | undefined,
+): Promise<{ same: Registration | undefined; pending: Registration | undefined }> {
+  const found = await trx
+    .selectFrom('bridge.registration')
+    .select(COLUMNS)
+    .where('attempt_id', '=', attemptId)
+    .union((eb) => eb.selectFrom('bridge.registration').select(COLUMNS).where('product', '=', registrant?.product ?? null).where('address', '=', registrant?.address ?? null).where('state', '=', 'pending'))
+    .execute();
+  return { same: found.find((one) => one.attemptId === attemptId), pending: found.find((one) => one.state === 'pending') };
 }
 
 export async function findPendingRegistration(
@@ -93,8 +122,40 @@ export async function moveRegistration(
   return numUpdatedRows === 1n;
 }
 
-export async function recordOutcome(trx: Trx, attemptId: string, outcome: 'committed' | 'rolled_back'): Promise<void> {
-  await trx.updateTable('bridge.registration').set({ outcome }).where('attempt_id', '=', attemptId).execute();
+/** Keycloak gave an attempt up. False, and nothing written, when it is not this user's or was settled before. */
+export async function recordRollback(db: Db, { attemptId, userId }: { attemptId: string; userId: string }): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('bridge.registration')
+    .set({ outcome: 'rolled_back' })
+    .where('attempt_id', '=', attemptId)
+    .where('user_id', '=', userId)
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/**
+ * A pending attempt whose user exists is confirmed, every invitation of its registrant is spent, and `noLook` takes back
+ * the job that would have looked for it. One statement. False, and nothing written, when it is not this user's or not pending.
+ */
+export async function confirmRegistration(
+  db: Db | Trx,
+  { attemptId, userId, outcome }: { attemptId: string; userId: string; outcome: 'committed' | null },
+  now: Date,
+  noLook: RawBuilder<unknown>,
+): Promise<boolean> {
+  const { rows } = await sql`
+    with registrant as materialized (
+      select attempt_id, ${registrantLock(sql`product`, sql`address`)} from bridge.registration where attempt_id = ${attemptId}
+    ), confirmed as (
+      update bridge.registration as one set state = 'confirmed', settled_at = ${now}, outcome = coalesce(${outcome}, outcome)
+      from registrant where one.attempt_id = registrant.attempt_id and user_id = ${userId} and state = 'pending' returning product, address
+    ), spent as (
+      update bridge.invitation as one set state = 'spent'
+      from confirmed where one.product = confirmed.product and one.address = confirmed.address and state in ('issued', 'reserved')
+    )
+    select ${noLook} from confirmed`.execute(db);
+  return rows.length > 0;
 }
 
 /** The same attempt once more: pending, and looked for from now on. */

@@ -2,11 +2,12 @@ import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
-import { addJob } from '../db/job.ts';
-import type { Trx } from '../db/schema.ts';
-import { findInvitation, findInvitationForUpdate, freeInvitation, lockRegistrant, reserveInvitation, type Invitation } from './invitation.store.ts';
-import { FIRST_LOOK_SECONDS, reconcileKey } from './reconcile.service.ts';
-import { findPendingRegistration, insertRegistration, moveRegistration, type Registration } from './registration.store.ts';
+import { addingJob, addJob, reconcileKey } from '../db/job.ts';
+import type { Db, Trx } from '../db/schema.ts';
+import { findInvitationForUpdate, freeInvitation, lockInvitedRegistrant, reserveInvitation, type Invitation } from './invitation.store.ts';
+import { appOf } from './provision.service.ts';
+import { FIRST_LOOK_SECONDS } from './reconcile.service.ts';
+import { insertRegistration, moveRegistration, type Registration } from './registration.store.ts';
 import { deleteTrial } from './trial.store.ts';
 import { unusable } from './verify.service.ts';
 
@@ -22,9 +23,7 @@ const REFUSALS = {
 /** From here on nobody else changes this invitation or an attempt of its address. */
 export async function lockInvitation(trx: Trx, token: string): Promise<Invitation | undefined> {
   const tokenHash = hashToken(token);
-  const found = await findInvitation(trx, tokenHash);
-  if (found === undefined) return undefined;
-  await lockRegistrant(trx, found);
+  await lockInvitedRegistrant(trx, tokenHash);
   return findInvitationForUpdate(trx, tokenHash);
 }
 
@@ -35,9 +34,8 @@ export function usableInvitation(invitation: Invitation | undefined, now: Date):
   throw new AppError(code, detail);
 }
 
-/** True when a pending attempt of that address made room. */
-export async function supersede(trx: Trx, registrant: { product: string; address: string }, now: Date): Promise<boolean> {
-  const pending = await findPendingRegistration(trx, registrant);
+/** True when a pending attempt made room. */
+export async function supersede(trx: Trx, pending: Registration | undefined, now: Date): Promise<boolean> {
   if (pending === undefined) return false;
   await moveRegistration(trx, pending.attemptId, ['pending'], 'superseded', now);
   await deleteTrial(trx, pending.attemptId);
@@ -45,35 +43,43 @@ export async function supersede(trx: Trx, registrant: { product: string; address
   return true;
 }
 
-/** A new attempt holds the invitation, and a job looks for what came of it. */
+/** A new attempt holds the invitation, and a job looks for what came of it. Undefined and throwing: as {@link insertRegistration}. */
 export async function reserve(
-  trx: Trx,
+  db: Db | Trx,
   using: { clock: Clock; newAppId: () => string },
   product: Product,
   invitation: Invitation,
   attempt: Pick<Registration, 'attemptId' | 'userId' | 'madeBy' | 'locale'>,
-): Promise<Registration> {
+): Promise<Registration | undefined> {
   const now = using.clock.now();
-  const registration = await insertRegistration(trx, {
+  const trialAppId = using.newAppId();
+  const registration = {
     ...attempt,
     invitationId: invitation.id,
     product: product.id,
     address: invitation.address,
-    trialAppId: using.newAppId(),
+    trialAppId,
     ...trialEnd(product, now),
     attemptedAt: now,
-  });
-  await holdInvitation(trx, registration);
-  return registration;
+  };
+  return insertRegistration(db, registration, appOf(product, trialAppId), addingJob(...firstLook(attempt.attemptId)));
 }
 
 export async function holdInvitation(trx: Trx, { invitationId, attemptId }: Registration): Promise<void> {
-  if (!(await reserveInvitation(trx, invitationId, attemptId))) throw new Error('The invitation changed under its lock');
+  if (!(await reserveInvitation(trx, invitationId, attemptId))) changedUnderItsLock();
   await lookForIt(trx, attemptId);
 }
 
 export async function lookForIt(trx: Trx, attemptId: string): Promise<void> {
-  await addJob(trx, 'reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS });
+  await addJob(trx, ...firstLook(attemptId));
+}
+
+function firstLook(attemptId: string) {
+  return ['reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS }] as const;
+}
+
+export function changedUnderItsLock(): never {
+  throw new Error('The invitation changed under its lock');
 }
 
 /** Whole seconds: what is stored, told and stamped is the same instant. */

@@ -1,3 +1,4 @@
+import { sql, type RawBuilder } from 'kysely';
 import type { Db, Trx } from '../db/schema.ts';
 
 export interface Trial {
@@ -5,10 +6,6 @@ export interface Trial {
   userId: string;
   trialEndsAt: Date;
   trialAccessUntil: Date;
-}
-
-export interface NewTrial extends Trial {
-  attemptId: string;
 }
 
 export interface NewTrialApp {
@@ -20,29 +17,28 @@ export interface NewTrialApp {
 
 const COLUMNS = ['product', 'user_id as userId', 'trial_ends_at as trialEndsAt', 'trial_access_until as trialAccessUntil'] as const;
 
-/** The trial with its small app and permissions; false, and nothing written, when this user has a trial of the product. */
-export async function insertTrial(trx: Trx, trial: NewTrial, app: NewTrialApp): Promise<boolean> {
-  const row = await trx
-    .insertInto('bridge.trial')
-    .values({
-      product: trial.product,
-      user_id: trial.userId,
-      attempt_id: trial.attemptId,
-      trial_ends_at: trial.trialEndsAt,
-      trial_access_until: trial.trialAccessUntil,
-    })
-    .onConflict((conflict) => conflict.columns(['user_id', 'product']).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  if (row === undefined) return false;
-  await trx.insertInto('bridge.trial_app').values({ id: app.id, trial_id: row.id, name: app.name, path: app.path }).execute();
-  if (app.permissions.length > 0) {
-    await trx
-      .insertInto('bridge.trial_app_permission')
-      .values(app.permissions.map((permission) => ({ trial_app_id: app.id, user_id: trial.userId, permission })))
-      .execute();
-  }
-  return true;
+/** The trial of an attempt, with its small app and permissions; false, and nothing written, when its user has a trial of the product. */
+export async function insertTrial(trx: Trx, attemptId: string, app: NewTrialApp): Promise<boolean> {
+  const { rows } = await sql`
+    with attempt as (
+      select * from bridge.registration where attempt_id = ${attemptId}
+    ), ${trialOfAttempt(app, sql`on conflict (user_id, product) do nothing`)}
+    select id from trial`.execute(trx);
+  return rows.length > 0;
+}
+
+/** What a statement writes for `attempt`, rows of bridge.registration that it holds: the trial, its small app and permissions. Nothing for a user not known yet. */
+export function trialOfAttempt(app: NewTrialApp, onConflict: RawBuilder<unknown> = sql``): RawBuilder<unknown> {
+  return sql`trial as (
+      insert into bridge.trial (product, user_id, attempt_id, trial_ends_at, trial_access_until)
+      select product, user_id, attempt_id, trial_ends_at, trial_access_until from attempt where user_id is not null
+      ${onConflict} returning id, user_id
+    ), app as (
+      insert into bridge.trial_app (id, trial_id, name, path) select ${app.id}::uuid, id, ${app.name}, ${app.path} from trial returning id
+    ), permission as (
+      insert into bridge.trial_app_permission (trial_app_id, user_id, permission)
+      select app.id, trial.user_id, unnest(${app.permissions}::text[]) from app, trial
+    )`;
 }
 
 /** The small app and its permissions go with it. */

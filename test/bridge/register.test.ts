@@ -231,7 +231,7 @@ function shortened(text: string): string {
   const kinds: readonly (readonly [RegExp, string])[] = [
     [/rate_limit/, 'upsert rate_limit'],
     [/^insert into "bridge"."sign_up_request"/, 'insert sign_up_request'],
-    [/^select graphile_worker\.add_job/, 'add_job'],
+    [/^select \(graphile_worker\.add_job/, 'add_job'],
   ];
   return kinds.find(([pattern]) => pattern.test(text))?.[1] ?? text;
 }

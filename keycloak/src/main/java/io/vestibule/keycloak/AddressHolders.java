@@ -34,22 +34,34 @@ final class AddressHolders {
 
     private final KeycloakSession session;
     private final RealmModel realm;
+    private final String address;
     private final List<UserModel> holders;
 
-    private AddressHolders(KeycloakSession session, RealmModel realm, List<UserModel> holders) {
+    private AddressHolders(KeycloakSession session, RealmModel realm, String address, List<UserModel> holders) {
         this.session = session;
         this.realm = realm;
+        this.address = address;
         this.holders = holders;
     }
 
+    /** Looks once in a request: who comes between its steps meets the unique constraints. */
     static AddressHolders of(KeycloakSession session, RealmModel realm, String address) {
+        AddressHolders seen = session.getAttribute(AddressHolders.class.getName(), AddressHolders.class);
+        if (seen == null || !seen.address.equals(address) || !seen.realm.getId().equals(realm.getId())) {
+            seen = look(session, realm, address);
+            session.setAttribute(AddressHolders.class.getName(), seen);
+        }
+        return seen;
+    }
+
+    private static AddressHolders look(KeycloakSession session, RealmModel realm, String address) {
         Map<String, UserModel> holders = new LinkedHashMap<>();
         for (UserModel holder : new UserModel[] {session.users().getUserByUsername(realm, address), session.users().getUserByEmail(realm, address)}) {
             if (holder != null) {
                 holders.put(holder.getId(), holder);
             }
         }
-        return new AddressHolders(session, realm, List.copyOf(holders.values()));
+        return new AddressHolders(session, realm, address, List.copyOf(holders.values()));
     }
 
     /** True: somebody proved the address, or holds it in an account that is not ours to touch. They sign in. */

@@ -57,7 +57,9 @@ final class DiscreetPasswordForm extends UsernamePasswordForm {
     public boolean validatePassword(AuthenticationFlowContext context, UserModel user, MultivaluedMap<String, String> formData, boolean clearUser) {
         boolean hashed = user.credentialManager().isConfiguredFor(PasswordCredentialModel.TYPE)
                 && AuthenticatorUtils.getDisabledByBruteForceEventError(context, user) == null;
-        if (!hashed) {
+        if (hashed) {
+            EarlyInfos.begin(context, user);
+        } else {
             AuthenticatorUtils.dummyHash(context);
         }
         return super.validatePassword(context, user, formData, clearUser);

@@ -41,10 +41,13 @@ final class ServiceToken {
 
     /** @param nowSeconds Keycloak's clock, epoch seconds */
     static String sign(String issuer, SignatureSignerContext signer, long nowSeconds) {
-        Signed latest = LATEST.get(issuer);
-        if (latest != null && latest.second == nowSeconds && latest.keyId.equals(signer.getKid())) {
-            return latest.text;
-        }
+        // compute: of many steps that come with a new second, one signs and the others wait for it.
+        return LATEST.compute(issuer, (same, latest) -> latest != null && latest.second == nowSeconds && latest.keyId.equals(signer.getKid())
+                ? latest
+                : new Signed(signer.getKid(), nowSeconds, signNow(issuer, signer, nowSeconds))).text;
+    }
+
+    private static String signNow(String issuer, SignatureSignerContext signer, long nowSeconds) {
         AccessToken token = new AccessToken();
         token.id(KeycloakModelUtils.generateId());
         token.type(TokenUtil.TOKEN_TYPE_BEARER);
@@ -54,9 +57,7 @@ final class ServiceToken {
         token.iat(nowSeconds);
         token.exp(nowSeconds + LIFETIME_SECONDS);
         token.addAccess(AUDIENCE).addRole(ROLE);
-        String text = new JWSBuilder().type("JWT").jsonContent(token).sign(signer);
-        LATEST.put(issuer, new Signed(signer.getKid(), nowSeconds, text));
-        return text;
+        return new JWSBuilder().type("JWT").jsonContent(token).sign(signer);
     }
 
     private record Signed(String keyId, long second, String text) {

@@ -49,7 +49,7 @@ final class TrialExpirationAuthenticator implements Authenticator {
         }
         Map<String, String> config = StepConfig.of(context.getAuthenticatorConfig());
         String requestId = RequestId.of(context.getAuthenticationSession());
-        TrialEnd end = TrialEnd.judge(stamp.get(), ask(context, config, clientId, requestId), Time.currentTimeMillis() / 1_000);
+        TrialEnd end = TrialEnd.judge(stamp.get(), ask(context, config, requestId), Time.currentTimeMillis() / 1_000);
         if (TrialEnd.BY_STAMP.equals(end.judgedBy())) {
             context.getEvent().detail("trial_judged_by", TrialEnd.BY_STAMP);
         }
@@ -60,10 +60,10 @@ final class TrialExpirationAuthenticator implements Authenticator {
         }
     }
 
-    private static Infos ask(AuthenticationFlowContext context, Map<String, String> config, String clientId, String requestId) {
+    private static Infos ask(AuthenticationFlowContext context, Map<String, String> config, String requestId) {
         Infos infos;
         try {
-            infos = BridgeClient.of(context.getSession(), BridgeSettings.from(config, System.getenv()), requestId).infos(context.getUser().getId(), clientId);
+            infos = EarlyInfos.answer(context, BridgeSettings.from(config, System.getenv()));
         } catch (Misconfigured e) {
             LOG.errorf("The step %s is not configured: %s", TrialExpirationAuthenticatorFactory.PROVIDER_ID, e.getMessage());
             return new Infos.NoAnswer(e.getMessage());

@@ -77,7 +77,7 @@ class DiscreetPasswordFormTest {
                 "users", arguments -> users,
                 "getProvider", arguments -> arguments[0] == PasswordHashProvider.class ? hash : null,
                 "getKeycloakSessionFactory", arguments -> fake(KeycloakSessionFactory.class, Map.of())));
-        RealmModel realm = fake(RealmModel.class, Map.of("isBruteForceProtected", arguments -> true));
+        RealmModel realm = fake(RealmModel.class, Map.of("isBruteForceProtected", arguments -> true, "getId", arguments -> "realm"));
         EventBuilder event = new EventBuilder(realm, session) {
             @Override
             public void error(String error) {
