@@ -105,7 +105,7 @@ export const changesQuery = z.strictObject({
   follow: z.enum(['true', 'false']).default('true').meta({ description: '`false`: ends with what has changed so far' }),
 });
 export const changesHeaders = z.object({
-  'last-event-id': z.string().regex(/^\d{1,15}$/, 'must be the id of an event').optional().meta({ description: 'The last event that was seen; without it the newest word about every trial' }),
+  'last-event-id': z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an event').optional().meta({ description: 'The last event that was seen; without it the newest word about every trial' }),
 });
 export const changeData = z.strictObject({
   user_id: userId,
