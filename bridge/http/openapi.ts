@@ -48,11 +48,17 @@ function operation(ways: readonly [Route, ...Route[]], path: string): ZodOpenApi
     ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: either(ways.flatMap(({ body }) => body ?? [])) } } } }),
     responses: {
       [String(one.status)]: one.streams
-        ? { description: 'Server-sent events; the data of each is JSON', content: { 'text/event-stream': { schema: one.reply } } }
+        ? { description: 'Server-sent events; the data of each is JSON', content: { 'text/event-stream': { schema: eventWith(one.reply) } } }
         : { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
       ...Object.fromEntries(problemAnswers(one, ways.flatMap(({ problems }) => problems))),
     },
   };
+}
+
+/** An event is described as an object, its data as text (spec.openapis.org/registry/media-type/sse). */
+function eventWith(data: z.ZodType): z.ZodType {
+  const contentSchema = z.toJSONSchema(data, { io: 'output' });
+  return z.object({ event: z.string(), id: z.string().optional(), data: z.string().meta({ contentMediaType: 'application/json', contentSchema }) });
 }
 
 function callerInWords({ caller }: Route): string {

@@ -181,16 +181,16 @@ describe('while the feed is down, it holds within 10 s', () => {
   });
 });
 
-describe('a replica that starts', () => {
-  const withLate = async (look: () => Promise<unknown>): Promise<void> => {
-    const late = await stand.replica();
-    try {
-      await look();
-    } finally {
-      await late.proxy.stop();
-    }
-  };
+const withLate = async (look: () => Promise<unknown>): Promise<void> => {
+  const late = await stand.replica();
+  try {
+    await look();
+  } finally {
+    await late.proxy.stop();
+  }
+};
 
+describe('a replica that starts', () => {
   test('goes on where any of them stood', async () => {
     tell(now() + 700);
     await eventually(async () => (await toldVersion()) > 0);
