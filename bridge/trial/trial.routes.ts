@@ -22,7 +22,7 @@ import { takeOutcome } from './outcome.service.ts';
 import { createByProgram } from './program-creation.service.ts';
 import { register } from './register.service.ts';
 import {
-  changeData,
+  changesAnswer,
   changesHeaders,
   changesQuery,
   creationAnswer,
@@ -182,7 +182,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       query: changesQuery,
       headers: changesHeaders,
       status: 200,
-      reply: changeData,
+      reply: changesAnswer,
       problems: [],
       events: async function* ({ query, req, signal }) {
         const wish = { version: Number(req.headers['last-event-id'] ?? 0), follow: query.follow === 'true', signal: AbortSignal.any([signal, using.bell.stopping]) };

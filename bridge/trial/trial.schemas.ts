@@ -114,6 +114,8 @@ export const changeData = z.strictObject({
   trial_access_until: epochSeconds.nullable().meta({ description: 'Seconds since 1970; null: no end any more' }),
   version: z.int().meta({ description: 'The later change of a trial has the greater one; also the id of the event' }),
 });
+/** `change`, or `restarted` with nothing to say. */
+export const changesAnswer = z.union([changeData, z.strictObject({})]);
 
 export const notMeBody = z.strictObject({ token });
 export const notMeAnswer = z.strictObject({ status: z.literal('accepted') });
