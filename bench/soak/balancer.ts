@@ -20,9 +20,10 @@ export function balancer(publicUrl: string, replicas: readonly Replica[], outage
   let turn = 0;
   return async (url, request) => {
     if (url.origin !== publicUrl) return fetch(url, request);
-    turn += 1;
+    // Others take their turns meanwhile.
+    const mine = (turn += 1);
     for (let tries = 0; ; tries += 1) {
-      const replica = replicas[(turn + tries) % replicas.length]!;
+      const replica = replicas[(mine + tries) % replicas.length]!;
       const from = performance.now();
       try {
         const answer = await fetch(new URL(url.pathname + url.search, replica.url), request);
