@@ -24,6 +24,8 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { changeBell } from './trial/change-bell.ts';
+import { tellAllAgain } from './trial/change.store.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -61,6 +63,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const keys = signingKeys(`${config.keycloak.internalUrl}/realms/${config.keycloak.realm}`, log);
   const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
   const accounts = given.accounts ?? keycloakAccounts(admin);
+  const bell = changeBell(config.databaseUrl.reveal(), log);
   const registry = new Registry();
   const meter = createMeter(registry);
   const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
@@ -97,6 +100,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     proxyClientId: config.proxyClientId,
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
+    bell,
     locales: mailLocales(),
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
@@ -110,7 +114,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     port: server.port,
     metricsPort: metricsServer?.port,
     stop: async () => {
-      await Promise.all([server.stop(), metricsServer?.stop()]);
+      await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       await worker.stop();
       keys.stop();
       transport.close();
@@ -124,6 +128,6 @@ export async function startBridge(config: Config, products: Products, log: Log, 
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
     const previews = mailPreviewRoutes(products, render, links);
-    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, () => hurryJobs(db))];
+    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, async () => void (await Promise.all([hurryJobs(db), tellAllAgain(db)])))];
   }
 }

@@ -11,6 +11,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | POST /api/trial/creation | Keycloak's steps; programs, with a password | trial/trial.routes.ts |
  * | POST /api/trial/creation/outcome | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
+ * | GET /api/trial/changes | proxy, as a stream | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |

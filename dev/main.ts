@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { whenLeftBehind } from './data-folder.ts';
 import { portBaseFrom } from './ports.ts';
 import { terminalProgress } from './progress.ts';
-import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription, type Stack } from './stack.ts';
+import { ROOT, startStack, STEPS, writeDescription, writeEnvironment, type Stack } from './stack.ts';
 import { StartError } from './start-error.ts';
 
 const RUN_DIR = process.env['VESTIBULE_RUN'] || join(ROOT, '.run');
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const stackFiles = [join(RUN_DIR, 'stack.json'), join(dataDir, 'stack.json')];
   const stack = await startStack({ portBase, dataDir, cacheDir, progress, env: process.env, signal: asked.signal });
   for (const file of stackFiles) writeDescription(file, stack);
-  for (const folder of [RUN_DIR, dataDir]) writeBridgeEnvironment(join(folder, 'bridge.env'), stack);
+  for (const folder of [RUN_DIR, dataDir]) writeEnvironment(join(folder, 'bridge.env'), stack.bridgeEnvironment);
   console.log(welcome(stack, (performance.now() - started) / 1000));
 
   const reason = await Promise.race([stack.broken, whenLeftBehind(asked.signal).then(() => 'npm is gone', () => undefined)]);

@@ -11,7 +11,7 @@ import { maven, type Workshop } from './maven.ts';
 import { portBaseFrom } from './ports.ts';
 import { terminalProgress } from './progress.ts';
 import { sha256 } from './realm.ts';
-import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription } from './stack.ts';
+import { ROOT, startStack, STEPS, writeDescription, writeEnvironment } from './stack.ts';
 import { StartError } from './start-error.ts';
 
 /**
@@ -94,7 +94,7 @@ async function tryVersion(version: string, jar: Jar, portBase: number): Promise<
   try {
     const file = join(dataDir, 'stack.json');
     writeDescription(file, stack);
-    writeBridgeEnvironment(join(dataDir, 'bridge.env'), stack);
+    writeEnvironment(join(dataDir, 'bridge.env'), stack.bridgeEnvironment);
     return { version, ...(await journey(file, join(dataDir, 'jest.json'))) };
   } finally {
     await stack.destroy();

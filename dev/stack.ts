@@ -67,7 +67,10 @@ export interface Stack {
   description: StackDescription;
   smtpUrl: string;
   bridgeEnvironment: Readonly<Record<string, string>>;
+  proxyEnvironment: Readonly<Record<string, string>>;
   parts: Readonly<Record<PartName, Part>>;
+  /** Another replica of the proxy, at ports of its own. */
+  startProxyReplica(ports: { port: number; metricsPort: number }): Promise<Part>;
   /** Settles with a sentence when a part ends by itself. */
   broken: Promise<string>;
   stop(): Promise<void>;
@@ -187,21 +190,20 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     env: options.env,
     databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'proxy', secrets.databaseProxy), await dial('proxy-postgres', ports.postgres)),
   });
-  const startService = (name: 'bridge' | 'proxy', env: Record<string, string>): Promise<Part> =>
-    progress.step(name === 'bridge' ? 'Bridge' : 'Proxy', 2, async () => {
-      const part = await startPart(async (more) => {
-        const running = startProcess(
-          { name, file: process.execPath, args: [`${name}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env, ...more } },
-          folder.record,
-        );
-        await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${name === 'proxy' ? ports.proxyMetrics : ports[name]}/readyz`));
-        return running;
-      });
-      undo.push(part.stop);
-      return part;
+  const startService = async (service: 'bridge' | 'proxy', env: Record<string, string>, { name, healthPort }: { name: string; healthPort: number }): Promise<Part> => {
+    const part = await startPart(async (more) => {
+      const running = startProcess(
+        { name, file: process.execPath, args: [`${service}/main.ts`], cwd: ROOT, logFile: log(name), env: { ...systemEnvironment(), ...env, ...more } },
+        folder.record,
+      );
+      await waitUntilReady(running, log(name), SERVICE_LIMIT_MS, () => answersOk(`http://127.0.0.1:${healthPort}/readyz`));
+      return running;
     });
-  const bridge = await startService('bridge', bridgeEnv);
-  const proxy = await startService('proxy', proxyEnv);
+    undo.push(part.stop);
+    return part;
+  };
+  const bridge = await progress.step('Bridge', 2, () => startService('bridge', bridgeEnv, { name: 'bridge', healthPort: ports.bridge }));
+  const proxy = await progress.step('Proxy', 2, () => startService('proxy', proxyEnv, { name: 'proxy', healthPort: ports.proxyMetrics }));
   const parts = { postgres: postgresPart, keycloak, bridge, proxy };
 
   return {
@@ -219,7 +221,10 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     },
     smtpUrl: addresses.smtp,
     bridgeEnvironment: bridgeEnv,
+    proxyEnvironment: proxyEnv,
     parts,
+    startProxyReplica: ({ port, metricsPort }) =>
+      startService('proxy', { ...proxyEnv, PROXY_PORT: String(port), PROXY_METRICS_PORT: String(metricsPort) }, { name: `proxy-${port}`, healthPort: metricsPort }),
     broken: Promise.race((['keycloak', 'bridge', 'proxy'] as const).map(async (name) => `${await parts[name].ended}.\n${lastLines(log(name))}`)),
   };
 }
@@ -283,9 +288,9 @@ export function writeDescription(file: string, stack: Stack): void {
   writeFileSync(file, `${JSON.stringify(stack.description, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** For `npm run doctor`. */
-export function writeBridgeEnvironment(file: string, stack: Stack): void {
+/** For `node --env-file`: `npm run doctor` reads the bridge's. Readable by its owner only. */
+export function writeEnvironment(file: string, environment: Readonly<Record<string, string>>): void {
   rmSync(file, { force: true });
-  const lines = Object.entries(stack.bridgeEnvironment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
 }

@@ -6,11 +6,13 @@ import type { Clock } from '../platform/clock.ts';
 import { openDatabase } from '../platform/database.ts';
 import { startServer } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
+import { hearNotices } from '../platform/notices.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
-import type { Products } from '../platform/products.ts';
+import { productsOfClient, type Products } from '../platform/products.ts';
 import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
 import { countedBridge } from './bridge/counted-bridge.ts';
+import { followTrialFeed } from './bridge/trial-feed.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
@@ -24,17 +26,20 @@ import { loadPages } from './pages/pages.ts';
 import { createProvider, type Provider } from './provider/provider.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
-import { hearNotices } from './session/notices.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
 import { findChangedSessions, findSession, touchSessions } from './session/session.store.ts';
 import { collectTouches } from './session/touches.ts';
+import { takeTrialEnds } from './session/trial-end.service.ts';
+import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
+/** Told by the trigger of migration 0002, with the session's key. */
+const SESSION_NOTICES = { name: 'proxy_session', tells: 'changed sessions', meanwhile: 'sessions are read again every few seconds', applicationName: 'vestibule-proxy-notices' };
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 /** Load balancers keep connections for 60 s as a rule. */
 const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
@@ -77,20 +82,24 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     capacity: config.sessionCacheEntries,
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
-  const notices = hearNotices(config.databaseUrl.reveal(), live.forget, log);
+  const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
+  const productIdsBySite = new Map(config.sites.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
+  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
+  const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
   const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
     bridge: { check: () => bridge.check(), required: false },
+    trial_feed: { check: () => feed.check(), required: false },
   };
-  proxyGauges(registry, { sessions: shared, pool, log, dependencies });
+  proxyGauges(registry, { sessions: shared, pool, feed, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
   let stopping = false;
   const health = { dependencies, isStopping: () => stopping };
   const publicHealth = config.metricsPort === undefined ? health : undefined;
-  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, health: publicHealth, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, productIds: productIdsBySite.get(hostOf(site)) ?? [], health: publicHealth, upstreams, identity }));
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
   const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
   const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
@@ -116,7 +125,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
       await setTimeout(config.stopDelayMilliseconds);
       sockets.stop();
       await server.stop(config.stopLimitMilliseconds);
-      await operatorPort?.stop();
+      await Promise.all([operatorPort?.stop(), feed.stop()]);
       await touches.flush();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
@@ -125,13 +134,22 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
 
 type Shared = Omit<AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
+function hostOf({ publicUrl }: Site): string {
+  return new URL(publicUrl).host;
+}
+
+/** The bridge knows the people of one realm: the first site's, whose client calls it. */
+function productIdsOf({ provider }: Site, first: Site, products: Products): string[] {
+  return provider.issuer === first.provider.issuer ? productsOfClient(products, provider.clientId).map(({ id }) => id) : [];
+}
+
 /** What one site has of its own: provider, cookies, pages with its address. */
 function serve(site: Site, all: readonly Site[], shared: Shared): ServedSite {
   const { publicUrl, cors } = site;
   const { host, protocol } = new URL(publicUrl);
   const { issuer } = site.provider;
-  const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map((one) => new URL(one.publicUrl).host);
-  const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
+  const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
+  const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl });
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
 }

@@ -120,6 +120,35 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           check (user_id is not null or (made_by is not null and state <> 'confirmed'))`,
       ]),
   },
+  '0004-trial-changes': {
+    up: (db) =>
+      statements(db, [
+        sql`create sequence bridge.trial_change_version`,
+        // The newest word about each person and product; null: no end any more.
+        sql`create table bridge.trial_change (
+          user_id text not null,
+          product text not null,
+          trial_ends_at timestamptz,
+          trial_access_until timestamptz,
+          version bigint not null unique,
+          primary key (user_id, product)
+        )`,
+        // Deferred to the commit, one commit at a time: whoever has seen a version has seen all before it (docs/decisions/0024).
+        sql`create function bridge.tell_trial() returns trigger language plpgsql as $$
+          begin
+            perform pg_advisory_xact_lock(hashtext('vestibule trial changes'));
+            insert into bridge.trial_change values (new.user_id, new.product, new.trial_ends_at, new.trial_access_until, nextval('bridge.trial_change_version'))
+            on conflict (user_id, product) do update
+              set trial_ends_at = excluded.trial_ends_at, trial_access_until = excluded.trial_access_until, version = excluded.version;
+            perform pg_notify('bridge_trial_change', '');
+            return null;
+          end $$`,
+        sql`create constraint trigger tell_trial after insert or update of trial_ends_at, trial_access_until on bridge.trial
+          deferrable initially deferred for each row execute function bridge.tell_trial()`,
+        sql`insert into bridge.trial_change
+          select user_id, product, trial_ends_at, trial_access_until, nextval('bridge.trial_change_version') from bridge.trial`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

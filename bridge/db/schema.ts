@@ -7,6 +7,7 @@ export interface Schema {
   'bridge.invitation': InvitationTable;
   'bridge.registration': RegistrationTable;
   'bridge.trial': TrialTable;
+  'bridge.trial_change': TrialChangeTable;
   'bridge.trial_app': TrialAppTable;
   'bridge.trial_app_permission': TrialAppPermissionTable;
   'bridge.not_me': NotMeTable;
@@ -100,6 +101,17 @@ export interface TrialTable {
   attempt_id: string;
   trial_ends_at: Date;
   trial_access_until: Date;
+}
+
+/** Written by the trigger of migration 0004 and by nothing else: the newest word about each person and product. */
+export interface TrialChangeTable {
+  user_id: string;
+  product: string;
+  trial_ends_at: Date | null;
+  /** Null: no end any more. */
+  trial_access_until: Date | null;
+  /** Rises in the order of commits; a number of Postgres that JavaScript gets as text. */
+  version: string;
 }
 
 export interface TrialAppTable {

@@ -42,13 +42,23 @@ function operation(ways: readonly [Route, ...Route[]], path: string): ZodOpenApi
     ...(one.caller === 'anybody'
       ? {}
       : { security: [{ serviceToken: [] }], description: `Needs ${ways.map(callerInWords).join(', or ')}.` }),
-    ...(one.query === undefined ? {} : { requestParams: { query: one.query as z.ZodObject } }),
+    ...(one.query === undefined && one.headers === undefined
+      ? {}
+      : { requestParams: { ...(one.query && { query: one.query as z.ZodObject }), ...(one.headers && { header: one.headers }) } }),
     ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: either(ways.flatMap(({ body }) => body ?? [])) } } } }),
     responses: {
-      [String(one.status)]: { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
+      [String(one.status)]: one.streams
+        ? { description: 'Server-sent events; the data of each is JSON', content: { 'text/event-stream': { schema: eventWith(one.reply) } } }
+        : { description: 'Success', content: { 'application/json': { schema: either(ways.map(({ reply }) => reply)) } } },
       ...Object.fromEntries(problemAnswers(one, ways.flatMap(({ problems }) => problems))),
     },
   };
+}
+
+/** An event is described as an object, its data as text (spec.openapis.org/registry/media-type/sse). */
+function eventWith(data: z.ZodType): z.ZodType {
+  const contentSchema = z.toJSONSchema(data, { io: 'output' });
+  return z.object({ event: z.string(), id: z.string().optional(), data: z.string().meta({ contentMediaType: 'application/json', contentSchema }) });
 }
 
 function callerInWords({ caller }: Route): string {
@@ -61,7 +71,7 @@ function either(schemas: readonly z.ZodType[]): z.ZodType {
 }
 
 function problemAnswers(one: Route, problems: readonly ProblemCode[]) {
-  const always: ProblemCode[] = one.body === undefined && one.query === undefined ? [] : ['invalid_request'];
+  const always: ProblemCode[] = one.body === undefined && one.query === undefined && one.headers === undefined ? [] : ['invalid_request'];
   if (one.body !== undefined) always.push('payload_too_large', 'unsupported_media_type');
   if (one.caller !== 'anybody') always.push('unauthorized', 'forbidden');
   const codes = [...new Set([...always, ...problems])];

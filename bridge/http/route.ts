@@ -1,12 +1,22 @@
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
+import { logOf } from '../../platform/http.ts';
 import { AppError, type ProblemCode } from '../../platform/problem.ts';
-import { STEPS_CLIENT_ID, wayOf, type Caller, type Guard } from '../keycloak/service-token.ts';
+import { callerMillisecondsLeft, STEPS_CLIENT_ID, wayOf, type Caller, type Guard } from '../keycloak/service-token.ts';
 import { measureRoute, setOutcome } from '../metrics/measure.ts';
 import type { Meter, Step } from '../metrics/meter.ts';
+import { sendEvents, untilClosed, type StreamEvent } from './event-stream.ts';
 import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
+
+interface Asked<Body extends z.ZodType, Query extends z.ZodType> {
+  body: z.infer<Body>;
+  query: z.infer<Query>;
+  req: Request;
+  res: Response;
+  outcome: (one: string) => void;
+}
 
 export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodType, Reply extends z.ZodType> {
   method: 'get' | 'post';
@@ -19,24 +29,51 @@ export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodTyp
   step?: Step;
   body?: Body;
   query?: Query;
+  /** Of headers, by their names in lower case; read by the handler, described for programs. */
+  headers?: z.ZodObject;
   /** The status of success and what it carries; every other status is a problem. */
   status: 200 | 202;
   reply: Reply;
   problems: readonly ProblemCode[];
   /** Runs first, for every method of this path. */
   before?: RequestHandler;
-  answer(request: { body: z.infer<Body>; query: z.infer<Query>; req: Request; res: Response; outcome: (one: string) => void }): Promise<z.input<Reply>>;
+  answer(request: Asked<Body, Query>): Promise<z.input<Reply>>;
 }
+
+/** Server-sent events instead of one answer: `reply` is what each carries. */
+type StreamDeclaration<Query extends z.ZodType, Reply extends z.ZodType> = Omit<RouteDeclaration<z.ZodUndefined, Query, Reply>, 'answer'> & {
+  /** `signal` aborts when whoever asked is gone, or may no longer ask. */
+  events(request: Asked<z.ZodUndefined, Query> & { signal: AbortSignal }): AsyncIterable<StreamEvent>;
+};
 
 /** A declared route, its own types forgotten. Several of one method and path are ways of one endpoint: the caller decides. */
 export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
-  answer(request: { body: unknown; query: unknown; req: Request; res: Response; outcome: (one: string) => void }): Promise<unknown>;
+  /** Whether it answers with a stream of `reply`, and has sent it when `answer` is done. */
+  streams?: boolean;
+  answer(request: Asked<z.ZodType, z.ZodType>): Promise<unknown>;
 };
 
 export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUndefined, Query extends z.ZodType = z.ZodUndefined>(
   declaration: RouteDeclaration<Body, Query, Reply>,
 ): Route {
   return declaration as unknown as Route;
+}
+
+export function streamRoute<Reply extends z.ZodType, Query extends z.ZodType>({ events, ...declaration }: StreamDeclaration<Query, Reply>): Route {
+  return {
+    ...(declaration as unknown as Route),
+    streams: true,
+    answer: async (asked) => {
+      const { req, res } = asked;
+      if (req.method === 'HEAD') return void res.type('text/event-stream').end();
+      const signal = AbortSignal.any([untilClosed(res), AbortSignal.timeout(callerMillisecondsLeft(res))]);
+      return sendEvents(res, events({ ...asked, query: asked.query as z.infer<Query>, body: undefined, signal }), signal).catch((error: unknown) => {
+        if (!res.headersSent) throw error;
+        logOf(res).warn({ err: error }, 'a stream broke off');
+        res.destroy();
+      });
+    },
+  };
 }
 
 /** Mounts declared routes: the caller first, then the body, then the handler; other methods of their paths get 405. */
@@ -94,7 +131,9 @@ function answering(taken: (res: Response) => Route, checkAnswers: boolean): Requ
     const one = taken(res);
     const body = parse(one.body, req.body);
     const query = one.query === undefined ? undefined : parse(one.query, req.query);
+    parse(one.headers, req.headers);
     const reply = await one.answer({ body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
+    if (one.streams) return;
     if (checkAnswers) one.reply.parse(reply);
     res.status(one.status).json(reply);
   };

@@ -103,6 +103,7 @@ export function serviceTokenGuard(
       if (caller === undefined) throw new AppError('forbidden', `This needs ${callers.map(inWords).join(', or ')}.`);
       res.locals['caller'] = caller;
       res.locals['callerId'] = claims.azp;
+      res.locals['callerUntil'] = claims.exp;
       next();
     },
     isFrom: async (clientId, req, res) => {
@@ -139,6 +140,11 @@ export function wayOf(res: Response): Caller | undefined {
 /** The client id of whoever was let in. */
 export function callerOf(res: Response): string {
   return String(res.locals['callerId']);
+}
+
+/** How long whoever was let in may stay: until the token ends. */
+export function callerMillisecondsLeft(res: Response): number {
+  return Math.max(0, Number(res.locals['callerUntil']) * 1000 - Date.now());
 }
 
 interface Token {

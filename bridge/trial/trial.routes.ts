@@ -8,11 +8,13 @@ import type { Db } from '../db/schema.ts';
 import { clientAddress } from '../../platform/client-address.ts';
 import { preflight, restrictOrigin } from '../http/cors.ts';
 import { chooseLocale } from '../http/locale.ts';
-import { route, type Route } from '../http/route.ts';
+import { route, streamRoute, type Route } from '../http/route.ts';
 import type { MakeAccount } from '../keycloak/account-maker.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
+import type { ChangeBell } from './change-bell.ts';
+import { changesAfter } from './changes.service.ts';
 import { create } from './creation.service.ts';
 import { readInfos } from './infos.service.ts';
 import { disown } from './not-me.service.ts';
@@ -20,6 +22,9 @@ import { takeOutcome } from './outcome.service.ts';
 import { createByProgram } from './program-creation.service.ts';
 import { register } from './register.service.ts';
 import {
+  changesAnswer,
+  changesHeaders,
+  changesQuery,
   creationAnswer,
   creationBody,
   infosAnswer,
@@ -35,7 +40,7 @@ import {
   verifyAnswer,
   verifyBody,
 } from './trial.schemas.ts';
-import { creationToWire, infosToWire, programCreationToWire, verifyToWire } from './trial.wire.ts';
+import { creationToWire, infosToWire, programCreationToWire, toldToWire, verifyToWire } from './trial.wire.ts';
 import { verify } from './verify.service.ts';
 
 const ACCEPTED = { status: 'accepted' } as const;
@@ -49,6 +54,7 @@ export interface TrialRoutesUsing {
   makeAccount: MakeAccount;
   limit: RegisterLimit;
   guard: Guard;
+  bell: ChangeBell;
   locales: readonly string[];
   proxyUrl: string;
   proxyClientId: string;
@@ -166,6 +172,21 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         const infos = await readInfos(db, using, query);
         outcome(infos?.state ?? 'no_trial');
         return infosToWire(infos, clock);
+      },
+    }),
+    streamRoute({
+      method: 'get',
+      path: '/api/trial/changes',
+      summary: "Every change of a trial's end, as it comes: created, moved, ended, without an end any more.",
+      caller: { clientId: using.proxyClientId, role: 'trial-read' },
+      query: changesQuery,
+      headers: changesHeaders,
+      status: 200,
+      reply: changesAnswer,
+      problems: [],
+      events: async function* ({ query, req, signal }) {
+        const wish = { version: Number(req.headers['last-event-id'] ?? 0), follow: query.follow === 'true', signal: AbortSignal.any([signal, using.bell.stopping]) };
+        for await (const told of changesAfter(db, using.bell, wish)) yield toldToWire(told, clock);
       },
     }),
     route({

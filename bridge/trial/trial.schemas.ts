@@ -101,5 +101,21 @@ export const infosAnswer = z.union([
   z.strictObject({ trial: z.literal(false), expired: z.literal(false) }),
 ]);
 
+export const changesQuery = z.strictObject({
+  follow: z.enum(['true', 'false']).default('true').meta({ description: '`false`: ends with what has changed so far' }),
+});
+export const changesHeaders = z.object({
+  'last-event-id': z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an event').optional().meta({ description: 'The last event that was seen; without it the newest word about every trial' }),
+});
+export const changeData = z.strictObject({
+  user_id: userId,
+  product: z.string(),
+  trial_ends_at: epochSeconds.nullable(),
+  trial_access_until: epochSeconds.nullable().meta({ description: 'Seconds since 1970; null: no end any more' }),
+  version: z.int().meta({ description: 'The later change of a trial has the greater one; also the id of the event' }),
+});
+/** `change`, or `restarted` with nothing to say. */
+export const changesAnswer = z.union([changeData, z.strictObject({})]);
+
 export const notMeBody = z.strictObject({ token });
 export const notMeAnswer = z.strictObject({ status: z.literal('accepted') });

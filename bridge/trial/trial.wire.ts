@@ -1,14 +1,16 @@
 import type { z } from 'zod';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import type { Product } from '../../platform/products.ts';
+import type { StreamEvent } from '../http/event-stream.ts';
 import { STAMP_ATTRIBUTE } from '../keycloak/stamp.ts';
+import type { Told } from './changes.service.ts';
 import type { Creation } from './creation.service.ts';
 import type { TrialInfos } from './infos.service.ts';
 import type { ProgramCreation } from './program-creation.service.ts';
 import { appPath } from './provision.service.ts';
 import type { Registration } from './registration.store.ts';
 import { endOf, stampOf } from './stamp.ts';
-import type { creationAnswer, infosAnswer, programCreationAnswer, verifyAnswer } from './trial.schemas.ts';
+import type { changeData, creationAnswer, infosAnswer, programCreationAnswer, verifyAnswer } from './trial.schemas.ts';
 import type { verify } from './verify.service.ts';
 
 /** What leaves the bridge. Instants go through `toReal`: others compare with clocks of their own. */
@@ -62,4 +64,18 @@ export function infosToWire(infos: TrialInfos | undefined, clock: Clock): z.inpu
     trial_access_until: epochSeconds(clock.toReal(infos.trialAccessUntil)),
     days_left: infos.daysLeft,
   };
+}
+
+export function toldToWire(told: Told, clock: Clock): StreamEvent {
+  if (told.kind === 'up_to_date') return 'alive';
+  if (told.kind === 'restarted') return { event: 'restarted', data: {} };
+  const { userId, product, trialEndsAt, trialAccessUntil, version } = told.change;
+  const data: z.input<typeof changeData> = {
+    user_id: userId,
+    product,
+    trial_ends_at: trialEndsAt && epochSeconds(clock.toReal(trialEndsAt)),
+    trial_access_until: trialAccessUntil && epochSeconds(clock.toReal(trialAccessUntil)),
+    version,
+  };
+  return { id: String(version), event: 'change', data };
 }

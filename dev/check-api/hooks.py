@@ -48,6 +48,11 @@ class ProxyToken(ServiceToken):
     client = "vestibule-proxy"
 
 
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path="/api/trial/changes"))
+class ReadingProxyToken(ServiceToken):
+    client = "reading-proxy"
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
@@ -101,7 +106,13 @@ def infos(case, turn):
     case.query = query
 
 
+def changes(case, turn):
+    """A stream that goes on would never be read to its end."""
+    case.query = {**(case.query or {}), "follow": "false"}
+
+
 VALID = {
+    "/api/trial/changes": changes,
     "/api/trial/register": register,
     "/api/trial/verify": with_invitation,
     "/api/trial/creation": with_invitation,

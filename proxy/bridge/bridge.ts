@@ -50,6 +50,8 @@ export interface Bridge {
   disown(token: string, caller: Caller): Promise<void>;
   /** Register as a program sent it: same path, same body, the bridge's own answer. */
   forward(request: { method: string; path: string; headers: IncomingHttpHeaders; body: Buffer | undefined }, caller: Caller): Promise<Answer>;
+  /** The feed of changed trials as it comes, after the version `after`; without `follow` it ends with what has changed so far. */
+  changes(wish: { after: number; follow: boolean; signal: AbortSignal }): Promise<AsyncIterable<string>>;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -94,6 +96,17 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
     return send({ ...options, headers: { ...(options.headers as Record<string, string>), 'x-request-id': caller.requestId } });
   };
 
+  const askForChanges = async ({ after, follow, signal }: Parameters<Bridge['changes']>[0], renew: boolean) =>
+    pool.request({
+      method: 'GET',
+      path: `${base}/api/trial/changes?follow=${follow}`,
+      headers: { accept: 'text/event-stream', authorization: `Bearer ${await provider.serviceToken({ renew })}`, 'last-event-id': String(after) },
+      bodyTimeout: 0,
+      // A bridge that stops must not be asked again on the connection that it is waiting for.
+      reset: true,
+      signal,
+    });
+
   return {
     register: async (signUp, caller) => {
       const answer = await sendOpen(post('/api/trial/register', signUp), caller).catch((error: unknown) => error);
@@ -107,6 +120,16 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
       const passed = Object.fromEntries(HEADERS_IN.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
       const answer = await sendOpen({ method, path, headers: passed as Record<string, string>, body: body ?? null }, caller);
       return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([name]) => HEADERS_OUT.test(name))) };
+    },
+    changes: async (wish) => {
+      let answer = await askForChanges(wish, false);
+      if (answer.statusCode === 401) {
+        await answer.body.dump();
+        answer = await askForChanges(wish, true);
+      }
+      if (answer.statusCode === 200) return answer.body.setEncoding('utf8') as AsyncIterable<string>;
+      await answer.body.dump();
+      throw new Error(`the bridge answers ${answer.statusCode} to whoever asks for changes`);
     },
     check: async () => {
       const { status } = await send({ method: 'GET', path: '/livez' });

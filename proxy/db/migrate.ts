@@ -84,6 +84,22 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await sql`create trigger tell_session_claims after update of claims on proxy.session for each row execute function proxy.tell_session()`.execute(db);
     },
   },
+  '0004_trial_ends': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema
+        .createTable('trial_end')
+        .addColumn('user_id', 'text', (column) => column.notNull())
+        .addColumn('product', 'text', (column) => column.notNull())
+        .addColumn('trial_ends_at', 'timestamptz')
+        .addColumn('trial_access_until', 'timestamptz')
+        .addColumn('version', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('trial_end_pkey', ['user_id', 'product'])
+        .execute();
+      await db.schema.createIndex('trial_end_version').on('trial_end').column('version').execute();
+      // Rows of an older release that runs beside this one have none.
+      await db.schema.alterTable('session').addColumn('end_without_trial_at', 'timestamptz').execute();
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */

@@ -3,6 +3,7 @@ import type { KeptClaims } from '../identity/kept-claims.ts';
 
 export interface Tables {
   'proxy.session': SessionTable;
+  'proxy.trial_end': TrialEndTable;
   'proxy.login_transaction': LoginTransactionTable;
   'proxy.ended_login': EndedLoginTable;
   'proxy.logout_token': LogoutTokenTable;
@@ -29,11 +30,23 @@ export interface SessionTable {
   last_seen_at: Date;
   /** The absolute end, and never after `trial_access_until`. */
   ends_at: Date;
+  /** The same without the trial, for a trial that is extended. */
+  end_without_trial_at: Date | null;
   absolute_end_at: Date;
   /** When the access token ends; null where there is nothing to refresh with. */
   refresh_due_at: Date | null;
   /** Until then one replica is asking Keycloak. */
   refresh_lease_until: Date | null;
+}
+
+/** The newest word of the bridge about a person and product; nulls: no end any more. */
+export interface TrialEndTable {
+  user_id: string;
+  product: string;
+  trial_ends_at: Date | null;
+  trial_access_until: Date | null;
+  /** A number of Postgres that JavaScript gets as text. */
+  version: string;
 }
 
 /** What back-channel logout ended at the provider: a session (`sid`) or everything of a person (`sub`) up to then. */

@@ -6,6 +6,7 @@ import type { Identity, Provider, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { deleteSessions, postponeRefresh, saveRefreshed, takeRefresh, type StoredSession } from './session.store.ts';
+import { asTold } from './trial-end.service.ts';
 
 /** From here on a request starts a refresh and does not wait for it. */
 const BEFORE_DUE_MILLISECONDS = 30_000;
@@ -21,6 +22,9 @@ export interface RefreshParts {
   seal: Seal;
   live: LiveSessions;
   provider: Pick<Provider, 'refresh'>;
+  issuer: string;
+  /** Products of the site's client, whose ends the bridge tells. */
+  productIds: readonly string[];
   log: Log;
 }
 
@@ -35,9 +39,10 @@ export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | 
   return refreshToken === undefined || accessExpiresAt === null ? null : new Date(accessExpiresAt * 1000);
 }
 
-/** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE). */
-export function sessionEnd(absoluteEndAt: Date, identity: Identity, { sessionExpiry }: Tokens): Date {
-  return new Date(Math.min(absoluteEndAt.getTime(), identity.trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY, (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000));
+/** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE); and the same without the trial. */
+export function sessionEnds(absoluteEndAt: Date, { trial }: Pick<Identity, 'trial'>, { sessionExpiry }: Tokens): { endsAt: Date; endWithoutTrialAt: Date } {
+  const endWithoutTrial = Math.min(absoluteEndAt.getTime(), (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000);
+  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
 }
 
 /**
@@ -87,12 +92,11 @@ export function createRefresher(parts: RefreshParts): Refresher {
       live.forget(sessionKey(session.idHash));
       return undefined;
     }
-    const { identity, tokens } = answer;
-    await saveRefreshed(db, session.idHash, {
-      identity,
-      sealedTokens: parts.seal.seal('session', tokens),
-      refreshDueAt: refreshDueAt(tokens),
-      endsAt: sessionEnd(session.absoluteEndAt, identity, tokens),
+    const { tokens } = answer;
+    await db.transaction().execute(async (trx) => {
+      const identity = await asTold(trx, answer.identity, parts);
+      const ends = sessionEnds(session.absoluteEndAt, identity, tokens);
+      await saveRefreshed(trx, session.idHash, { identity, sealedTokens: parts.seal.seal('session', tokens), refreshDueAt: refreshDueAt(tokens), ...ends });
     });
     live.forget(sessionKey(session.idHash));
     return live.find(session.idHash);

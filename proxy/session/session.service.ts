@@ -7,9 +7,11 @@ import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
 import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
-import { refreshDueAt, sessionEnd, type Refresher } from './refresh.service.ts';
+import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
 import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
+import { asTold } from './trial-end.service.ts';
+import { deletePastTrialEnds } from './trial-end.store.ts';
 
 /** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
 const TOUCH_EVERY_MILLISECONDS = 60_000;
@@ -33,6 +35,8 @@ export interface SessionKeeping {
   touches: Pick<Touches, 'add'>;
   refresher: Refresher;
   limits: SessionLimits;
+  /** Products of the site's client, whose ends the bridge tells. */
+  productIds: readonly string[];
 }
 
 export interface SessionLimits {
@@ -93,22 +97,23 @@ export type OpenedSession = { outcome: 'opened'; id: string } | { outcome: 'tria
 export async function openSession(keeping: SessionKeeping, { identity, tokens, takenAt }: NewLogin, replaced: Session | undefined): Promise<OpenedSession> {
   const now = keeping.clock.now();
   const absoluteEndAt = new Date(now.getTime() + keeping.limits.absoluteMilliseconds);
-  const endsAt = sessionEnd(absoluteEndAt, identity, tokens);
-  if (endsAt <= now) return { outcome: 'trial_over' };
   const id = newToken();
   const idHash = hashToken(id);
   const gone = await keeping.db.transaction().execute(async (trx) => {
     const names = { issuer: keeping.issuer, sid: identity.sid, sub: identity.sub };
     await lockLogin(trx, names);
-    if (await wasEnded(trx, names, takenAt)) return undefined;
+    if (await wasEnded(trx, names, takenAt)) return 'ended_meanwhile';
+    const told = await asTold(trx, identity, keeping);
+    const ends = sessionEnds(absoluteEndAt, told, tokens);
+    if (ends.endsAt <= now) return 'trial_over';
     const sealedTokens = keeping.seal.seal('session', tokens);
-    await insertSession(trx, { ...identity, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, endsAt, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
+    await insertSession(trx, { ...told, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, ...ends, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
     if (!replaced) return [];
     if (replaced.sub !== identity.sub) return deleteSessions(trx, { sites: keeping.sitesOfIssuer, idHash: replaced.idHash, sid: replaced.sid });
     await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));
     return [replaced.idHash];
   });
-  if (!gone) return { outcome: 'ended_meanwhile' };
+  if (typeof gone === 'string') return { outcome: gone };
   forgetAll(keeping, gone);
   return { outcome: 'opened', id };
 }
@@ -137,7 +142,9 @@ export async function countLiveSessions(keeping: Pick<SessionKeeping, 'db' | 'cl
 export async function sweepSessions(keeping: Pick<SessionKeeping, 'db' | 'clock' | 'limits'>): Promise<void> {
   const now = keeping.clock.now();
   await deleteEndedSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
-  await deleteEndedLogins(keeping.db, now, new Date(now.getTime() - keeping.limits.absoluteMilliseconds));
+  const longAgo = new Date(now.getTime() - keeping.limits.absoluteMilliseconds);
+  await deleteEndedLogins(keeping.db, now, longAgo);
+  await deletePastTrialEnds(keeping.db, longAgo);
 }
 
 /** This replica does not wait to be told what it did itself. */

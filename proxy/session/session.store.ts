@@ -18,6 +18,7 @@ export interface StoredSession extends Identity {
 
 export interface NewSession extends StoredSession {
   sealedTokens: string;
+  endWithoutTrialAt: Date;
 }
 
 /** With what tells its row from any other content that it may have: what a notice is sent for (migration 0002) changes it. */
@@ -33,6 +34,9 @@ const COLUMNS = [
   'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
+/** Where an older release wrote the row, what it wrote tells as much. */
+const END_WITHOUT_TRIAL = sql<Date>`coalesce(end_without_trial_at, case when ends_at < trial_access_until then ends_at else absolute_end_at end)`;
+
 export async function insertSession(db: Db, session: NewSession): Promise<void> {
   await db
     .insertInto('proxy.session')
@@ -43,6 +47,7 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
       created_at: session.createdAt,
       last_seen_at: session.lastSeenAt,
       ends_at: session.endsAt,
+      end_without_trial_at: session.endWithoutTrialAt,
       absolute_end_at: session.absoluteEndAt,
       refresh_due_at: session.refreshDueAt,
       refresh_lease_until: null,
@@ -89,7 +94,28 @@ export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Pr
 
 /** Brings the end nearer, never further away. */
 export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Promise<void> {
-  await db.updateTable('proxy.session').set({ ends_at: endsAt }).where('id_hash', '=', idHash).where('ends_at', '>', endsAt).execute();
+  await db
+    .updateTable('proxy.session')
+    .set({ ends_at: sql<Date>`least(ends_at, ${endsAt})`, end_without_trial_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${endsAt})` })
+    .where('id_hash', '=', idHash)
+    .execute();
+}
+
+/** Moves the end of the trial of everybody who is signed in as this person at this site, nearer or further away; null: no end any more. */
+export async function moveTrialEnd(db: Db, { sub, site }: { sub: string; site: string }, trial: { endsAt: Date | null; accessUntil: Date | null }): Promise<void> {
+  const [endsAt, accessUntil] = [sql<Date | null>`${trial.endsAt}::timestamptz`, sql<Date | null>`${trial.accessUntil}::timestamptz`];
+  await db
+    .updateTable('proxy.session')
+    .set({ trial_ends_at: endsAt, trial_access_until: accessUntil, ends_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${accessUntil})` })
+    .where('sub', '=', sub)
+    .where('site', '=', site)
+    // Each replica comes with the same word; a row that holds it already is not told about again.
+    .where(sql<boolean>`(trial_ends_at, trial_access_until) is distinct from (${endsAt}, ${accessUntil})`)
+    .execute();
+}
+
+export async function findSessionsOf(db: Db, subs: readonly string[]): Promise<readonly { idHash: Buffer; sub: string; site: string }[]> {
+  return db.selectFrom('proxy.session').select(['id_hash as idHash', 'sub', 'site']).where('sub', 'in', subs).execute();
 }
 
 /** With `sid`: every session of that Keycloak session. `sites`: hosts of those that the provider signs people in at. Answers which were deleted. */
@@ -126,11 +152,11 @@ export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, 
 export async function saveRefreshed(
   db: Db,
   idHash: Buffer,
-  fresh: { identity: Identity; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date },
+  fresh: { identity: Identity; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date; endWithoutTrialAt: Date },
 ): Promise<void> {
   await db
     .updateTable('proxy.session')
-    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: fresh.endsAt, refresh_lease_until: null })
+    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: fresh.endsAt, end_without_trial_at: fresh.endWithoutTrialAt, refresh_lease_until: null })
     .where('id_hash', '=', idHash)
     .execute();
 }

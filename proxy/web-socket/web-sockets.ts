@@ -94,7 +94,7 @@ export function webSockets(parts: WebSocketParts): WebSockets {
     clearTimeout(one.timer);
     try {
       const session = await lookAtSession(one.site.sessions, one.session.idHash, { active: one.tunnel.wasUsed() });
-      if (!session) return one.tunnel.close(isTrialOver(one) ? TRIAL_OVER : SESSION_OVER);
+      if (!session) return one.tunnel.close((await isTrialOver(one)) ? TRIAL_OVER : SESSION_OVER);
       one.session = session;
       lookLater(one);
     } catch {
@@ -137,8 +137,11 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<{ sit
   return { site, session, to: rule.to };
 }
 
-function isTrialOver({ session, site }: Watched): boolean {
-  return session.trial !== null && site.sessions.clock.now() >= session.trial.accessUntil;
+/** By the end that was told last: it may have come nearer since the socket was opened. */
+async function isTrialOver({ session, site }: Watched): Promise<boolean> {
+  const { live, clock } = site.sessions;
+  const { trial } = (await live.find(session.idHash).catch(() => undefined)) ?? session;
+  return trial !== null && clock.now() >= trial.accessUntil;
 }
 
 function refuse(socket: Duplex, error: unknown, requestId: string): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -172,6 +173,18 @@ describe('an open one is closed', () => {
     const { closed } = await open(await stand.signedIn());
     expect(await closed).toBe(4403);
     expect(Date.now()).toBeGreaterThanOrEqual(until * 1000);
+  });
+
+  test.each([
+    ['here', () => stand.url],
+    ['at the other replica', () => other.url],
+  ])('with 4403, within a second, when the bridge ends the trial: %s', async (_where, at) => {
+    const until = Math.floor(Date.now() / 1000) + 3_600;
+    stand.provider.person = { sub: `user-${randomUUID()}`, email: 'bob@example.com', name: 'Bob', trial: { app: 'app-1', endsAt: until, accessUntil: until } };
+    const { socket, closed } = await open(await stand.signedIn(), { at: at() });
+    stand.bridge.feed.tell({ user_id: stand.provider.person.sub, trial_access_until: Math.floor(Date.now() / 1000) });
+    await eventually(() => socket.readyState === socket.CLOSED, HOLDS_WITHIN_MS);
+    expect(await closed).toBe(4403);
   });
 
   test('with 1001 when the proxy stops, so that the browser dials again', async () => {

@@ -39,6 +39,8 @@ export interface HttpBrowser {
 export interface HttpBrowserOptions {
   /** False for redirects in front of which to stop. */
   follow?: (url: URL) => boolean;
+  /** Instead of fetch: for addresses that several servers answer. */
+  fetch?: (url: URL, request: RequestInit) => Promise<Response>;
 }
 
 interface Cookie {
@@ -51,7 +53,7 @@ interface Cookie {
 }
 
 /** Cookies, redirects and forms as a browser has them, without one: fifty at once cost nothing. Scripts do not run. */
-export function httpBrowser({ follow = () => true }: HttpBrowserOptions = {}): HttpBrowser {
+export function httpBrowser({ follow = () => true, fetch: ask = fetch }: HttpBrowserOptions = {}): HttpBrowser {
   let jar: Cookie[] = [];
 
   // Keycloak's cookies are Secure over plain http too; browsers send them to localhost all the same.
@@ -68,7 +70,7 @@ export function httpBrowser({ follow = () => true }: HttpBrowserOptions = {}): H
   const send = async (url: URL, request: RequestInit): Promise<Response> => {
     const cookie = cookiesFor(url).map(({ name, value }) => `${name}=${value}`).join('; ');
     const headers = { Accept: 'text/html,*/*;q=0.8', ...(request.headers as Record<string, string>), ...(cookie ? { Cookie: cookie } : {}) };
-    const response = await fetch(url, { ...request, redirect: 'manual', headers });
+    const response = await ask(url, { ...request, redirect: 'manual', headers });
     keep(url, response);
     return response;
   };

@@ -5,7 +5,7 @@ import type { Claims } from '../support/realm.ts';
 export interface Endpoint {
   method: 'GET' | 'POST';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy' | 'program';
+  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program';
   /** Of several bodies that OpenAPI describes, which. */
   body?: number;
   /** Of a request that is let in. */
@@ -23,6 +23,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/trial/creation', caller: 'program', body: 1, status: 200, valid: async (bridge) => ({ token: await bridge.invite({ address: newAddress() }), password: 'a long pass phrase' }) },
   { method: 'POST', path: '/api/trial/creation/outcome', caller: 'step', status: 200, valid: async () => ({ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }) },
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
+  { method: 'GET', path: '/api/trial/changes', caller: 'reading proxy', status: 200, valid: async () => ({ follow: 'false' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
 ];
 
@@ -32,6 +33,7 @@ export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
 /** The token that this endpoint asks for; `claims` replaces, undefined removes. */
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
   if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
+  if (endpoint.caller === 'reading proxy') return realm.serviceToken('vestibule-proxy', 'trial-read', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
 }
 

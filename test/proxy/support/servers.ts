@@ -20,8 +20,9 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-async function startServer(answer: TestServer['answer'], port: number): Promise<TestServer> {
+async function startServer(answer: TestServer['answer'], port: number, apart: (req: IncomingMessage, res: ServerResponse) => boolean = () => false): Promise<TestServer> {
   const listener: RequestListener = (req, res) => {
+    if (apart(req, res)) return;
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
@@ -58,10 +59,71 @@ export function startApp(port = 0): Promise<TestServer> {
   }, port);
 }
 
-/** The bridge as the proxy sees it: accepts every sign-up. */
-export function startBridge(port = 0): Promise<TestServer> {
-  return startServer((req, res) => {
+/** What a test makes the bridge tell of trials. */
+export interface TestFeed {
+  /** To everybody who listens. */
+  tell(change: { user_id: string; product?: string; trial_access_until: number | null; version?: number }): void;
+  /** Of the requests for it so far: the version that was asked from. */
+  askedAfter: number[];
+  /** Answers otherwise: `refused` breaks connections off, `silent` lets nothing through but whole answers, `restarted` says so once. */
+  mode: 'well' | 'refused' | 'silent' | 'restarted';
+  listeners(): number;
+}
+
+const ALIVE_EVERY_MILLISECONDS = 1_000;
+
+function testFeed(): TestFeed & { answer(req: IncomingMessage, res: ServerResponse): void } {
+  const open = new Set<ServerResponse>();
+  const events: { version: number; text: string }[] = [];
+  let mode: TestFeed['mode'] = 'well';
+  const feed: ReturnType<typeof testFeed> = {
+    get mode() {
+      return mode;
+    },
+    // Silent streams stay open; every other change begins with new ones.
+    set mode(next) {
+      if (next !== mode && next !== 'silent') for (const res of open) res.destroy();
+      mode = next;
+    },
+    askedAfter: [],
+    listeners: () => open.size,
+    tell: (change) => {
+      const version = change.version ?? (events.at(-1)?.version ?? 0) + 1;
+      const text = `event: change\nid: ${version}\ndata: ${JSON.stringify({ product: 'app', trial_ends_at: change.trial_access_until, ...change, version })}\n\n`;
+      events.push({ version, text });
+      if (feed.mode === 'well') for (const res of open) res.write(`${text}: alive\n\n`);
+    },
+    answer: (req, res) => {
+      const after = Number(req.headers['last-event-id']);
+      feed.askedAfter.push(after);
+      if (feed.mode === 'refused') return void res.destroy();
+      const restarted = feed.mode === 'restarted';
+      // As after a backup came back: what was told since is not known any more.
+      if (restarted) events.length = 0;
+      if (restarted) mode = 'well';
+      const known = events.filter(({ version }) => version > after).map(({ text }) => text);
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      const follows = req.url?.includes('follow=false') !== true;
+      if (feed.mode === 'silent' && follows) return res.flushHeaders();
+      res.write(`${restarted ? 'event: restarted\ndata: {}\n\n' : ''}${known.join('')}: alive\n\n`);
+      if (!follows) return void res.end();
+      open.add(res);
+      const alive = setInterval(() => feed.mode === 'well' && res.write(': alive\n\n'), ALIVE_EVERY_MILLISECONDS);
+      res.once('close', () => {
+        clearInterval(alive);
+        open.delete(res);
+      });
+    },
+  };
+  return feed;
+}
+
+/** The bridge as the proxy sees it: accepts every sign-up, and tells of trials what a test makes it tell. */
+export async function startBridge(port = 0): Promise<TestServer & { feed: TestFeed }> {
+  const feed = testFeed();
+  const server = await startServer((req, res) => {
     if (req.url === '/livez') return void res.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"alive"}');
     return void res.writeHead(202, { 'content-type': 'application/json' }).end('{"status":"accepted"}');
-  }, port);
+  }, port, (req, res) => req.url?.startsWith('/api/trial/changes?') === true && (feed.answer(req, res), true));
+  return Object.assign(server, { feed });
 }

@@ -9,7 +9,7 @@ import { startProxy, type RunningProxy } from '../../../proxy/proxy.ts';
 import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 import { Browser } from './browser.ts';
 import { CLIENT, startProvider, type TestProvider } from './provider.ts';
-import { startApp, startBridge, type TestServer } from './servers.ts';
+import { startApp, startBridge, type TestFeed, type TestServer } from './servers.ts';
 
 export interface Replica {
   url: string;
@@ -23,7 +23,7 @@ export interface Replica {
 
 export interface Stand extends Replica {
   provider: TestProvider;
-  bridge: TestServer;
+  bridge: TestServer & { feed: TestFeed };
   app: TestServer;
   database: TestDatabase;
   clock: MovableClock;

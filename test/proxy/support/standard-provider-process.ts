@@ -49,7 +49,9 @@ process.once('message', async (message) => {
     },
     ttl: { AccessToken: 300, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 600 },
   });
-  for (const event of EVENTS) provider.on(event, () => process.send?.({ event }));
+  // The proxy's service token for the bridge is asked for all the time, and given to nobody here.
+  const isForBridge = (ctx: { oidc?: { params?: Record<string, unknown> } }): boolean => ctx.oidc?.params?.['grant_type'] === 'client_credentials';
+  for (const event of EVENTS) provider.on(event, (ctx) => isForBridge(ctx) || process.send?.({ event }));
   const answer = provider.callback();
   const server = createServer((req, res) => {
     if (req.url?.startsWith('/interaction')) void provider.interactionFinished(req, res, { login: { accountId: PERSON.sub } });

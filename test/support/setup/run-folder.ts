@@ -7,7 +7,7 @@ const RUN_DIR = join(import.meta.dirname, '..', '..', '..', '.run');
 const PREFIX = 'test-';
 
 /** Data of this test run. Runs that were killed left theirs, and perhaps their servers: those are ended here. */
-export async function runFolder(kind: 'fast' | 'stack' | 'faults' | 'bench'): Promise<string> {
+export async function runFolder(kind: 'fast' | 'stack' | 'faults' | 'soak' | 'bench'): Promise<string> {
   mkdirSync(RUN_DIR, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(RUN_DIR).filter((one) => one.startsWith(PREFIX))) {
     const path = join(RUN_DIR, name);

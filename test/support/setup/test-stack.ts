@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePortBase } from '../../../dev/ports.ts';
 import { terminalProgress } from '../../../dev/progress.ts';
-import { ROOT, startStack, STEPS, writeBridgeEnvironment, writeDescription, type Stack, type StackOptions } from '../../../dev/stack.ts';
+import { ROOT, startStack, STEPS, writeDescription, writeEnvironment, type Stack, type StackOptions } from '../../../dev/stack.ts';
 import { STACK_VARIABLE } from '../stack-variable.ts';
 import { onInterruption, runFolder } from './run-folder.ts';
 
@@ -10,7 +10,7 @@ import { onInterruption, runFolder } from './run-folder.ts';
 const SETTINGS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100' };
 
 /** The whole stack on free ports, with databases of its own, described to the tests by STACK_VARIABLE. */
-export async function startTestStack(kind: 'stack' | 'faults', options: Partial<StackOptions> = {}): Promise<{ stack: Stack; stop: () => Promise<void> }> {
+export async function startTestStack(kind: 'stack' | 'faults' | 'soak', options: Partial<StackOptions> = {}): Promise<{ stack: Stack; stop: () => Promise<void> }> {
   const dataDir = await runFolder(kind);
   const stack = await startStack({
     portBase: await freePortBase(),
@@ -28,7 +28,8 @@ export async function startTestStack(kind: 'stack' | 'faults', options: Partial<
   onInterruption(stop);
   const file = join(dataDir, 'stack.json');
   writeDescription(file, stack);
-  writeBridgeEnvironment(join(dataDir, 'bridge.env'), stack);
+  writeEnvironment(join(dataDir, 'bridge.env'), stack.bridgeEnvironment);
+  writeEnvironment(join(dataDir, 'proxy.env'), stack.proxyEnvironment);
   process.env[STACK_VARIABLE] = file;
   return { stack, stop };
 }

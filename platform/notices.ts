@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { Log } from '../../platform/log.ts';
+import type { Log } from './log.ts';
 
-/** Told by the trigger of migration 0002, with the session's key. */
-const CHANNEL = 'proxy_session';
 const PING_EVERY_MILLISECONDS = 2_000;
 /** A connection that says nothing for this long is given up. */
 const SILENCE_LIMIT_MILLISECONDS = 2_500;
@@ -15,20 +13,30 @@ export interface Notices {
   stop(): Promise<void>;
 }
 
-/** Listens on a connection of its own for sessions that changed, on this replica or another; connects again by itself. */
-export function hearNotices(databaseUrl: string, onNotice: (key: string) => void, log: Log): Notices {
+export interface Channel {
+  /** As `pg_notify` names it. */
+  name: string;
+  /** What it tells of, for the log. */
+  tells: string;
+  /** What happens while nothing is heard, for the log. */
+  meanwhile: string;
+  applicationName: string;
+}
+
+/** Listens on a connection of its own for what Postgres tells, by whichever replica it was caused; connects again by itself. */
+export function hearNotices(databaseUrl: string, channel: Channel, onNotice: (payload: string) => void, log: Log): Notices {
   const stopping = new AbortController();
   let since: number | undefined;
   let told = false;
 
   const onHeard = (): void => {
     since = performance.now();
-    if (told) log.info('notices of changed sessions are heard again');
+    if (told) log.info(`notices of ${channel.tells} are heard again`);
     told = false;
   };
   const onLost = (error: unknown): void => {
     if (told || stopping.signal.aborted) return;
-    log.warn({ err: error }, 'notices of changed sessions are not heard; sessions are read again every few seconds');
+    log.warn({ err: error }, `notices of ${channel.tells} are not heard; ${channel.meanwhile}`);
     told = true;
   };
 
@@ -36,7 +44,7 @@ export function hearNotices(databaseUrl: string, onNotice: (key: string) => void
     const broken = new AbortController();
     const client = new Client({
       connectionString: databaseUrl,
-      application_name: 'vestibule-proxy-notices',
+      application_name: channel.applicationName,
       connectionTimeoutMillis: SILENCE_LIMIT_MILLISECONDS,
       query_timeout: SILENCE_LIMIT_MILLISECONDS,
     });
@@ -49,7 +57,7 @@ export function hearNotices(databaseUrl: string, onNotice: (key: string) => void
     client.on('notification', ({ payload }) => onNotice(payload ?? ''));
     try {
       await client.connect();
-      await client.query(`listen ${CHANNEL}`);
+      await client.query(`listen ${channel.name}`);
       onHeard();
       while (!stopping.signal.aborted) {
         await pause(PING_EVERY_MILLISECONDS, AbortSignal.any([stopping.signal, broken.signal]));

@@ -1,0 +1,34 @@
+import { sql } from 'kysely';
+import type { Db } from '../db/schema.ts';
+
+/** The newest word about one person's trial of one product. */
+export interface TrialChange {
+  userId: string;
+  product: string;
+  trialEndsAt: Date | null;
+  /** Null: no end any more. */
+  trialAccessUntil: Date | null;
+  version: number;
+}
+
+export async function findChangesAfter(db: Db, version: number, limit: number): Promise<readonly TrialChange[]> {
+  const rows = await db
+    .selectFrom('bridge.trial_change')
+    .select(['user_id as userId', 'product', 'trial_ends_at as trialEndsAt', 'trial_access_until as trialAccessUntil', 'version'])
+    .where('version', '>', String(version))
+    .orderBy('version')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, version: Number(row.version) }));
+}
+
+/** 0 where nothing has changed yet. */
+export async function findLastVersion(db: Db): Promise<number> {
+  const { last } = await db.selectFrom('bridge.trial_change').select((eb) => eb.fn.max('version').as('last')).executeTakeFirstOrThrow();
+  return Number(last ?? 0);
+}
+
+/** As if each trial had changed: where the domain clock moved, every end is another instant of real time. */
+export async function tellAllAgain(db: Db): Promise<void> {
+  await sql`update bridge.trial set trial_access_until = trial_access_until`.execute(db);
+}

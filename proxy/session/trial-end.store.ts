@@ -1,0 +1,58 @@
+import { sql, type Kysely } from 'kysely';
+import type { Tables } from '../db/tables.ts';
+
+type Db = Kysely<Tables>;
+
+/** What the bridge said last about a person's trial of a product. */
+export interface TrialEnd {
+  userId: string;
+  product: string;
+  /** What people are told; null with `accessUntil`. */
+  endsAt: Date | null;
+  /** Null: no end any more. */
+  accessUntil: Date | null;
+  version: number;
+}
+
+/** The newer word stays, whichever replica comes with it first. */
+export async function saveTrialEnds(db: Db, ends: readonly TrialEnd[]): Promise<void> {
+  const rows = ends.map(({ userId, product, endsAt, accessUntil, version }) => ({ user_id: userId, product, trial_ends_at: endsAt, trial_access_until: accessUntil, version: String(version) }));
+  await db
+    .insertInto('proxy.trial_end')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['user_id', 'product'])
+        .doUpdateSet((eb) => ({ trial_ends_at: eb.ref('excluded.trial_ends_at'), trial_access_until: eb.ref('excluded.trial_access_until'), version: eb.ref('excluded.version') }))
+        .whereRef('excluded.version', '>', 'proxy.trial_end.version'),
+    )
+    .execute();
+}
+
+/** Of several products the one that lasts longest, as the bridge and Keycloak judge it too. */
+export async function findLongestTrialEnd(db: Db, userId: string, productIds: readonly string[]): Promise<Pick<TrialEnd, 'endsAt' | 'accessUntil'> | undefined> {
+  if (productIds.length === 0) return undefined;
+  return db
+    .selectFrom('proxy.trial_end')
+    .select(['trial_ends_at as endsAt', 'trial_access_until as accessUntil'])
+    .where('user_id', '=', userId)
+    .where('product', 'in', productIds)
+    .orderBy('trial_access_until', (order) => order.desc().nullsFirst())
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Everything up to here has been heard by one replica or another; 0 at the very first start. */
+export async function findLastVersion(db: Db): Promise<number> {
+  const { last } = await db.selectFrom('proxy.trial_end').select((eb) => eb.fn.max('version').as('last')).executeTakeFirstOrThrow();
+  return Number(last ?? 0);
+}
+
+export async function deleteTrialEnds(db: Db): Promise<void> {
+  await db.deleteFrom('proxy.trial_end').execute();
+}
+
+/** No session that began before is left. */
+export async function deletePastTrialEnds(db: Db, endedBefore: Date): Promise<void> {
+  await db.deleteFrom('proxy.trial_end').where(sql<boolean>`trial_access_until < ${endedBefore}`).execute();
+}
