@@ -7,6 +7,7 @@ import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
 import type { Meter } from './metrics/meter.ts';
+import { mountServerRoutes, type ServerRoutesUsing } from './remote-billing/servers.routes.ts';
 import { bridgeRoutes } from './routes.ts';
 import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
@@ -18,6 +19,8 @@ interface Using extends TrialRoutesUsing {
   dependencies: Readonly<Record<string, Dependency>>;
   developmentRoutes: readonly Router[];
   checkAnswers: boolean;
+  /** Undefined: no remote billing. */
+  billing: Omit<ServerRoutesUsing, 'db' | 'clock' | 'log' | 'guard' | 'proxyClientId' | 'trustedProxies'> | undefined;
 }
 
 export function createApp(using: Using): Express {
@@ -35,6 +38,7 @@ export function createApp(using: Using): Express {
     res.json(document);
   });
   for (const router of using.developmentRoutes) app.use(router);
+  if (using.billing !== undefined) app.use(mountServerRoutes({ ...using, ...using.billing }));
   app.use(mountRoutes(routes, using.guard, using.meter, { checkAnswers: using.checkAnswers }));
   app.use(nothingHere);
   app.use(sendProblem);

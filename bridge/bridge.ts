@@ -24,6 +24,7 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { billingParts } from './remote-billing/billing-parts.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -61,6 +62,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const keys = signingKeys(`${config.keycloak.internalUrl}/realms/${config.keycloak.realm}`, log);
   const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
   const accounts = given.accounts ?? keycloakAccounts(admin);
+  const billing = config.billing && billingParts(config.billing, pool, hash);
   const registry = new Registry();
   const meter = createMeter(registry);
   const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
@@ -101,6 +103,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
   });

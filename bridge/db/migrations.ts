@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { REMOTE_BILLING } from './remote-billing.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -120,6 +121,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           check (user_id is not null or (made_by is not null and state <> 'confirmed'))`,
       ]),
   },
+  '0003-remote-billing': { up: (db) => statements(db, REMOTE_BILLING) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
