@@ -7,7 +7,8 @@ import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
 import type { Meter } from './metrics/meter.ts';
-import { mountServerRoutes, type ServerRoutesUsing } from './remote-billing/servers.routes.ts';
+import type { BillingParts } from './remote-billing/billing-parts.ts';
+import { mountServerRoutes } from './remote-billing/servers.routes.ts';
 import { bridgeRoutes } from './routes.ts';
 import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
@@ -20,7 +21,7 @@ interface Using extends TrialRoutesUsing {
   developmentRoutes: readonly Router[];
   checkAnswers: boolean;
   /** Undefined: no remote billing. */
-  billing: Omit<ServerRoutesUsing, 'db' | 'clock' | 'log' | 'guard' | 'proxyClientId' | 'trustedProxies'> | undefined;
+  billing: BillingParts | undefined;
 }
 
 export function createApp(using: Using): Express {

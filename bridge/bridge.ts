@@ -25,6 +25,7 @@ import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
+import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -71,6 +72,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     {
       send_invitation: async ({ sign_up_request_id }) => countStep('invitation', await sendInvitation(db, jobs, sign_up_request_id)),
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
+      send_billing_mail: ({ billing_mail_id }, { lastTry }) => sendBillingMail(db, { ...jobs, ...demandBilling() }, billing_mail_id, lastTry),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
@@ -120,6 +122,11 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       await close();
     },
   };
+
+  function demandBilling() {
+    if (billing === undefined) throw new Error('Billing mails are queued: set BILLING_TOKEN_KEY');
+    return billing;
+  }
 
   function countStep(step: Step, outcome: string | undefined): void {
     if (outcome !== undefined) meter.step(step, outcome);

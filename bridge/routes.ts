@@ -1,4 +1,6 @@
 import type { Route } from './http/route.ts';
+import type { BillingParts } from './remote-billing/billing-parts.ts';
+import { billingPagesRoutes } from './remote-billing/pages.routes.ts';
 import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
 
 /**
@@ -12,12 +14,14 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | POST /api/trial/creation/outcome | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
+ * | POST /api/v1/remotes/server/… | self-hosted servers | remote-billing/servers.routes.ts |
+ * | POST /api/remote-billing/… | proxy | remote-billing/pages.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
  * | GET /metrics, on BRIDGE_METRICS_PORT | whoever reaches it | ../platform/metrics.ts |
  * | GET, POST /dev/clock | development, with MOVABLE_CLOCK | clock/clock.routes.ts |
  * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
  */
-export function bridgeRoutes(using: TrialRoutesUsing): readonly Route[] {
-  return [...trialRoutes(using)];
+export function bridgeRoutes(using: TrialRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
+  return [...trialRoutes(using), ...(using.billing === undefined ? [] : billingPagesRoutes({ ...using, ...using.billing }))];
 }

@@ -43,7 +43,7 @@ export async function giveBillingAccess(db: Db, using: Using, server: RemoteServ
     using.log.warn({ server_id: server.id, realm_id: realm.id, reason }, 'a server asked for a realm that is not its own');
     return refuse(reason, new AppError('remote_realm_mismatch', 'Your organization is registered to a different server. Please contact support for assistance in resolving this issue.'));
   }
-  if (isDeactivated(server, realm) || request.realm.deactivated) {
+  if (isDeactivated({ server, realm }) || request.realm.deactivated) {
     return refuse('deactivated', new AppError('registration_deactivated', 'The registration of this organization is deactivated. Please contact support.'));
   }
   const user = await findBillingUser(db, { realmId: realm.id, userUuid: request.user.uuid });

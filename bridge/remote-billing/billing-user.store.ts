@@ -61,9 +61,9 @@ function selectUsers(db: Db | Trx) {
     ]);
 }
 
-/** Somebody who has opened a link. Whoever is there already stays as they are. */
-export async function insertPendingUser(trx: Trx, person: BillingPerson, given: { email: string; fullName: string; joinedAt: Date }): Promise<void> {
-  await trx
+/** Somebody who has opened a link. False for whoever is there already: they stay as they are. */
+export async function insertPendingUser(trx: Trx, person: BillingPerson, given: { email: string; fullName: string; joinedAt: Date }): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await trx
     .insertInto('bridge.billing_user')
     .values({
       ...('realmId' in person ? { realm_id: person.realmId, user_uuid: person.userUuid, server_id: null } : { realm_id: null, user_uuid: null, server_id: person.serverId }),
@@ -74,7 +74,8 @@ export async function insertPendingUser(trx: Trx, person: BillingPerson, given: 
       tos_version: null,
     })
     .onConflict((conflict) => conflict.doNothing())
-    .execute();
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 export async function confirmLogin(

@@ -73,6 +73,6 @@ function highestId(rows: readonly { id: number }[] | undefined): number {
 /** We send no push notifications; an active realm may go on with them. */
 export function reportToWire(realms: readonly RemoteRealm[]) {
   return {
-    realms: Object.fromEntries(realms.map((realm) => [realm.id, { can_push: !isDeactivated({ deactivated: false }, realm), expected_end_timestamp: null }])),
+    realms: Object.fromEntries(realms.map((realm) => [realm.id, { can_push: !isDeactivated({ server: { deactivated: false }, realm }), expected_end_timestamp: null }])),
   };
 }
