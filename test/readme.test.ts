@@ -22,7 +22,7 @@ interface Layer {
 const proxy = (): Router => routes({ products, pages: loadPages(), publicUrl: 'http://localhost', dependencies: {} } as unknown as RouteParts);
 const bridge = (): Router => {
   const developmentRoutes = [clockRoutes(movableClock(), async () => {}), mailPreviewRoutes(products, unused, unused)];
-  const using = { products, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };
+  const using = { products, billing: {}, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };
   return createApp(using as unknown as Parameters<typeof createApp>[0]).router;
 };
 

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { openBridge, type TestBridge, type TestBridgeOptions } from '../../support/bridge.ts';
+import { openBridge, type Answer, type TestBridge, type TestBridgeOptions } from '../../support/bridge.ts';
 
 /** What a self-hosted server knows of itself. */
 export interface Server {
@@ -54,6 +54,14 @@ export interface TestBilling extends TestBridge {
   /** A registered server with one realm. */
   place(): Promise<{ server: Server; realm: RealmOnWire }>;
   billing(server: Server, realm: RealmOnWire, user?: PersonOnWire, more?: Readonly<Record<string, string>>): Promise<Reply>;
+  /** As the proxy calls `/api/remote-billing/<path>` for a person at an address. */
+  pages(path: string, body: object, from?: string): Promise<Answer>;
+  /** The token of step 3. */
+  access(server: Server, realm: RealmOnWire, user?: PersonOnWire, more?: Readonly<Record<string, string>>): Promise<string>;
+  /** The key of the newest link that went to an address. */
+  keyTo(email: string): Promise<string>;
+  /** The ten steps of a new person, to the session. */
+  signIn(server: Server, realm: RealmOnWire, user?: PersonOnWire): Promise<{ token: string; body: Record<string, unknown> }>;
   audit(of: { serverId: string }): Promise<{ act: string; actor_kind: string; actor_id: string | null; details: unknown }[]>;
 }
 
@@ -76,8 +84,33 @@ export async function openBilling(options: TestBridgeOptions = {}): Promise<Test
     if (answer.status !== 200) throw new Error(`The server was not registered: ${JSON.stringify(answer.body)}`);
     return one;
   };
+  const pages: TestBilling['pages'] = async (path, body, from = randomAddress()) =>
+    bridge.send(`/api/remote-billing/${path}`, { body, headers: { authorization: `Bearer ${await bridge.realm.serviceToken('vestibule-proxy', 'billing-pages')}`, 'x-forwarded-for': from } });
+  const billing: TestBilling['billing'] = (one, realm, user = newPerson(), more = {}) =>
+    remote('server/billing', { as: one, form: { user: JSON.stringify(user), realm: JSON.stringify(realm), ...more } });
+  const access: TestBilling['access'] = async (...given) => {
+    const { body } = await billing(...given);
+    return String(body['billing_access_url']).split('/').at(-1)!;
+  };
+  const keyTo: TestBilling['keyTo'] = async (email) => {
+    await bridge.settled();
+    const mail = bridge.inbox.messages().find(({ envelope }) => envelope.to.includes(email));
+    const [, key] = /\/do_confirm\/([a-z2-7]{24})\?lang=/.exec(mail?.text ?? '') ?? [];
+    if (key === undefined) throw new Error(`No link went to ${email}`);
+    return key;
+  };
   return {
     ...bridge,
+    pages,
+    access,
+    keyTo,
+    signIn: async (one, realm, user = newPerson()) => {
+      const first = await access(one, realm, user);
+      await pages('login/mail', { token: first, email: user.email });
+      const proven = await pages('login/confirmation', { key: await keyTo(user.email) });
+      const token = String(proven.body['token']);
+      return { token, body: (await pages('login/complete', { token, attempt: newAttempt(), accepted_terms: TERMS })).body };
+    },
     remote,
     report,
     server,
@@ -88,10 +121,17 @@ export async function openBilling(options: TestBridgeOptions = {}): Promise<Test
       if (answer.status !== 200) throw new Error(`The realm was not registered: ${JSON.stringify(answer.body)}`);
       return { server: one, realm };
     },
-    billing: (one, realm, user = newPerson(), more = {}) => remote('server/billing', { as: one, form: { user: JSON.stringify(user), realm: JSON.stringify(realm), ...more } }),
+    billing,
     audit: async ({ serverId }) =>
       bridge.db.selectFrom('bridge.billing_audit').select(['act', 'actor_kind', 'actor_id', 'details']).where('server_id', '=', serverId).orderBy('id').execute(),
   };
+}
+
+/** Of billing.yaml. */
+export const TERMS = '1.0';
+
+export function newAttempt(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 export function newServer(given: Partial<Server> = {}): Server {
