@@ -94,7 +94,7 @@ export async function openBilling(options: TestBridgeOptions = {}): Promise<Test
   };
   const keyTo: TestBilling['keyTo'] = async (email) => {
     await bridge.settled();
-    const mail = bridge.inbox.messages().find(({ envelope }) => envelope.to.includes(email));
+    const mail = bridge.inbox.messages().find(({ to, text }) => to.includes(email) && text.includes('do_confirm'));
     const [, key] = /\/do_confirm\/([a-z2-7]{24})\?lang=/.exec(mail?.text ?? '') ?? [];
     if (key === undefined) throw new Error(`No link went to ${email}`);
     return key;
