@@ -23,7 +23,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Settings that whoever starts the stack may give in the environment; everything else is the stack's own. */
 const SETTINGS = {
   both: ['PRODUCTS_FILE', 'LOG_LEVEL', 'CONTACT_URL', 'TRUSTED_PROXIES'],
-  bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN'],
+  bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN', 'BILLING_FILE'],
   proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'SESSION_OUTAGE_MINUTES', 'SESSION_CACHE_ENTRIES', 'FORWARD_AUTH', 'IDENTITY_SIGNING_KEY', 'IDENTITY_SIGNING_KEY_PREVIOUS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
   realm: ['CONTACT_URL', 'TRIAL_TIME_ZONE'],
   doctor: ['DOCTOR_KNOWN_ADMINS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
@@ -68,6 +68,8 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part
     SMTP_URL: addresses.smtp,
     MAIL_FROM,
     ADDRESS_HASH_KEY: secrets.addressHashKey,
+    BILLING_TOKEN_KEY: secrets.billingToken,
+    BILLING_CHALLENGE_LOOPBACK: 'true',
     MOVABLE_CLOCK: 'true',
     // The doctor reads these besides.
     KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,

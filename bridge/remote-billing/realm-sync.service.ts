@@ -52,8 +52,9 @@ async function syncRealms(trx: Trx, using: Using, serverId: string, told: NonNul
       await record('realm_registered', realm.id, { host: realm.host });
       continue;
     }
-    if (before.serverId !== serverId || !matchesToken(realm.ownerSecret, before.ownerSecretHash)) throw duplicate(using, serverId, realm.id);
-    const changed = changesOf(before, realm);
+    const { ownerSecret, ...now } = realm;
+    if (before.serverId !== serverId || !matchesToken(ownerSecret, before.ownerSecretHash)) throw duplicate(using, serverId, realm.id);
+    const changed = changesOf(before, now);
     if (Object.keys(changed).length > 0) await record('realm_changed', realm.id, changed);
     if (before.locallyDeleted) await record('realm_restored', realm.id);
     if (before.locallyDeleted || Object.keys(changed).length > 0) await updateRealm(trx, realm);
@@ -64,7 +65,7 @@ async function syncRealms(trx: Trx, using: Using, serverId: string, told: NonNul
 }
 
 /** `field: [before, now]`. */
-function changesOf(before: RemoteRealm, { ownerSecret: _, ...now }: NonNullable<Report['realms']>[number]): Record<string, readonly unknown[]> {
+function changesOf(before: RemoteRealm, now: ReportedRealm): Record<string, readonly unknown[]> {
   return Object.fromEntries(
     Object.entries(now).flatMap(([name, value]) => {
       const old = before[name as keyof ReportedRealm];

@@ -66,6 +66,15 @@ describe('what the bridge says of itself', () => {
     const paths = body['paths'] as Record<string, Record<string, { responses: object; security?: unknown }>>;
     expect(Object.keys(paths).sort()).toEqual([
       '/api/legacy/trial/register',
+      '/api/remote-billing/login/complete',
+      '/api/remote-billing/login/confirmation',
+      '/api/remote-billing/login/mail',
+      '/api/remote-billing/login/open',
+      '/api/remote-billing/server-login/open',
+      '/api/remote-billing/session/end',
+      '/api/remote-billing/session/read',
+      '/api/remote-billing/users/deactivate',
+      '/api/remote-billing/users/list',
       '/api/trial/creation',
       '/api/trial/creation/outcome',
       '/api/trial/infos',
@@ -145,7 +154,7 @@ describe('the movable clock', () => {
   });
 
   test('nor are previews in production', async () => {
-    const own = await openBridge({ env: { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://sso.example.com', PROXY_PUBLIC_URL: 'https://app.example.com' } });
+    const own = await openBridge({ env: { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://sso.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', BILLING_URL: 'https://billing.example.com', BILLING_CHALLENGE_LOOPBACK: '' } });
     const statuses = [await own.send('/dev/mails', { method: 'GET' }), await own.send('/dev/clock', { method: 'GET' })].map((one) => one.status);
     await own.close();
     expect(statuses).toEqual([404, 404]);

@@ -13,6 +13,9 @@ afterAll(() => billing.close());
 
 const errorOf = ({ status, body }: { status: number; body: Record<string, unknown> }) => [status, body['result'], body['code']];
 const register = (one: Server, more: Record<string, string> = {}) => billing.remote('server/register', { form: { ...registrationOf(one), ...more } });
+const status = (headers: Record<string, string>, from = randomAddress()) => billing.remote('server/analytics/status', { headers, from });
+const rowOf = (one: RealmOnWire) => billing.db.selectFrom('bridge.remote_realm').selectAll().where('id', '=', one.uuid).executeTakeFirst();
+const bad = (name: string, form: Record<string, string | undefined>) => [name, form] as const;
 const asFirst = (path: string) => billing.remote(path, { as: server });
 
 describe('register', () => {
@@ -105,8 +108,6 @@ describe('register', () => {
 
 // SECURITY 18
 describe('Basic authentication', () => {
-  const status = (headers: Record<string, string>, from = randomAddress()) => billing.remote('server/analytics/status', { headers, from });
-
   test.each<[string, () => Promise<Record<string, string>>]>([
     ['nothing', async () => ({})],
     ['a bearer token', async () => ({ authorization: 'Bearer x' })],
@@ -176,8 +177,6 @@ describe('a thousand calls a minute', () => {
 });
 
 describe('analytics', () => {
-  const rowOf = (one: RealmOnWire) => billing.db.selectFrom('bridge.remote_realm').selectAll().where('id', '=', one.uuid).executeTakeFirst();
-
   test('registers realms, takes changes over, marks absent ones and restores them', async () => {
     const { server: own, realm: first } = await billing.place();
     const second = newRealm();
@@ -192,9 +191,10 @@ describe('analytics', () => {
     expect(await rowOf(second)).toMatchObject({ name: 'Difference Society', deactivated: true });
     await billing.report(own, [first, second]);
     expect([(await rowOf(first))?.locally_deleted_at, (await rowOf(second))?.deactivated]).toEqual([null, false]);
-    expect((await billing.audit({ serverId: own.id })).map(({ act }) => act)).toEqual([
-      ...['server_registered', 'realm_registered', 'realm_registered', 'realm_changed', 'realm_locally_deleted', 'realm_changed', 'realm_restored'],
-    ]);
+    // In a report realms go by their ids.
+    const acts = (await billing.audit({ serverId: own.id })).map(({ act }) => act);
+    expect(acts.slice(0, 5)).toEqual(['server_registered', 'realm_registered', 'realm_registered', 'realm_changed', 'realm_locally_deleted']);
+    expect(acts.slice(5).toSorted()).toEqual(['realm_changed', 'realm_restored']);
   });
 
   test('without realms leaves them as they are', async () => {
@@ -271,7 +271,6 @@ describe('billing', () => {
     expect(billing.log()).not.toContain(url.split('/').at(-1));
   });
 
-  const bad = (name: string, form: Record<string, string | undefined>) => [name, form] as const;
   test.each([
     bad('no user', { user: undefined }),
     bad('a user that is no JSON', { user: 'ada' }),
