@@ -26,6 +26,8 @@ import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
 import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
+import { startSweepTimer } from './remote-billing/plans/sweep-timer.ts';
+import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -73,11 +75,13 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       send_invitation: async ({ sign_up_request_id }) => countStep('invitation', await sendInvitation(db, jobs, sign_up_request_id)),
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
       send_billing_mail: ({ billing_mail_id }, { lastTry }) => sendBillingMail(db, { ...jobs, ...demandBilling() }, billing_mail_id, lastTry),
+      sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
     log,
   );
+  const sweepTimer = billing && startSweepTimer(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -116,6 +120,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     metricsPort: metricsServer?.port,
     stop: async () => {
       await Promise.all([server.stop(), metricsServer?.stop()]);
+      sweepTimer?.stop();
       await worker.stop();
       keys.stop();
       transport.close();
@@ -124,7 +129,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   };
 
   function demandBilling() {
-    if (billing === undefined) throw new Error('Billing mails are queued: set BILLING_TOKEN_KEY');
+    if (billing === undefined) throw new Error('There are jobs of remote billing: set BILLING_TOKEN_KEY');
     return billing;
   }
 
@@ -134,6 +139,6 @@ export async function startBridge(config: Config, products: Products, log: Log, 
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
     const previews = mailPreviewRoutes(products, render, links);
-    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, () => hurryJobs(db))];
+    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, () => Promise.all([hurryJobs(db), sweepTimer?.sweepNow()]).then(() => {}))];
   }
 }

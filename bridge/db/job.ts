@@ -7,6 +7,7 @@ export interface Jobs {
   send_mail: { mail_id: string };
   send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
+  sweep_plans: Record<string, never>;
 }
 
 /** Adds a job in the caller's transaction. A job with the same `key` that has not started is replaced. */

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
@@ -122,6 +123,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0003-remote-billing': { up: (db) => statements(db, REMOTE_BILLING) },
+  '0004-billing-plans': { up: (db) => statements(db, BILLING_PLANS) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -9,7 +9,7 @@ export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 
 const MAIL_KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
-const BILLING_MAIL_KINDS: readonly BillingMailKind[] = ['billing_login'];
+const BILLING_MAIL_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
 const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {

@@ -19,6 +19,17 @@ export type BillingAct =
   | 'logout'
   | 'user_deactivated'
   | 'links_disowned'
+  | 'plan_begun'
+  | 'plan_scheduled'
+  | 'plan_renewed'
+  | 'plan_ended'
+  | 'plan_moved'
+  | 'seats_changed'
+  | 'renewal_stopped'
+  | 'renewal_resumed'
+  | 'schedule_dropped'
+  | 'details_changed'
+  | 'sponsorship_requested'
   | 'refused';
 
 export interface AuditEntry {

@@ -5,6 +5,7 @@ import { accessTokens, type AccessTokens } from './access-token.ts';
 import { billingLimits, type BillingLimits } from './billing-limits.ts';
 import { loadCatalog, type Catalog } from './catalog.ts';
 import { challengeFetch, type FetchChallenge } from './challenge-fetch.ts';
+import { noPayments, type Payments } from './plans/bill.service.ts';
 
 /** What remote billing needs besides the rest of the bridge. */
 export interface BillingParts {
@@ -13,6 +14,7 @@ export interface BillingParts {
   tokens: AccessTokens;
   limits: BillingLimits;
   fetchChallenge: FetchChallenge;
+  payments: Payments;
 }
 
 export function billingParts(config: NonNullable<Config['billing']>, pool: Pool, hash: AddressHash): BillingParts {
@@ -22,5 +24,6 @@ export function billingParts(config: NonNullable<Config['billing']>, pool: Pool,
     tokens: accessTokens(config.tokenKey, config.previousTokenKey),
     limits: billingLimits(pool, hash),
     fetchChallenge: challengeFetch({ loopback: config.challengeLoopback }),
+    payments: noPayments,
   };
 }

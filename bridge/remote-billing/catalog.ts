@@ -3,6 +3,16 @@ import { z } from 'zod';
 import { ConfigError } from '../../platform/config.ts';
 import { readYamlFile } from '../../platform/yaml-file.ts';
 
+const LARGEST_PRICE = 100_000_000;
+
+const offer = z.strictObject({
+  name: z.string().min(1),
+  /** Of one seat, in the smallest unit of the currency. */
+  month: z.int().min(1).max(LARGEST_PRICE),
+  year: z.int().min(1).max(LARGEST_PRICE),
+  minimum_seats: z.int().min(1).max(1_000_000),
+});
+
 const catalogSchema = z.strictObject({
   name: z.string().min(1),
   locale: z.string().default('en'),
@@ -13,6 +23,12 @@ const catalogSchema = z.strictObject({
     version: z.string().regex(/^\d{1,6}\.\d{1,6}$/, 'must be two numbers with a dot between, in quotes'),
     url: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }),
   }),
+  currency: z.string().refine((code) => Intl.supportedValuesOf('currency').includes(code), 'must be a currency, such as EUR'),
+  tax_percent: z.number().min(0).max(100).multipleOf(0.01),
+  due_days: z.int().min(0).max(365).default(30),
+  reminder_days: z.int().min(1).max(365).default(14),
+  seller: z.string().min(1),
+  plans: z.strictObject({ basic: offer, business: offer }),
 });
 
 /** Who sells, and on what terms. */
