@@ -31,6 +31,11 @@ async function signInToServer(next_page?: string): Promise<Record<string, unknow
 const call = async (path: string, more: object = {}, by = session) => (await billing.pages(path, { session_id: by, ...more })).body;
 const read = (by = session) => call('account/read', {}, by);
 
+const planTypes = async () => {
+  const rows = await billing.db.selectFrom('bridge.remote_server as s').innerJoin('bridge.remote_realm as r', 'r.server_id', 's.id').select(['s.plan_type as server', 'r.plan_type as realm']).where('r.id', '=', realm.uuid).execute();
+  return rows[0];
+};
+
 describe('an account', () => {
   test('is free at first, with what is offered and the seats that the server counted', async () => {
     await billing.report(server, [realm], { realmauditlog_rows: JSON.stringify([{ id: 1, realm: realm.id, event_time: 1_795_000_000, extra_data: { 10: { 11: { 400: 12 } } } }]) });
@@ -123,10 +128,6 @@ describe("a whole server's plan", () => {
     session = String((await signInToServer())['session_id']);
     await call('plan/agree', { ...BASIC, total: 4_200 });
   });
-  const plans = async () => {
-    const rows = await billing.db.selectFrom('bridge.remote_server as s').innerJoin('bridge.remote_realm as r', 'r.server_id', 's.id').select(['s.plan_type as server', 'r.plan_type as realm']).where('r.id', '=', realm.uuid).execute();
-    return rows[0];
-  };
 
   test('moves to its only active realm at login, with its ledger; fifty logins at once move it once', async () => {
     await billing.report(server, [realm, newRealm({ is_system_bot_realm: true }), newRealm({ deactivated: true })]);
@@ -135,7 +136,7 @@ describe("a whole server's plan", () => {
     const moved = await signIn();
     await Promise.all(tokens.map((token) => billing.pages('login/complete', { token, attempt: newAttempt(), accepted_terms: TERMS })));
     expect(await read(moved)).toMatchObject({ plan: { type: 'basic', seats: 10 }, ledger: [{ total: 4_200 }], invoices: [{ total: 4_200 }] });
-    expect(await plans()).toEqual({ server: 'free', realm: 'basic' });
+    expect(await planTypes()).toEqual({ server: 'free', realm: 'basic' });
     expect((await billing.audit({ serverId: server.id })).filter(({ act }) => act === 'plan_moved')).toHaveLength(1);
     expect(await read()).toMatchObject({ plan: null });
   });
@@ -143,7 +144,7 @@ describe("a whole server's plan", () => {
   test('stays where there are several realms: their people are sent to support', async () => {
     await billing.report(server, [realm, newRealm()]);
     expect((await billing.signIn(server, realm)).body).toEqual({ result: 'refused', reason: 'plan_conflict', support_url: 'mailto:support@example.com' });
-    expect(await plans()).toEqual({ server: 'basic', realm: 'free' });
+    expect(await planTypes()).toEqual({ server: 'basic', realm: 'free' });
   });
 
   test('stays while a request for sponsorship is pending', async () => {
