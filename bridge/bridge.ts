@@ -143,7 +143,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   }
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
-    const previews = mailPreviewRoutes(products, render, links);
+    const previews = mailPreviewRoutes(products, render, links, billing?.catalog);
     return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, onMove)];
   }
 }

@@ -91,6 +91,13 @@ describe('what the bridge says of itself', () => {
       '/api/trial/not-me',
       '/api/trial/register',
       '/api/trial/verify',
+      '/api/v1/remotes/server/analytics',
+      '/api/v1/remotes/server/analytics/status',
+      '/api/v1/remotes/server/billing',
+      '/api/v1/remotes/server/deactivate',
+      '/api/v1/remotes/server/register',
+      '/api/v1/remotes/server/register/transfer',
+      '/api/v1/remotes/server/register/verify_challenge',
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
     expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '429']);
