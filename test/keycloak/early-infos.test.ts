@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 import { httpBrowser } from '../support/http-browser.ts';
 import { createPerson, type Person } from '../support/person.ts';
-import { logOf, stack } from '../support/stack.ts';
+import { stack } from '../support/stack.ts';
+import { questionsAboutTrials } from './support/infos.ts';
 
 /** decisions/0029: the bridge is asked about a trial while the password is hashed, and once. */
 const CLIENT = 'vestibule-proxy';
@@ -16,10 +17,10 @@ test.each([
   // The first login of a Keycloak asks late: nobody has told the form yet where the bridge is.
   await signIn(await createPerson([CLIENT], 3600));
   const person = await createPerson(clients, 3600);
-  const before = asked();
+  const before = await questionsAboutTrials();
   expect(await signIn(person, sent === 'a wrong one' ? 'a wrong pass phrase' : person.password)).toBe(end);
-  await eventually(async () => asked() >= before + questions);
-  expect(asked()).toBe(before + questions);
+  await eventually(async () => (await questionsAboutTrials()) >= before + questions);
+  expect(await questionsAboutTrials()).toBe(before + questions);
 });
 
 async function signIn(person: Person, password = person.password): Promise<'in' | 'refused'> {
@@ -27,8 +28,4 @@ async function signIn(person: Person, password = person.password): Promise<'in' 
   const login = await browser.get(`${stack().proxy}/api/login`);
   const end = await browser.submit(login.form('kc-form-login'), { username: person.username, password });
   return end.url.startsWith(stack().proxy) ? 'in' : 'refused';
-}
-
-function asked(): number {
-  return logOf('bridge').split('\n').filter((line) => line.includes('"path":"/api/trial/infos"')).length;
 }
