@@ -90,6 +90,7 @@ export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part)
     SESSION_ENCRYPTION_KEY: secrets.sessionEncryptionKey,
     BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
     BRIDGE_CLIENT_ID: 'vestibule-bridge',
+    BILLING_URL: addresses.proxy,
     APP_INTERNAL_URL: addresses.appInternal,
     ...chosen([...SETTINGS.both, ...SETTINGS.proxy], env),
   };

@@ -20,6 +20,8 @@ export interface ProxyConfig {
   /** The first seals; all of them open. */
   sealKeys: readonly [Secret, ...Secret[]];
   bridgeUrl: string;
+  /** The origin of the billing pages; undefined where there are none. */
+  billingUrl: string | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -52,6 +54,7 @@ const SHAPE = {
   SESSION_ENCRYPTION_KEY: secretKey,
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
+  BILLING_URL: origin.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -80,17 +83,21 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const read = file ? readConfig(SHAPE, env) : readConfig({ ...SHAPE, ...SITE_SHAPE }, env);
   // Whoever may say which request is meant, may say who is let in (SECURITY.md 20).
   if (read.FORWARD_AUTH && read.TRUSTED_PROXIES.rules.length === 0) throw new ConfigError(['TRUSTED_PROXIES: forward auth needs the addresses of the gateways that may ask']);
+  const sites = file ? loadSites(file, env, read.VESTIBULE_MODE) : ([siteFrom(readConfig(SITE_SHAPE, env), read.VESTIBULE_MODE)] as const);
+  const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
+  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
     port: read.PROXY_PORT,
     metricsPort: read.PROXY_METRICS_PORT,
     logLevel: read.LOG_LEVEL,
-    sites: file ? loadSites(file, env, read.VESTIBULE_MODE) : [siteFrom(readConfig(SITE_SHAPE, env), read.VESTIBULE_MODE)],
+    sites,
     databaseUrl: read.PROXY_DATABASE_URL,
     productsFile: read.PRODUCTS_FILE,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
+    billingUrl: read.BILLING_URL,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
@@ -100,6 +107,12 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     forwardAuth: read.FORWARD_AUTH,
     identityKeys: [read.IDENTITY_SIGNING_KEY, read.IDENTITY_SIGNING_KEY_PREVIOUS].filter((key) => key !== undefined),
   });
+}
+
+/** A script that gets into a page of an app must not own billing (SECURITY.md 25). */
+function faultsOfBilling(url: string, sites: readonly Site[]): readonly string[] {
+  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]);
+  return [...publicAddressFaults({ BILLING_URL: url }), ...(others.includes(url) ? ['BILLING_URL: must be of another origin than apps and Keycloak in production'] : [])];
 }
 
 function siteFrom(read: z.infer<z.ZodObject<typeof SITE_SHAPE>>, inMode: ProxyConfig['mode']): Site {

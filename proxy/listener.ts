@@ -12,7 +12,7 @@ import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
 import { currentSession } from './session/session.service.ts';
-import { chooseSite, type ServedSite } from './site/served-site.ts';
+import { chooseSite, isAt, type ServedSite } from './site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 
 /** What Express shall answer instead of looking for a route. */
@@ -24,8 +24,13 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
   return handedOver.get(req);
 }
 
+/** The origin of billing: pages alone, no app behind it. */
+export type BillingSite = Pick<ServedSite, 'host' | 'protocol' | 'express'>;
+
 export interface ListenerParts {
   sites: readonly ServedSite[];
+  /** Undefined where there is no billing, or it stands at a site's origin (development). */
+  billing: BillingSite | undefined;
   trustedProxies: BlockList;
   identity: IdentityTokens;
   /** Whether gateways may ask (forward-auth/). */
@@ -75,6 +80,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
     countRequest(parts.meter, req, res);
+    if (parts.billing && isAt(parts.billing, req, parts.trustedProxies)) return toBilling(parts.billing, req, res);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
@@ -87,7 +93,12 @@ export function createListener(parts: ListenerParts): RequestListener {
   };
 }
 
-function toExpress(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
+function toBilling(billing: BillingSite, req: IncomingMessage, res: ServerResponse): void {
+  const fault = targetFault(req.url ?? '');
+  return toExpress(billing, req, res, fault === undefined ? undefined : { kind: 'bad_target', fault });
+}
+
+function toExpress(site: Pick<ServedSite, 'express'>, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
   if (reason) handedOver.set(req, reason);
   site.express(req, res);
 }

@@ -13,12 +13,13 @@ import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
 import { identityTokens } from './identity/identity-token.ts';
-import { createListener } from './listener.ts';
+import { createListener, type BillingSite } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
 import { loadPages } from './pages/pages.ts';
 import { createProvider, type Provider } from './provider/provider.ts';
+import { billingRoutes, routes, type BillingRouteParts, type RouteParts } from './routes.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
 import { hearNotices } from './session/notices.ts';
@@ -72,9 +73,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
   proxyGauges(registry, { sessions: shared, pool, log, dependencies });
   const identity = identityTokens(config.identityKeys, clock);
-  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, { ...shared, provider: providers[at] ?? provider, dependencies, upstreams, identity, billingHere: config.billingUrl === site.publicUrl }));
+  const ownBilling = config.billingUrl !== undefined && sites.every(({ publicUrl }) => publicUrl !== config.billingUrl);
+  const billing = ownBilling && config.billingUrl !== undefined ? serveBilling(config.billingUrl, config.sites[0], { ...shared, dependencies }) : undefined;
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const server = await startServer(createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
+  const server = await startServer(createListener({ sites, billing, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log }), config, sockets.onUpgrade);
   const metricsServer = config.metricsPort === undefined ? undefined : await startMetricsServer(registry, { host: config.host, port: config.metricsPort }, log);
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -96,13 +99,23 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<RouteParts & AppParts, 'site' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'providerUrl' | 'billingHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 /** What one site has of its own: provider, cookies, pages with its address. */
-function serve(site: Site, shared: Shared): ServedSite {
+function serve(site: Site, shared: Shared & Pick<RouteParts, 'billingHere'>): ServedSite {
   const { publicUrl } = site;
   const { host, protocol } = new URL(publicUrl);
   const sessions: SessionKeeping = { ...shared, site: host, cookies: cookieJar(publicUrl), refresher: createRefresher(shared) };
-  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl });
+  const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, providerUrl: site.provider.publicUrl };
+  const express = createApp(parts, routes(parts));
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams };
+}
+
+/** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */
+function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRouteParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl'>): BillingSite {
+  const { host, protocol } = new URL(publicUrl);
+  const [first, ...others] = shared.products;
+  const products: Products = [{ ...first, start_url: new URL(first.start_url, home.publicUrl).href }, ...others];
+  const parts = { ...shared, products, publicUrl, cookies: cookieJar(publicUrl), providerUrl: undefined };
+  return { host, protocol: protocol.slice(0, -1), express: createApp(parts, billingRoutes(parts)) };
 }
