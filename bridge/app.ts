@@ -8,7 +8,8 @@ import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
 import type { Meter } from './metrics/meter.ts';
 import type { BillingParts } from './remote-billing/billing-parts.ts';
-import { mountServerRoutes } from './remote-billing/servers.routes.ts';
+import { serverPaths } from './remote-billing/servers.openapi.ts';
+import { mountServerRoutes, serverRoutes } from './remote-billing/servers.routes.ts';
 import { bridgeRoutes } from './routes.ts';
 import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
@@ -26,7 +27,7 @@ interface Using extends TrialRoutesUsing {
 
 export function createApp(using: Using): Express {
   const routes = bridgeRoutes(using);
-  const document = openApiDocument(routes);
+  const document = openApiDocument(routes, using.billing && serverPaths(serverRoutes({ ...using, ...using.billing })));
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');

@@ -128,6 +128,11 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     },
   };
 
+  async function onMove(): Promise<void> {
+    await hurryJobs(db);
+    await sweepTimer?.sweepNow();
+  }
+
   function demandBilling() {
     if (billing === undefined) throw new Error('There are jobs of remote billing: set BILLING_TOKEN_KEY');
     return billing;
@@ -138,7 +143,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   }
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
-    const previews = mailPreviewRoutes(products, render, links);
-    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, () => Promise.all([hurryJobs(db), sweepTimer?.sweepNow()]).then(() => {}))];
+    const previews = mailPreviewRoutes(products, render, links, billing?.catalog);
+    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, onMove)];
   }
 }

@@ -1,6 +1,7 @@
 import type { Route } from './http/route.ts';
 import type { BillingParts } from './remote-billing/billing-parts.ts';
 import { billingPagesRoutes } from './remote-billing/pages.routes.ts';
+import { plansRoutes } from './remote-billing/plans/plans.routes.ts';
 import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
 
 /**
@@ -15,7 +16,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
  * | POST /api/v1/remotes/server/… | self-hosted servers | remote-billing/servers.routes.ts |
- * | POST /api/remote-billing/… | proxy | remote-billing/pages.routes.ts |
+ * | POST /api/remote-billing/… | proxy | remote-billing/pages.routes.ts, remote-billing/plans/plans.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
  * | GET /metrics, on BRIDGE_METRICS_PORT | whoever reaches it | ../platform/metrics.ts |
@@ -23,5 +24,6 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
  */
 export function bridgeRoutes(using: TrialRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
-  return [...trialRoutes(using), ...(using.billing === undefined ? [] : billingPagesRoutes({ ...using, ...using.billing }))];
+  const { billing } = using;
+  return [...trialRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
 }

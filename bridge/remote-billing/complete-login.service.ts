@@ -10,6 +10,7 @@ import { mustAccept, type Catalog } from './catalog.ts';
 import { judgeAccess, judgeToken, recordRefusal, type Judged } from './judge-access.service.ts';
 import { completeLoginRequest } from './login-request.store.ts';
 import { findPlace, findPlaceForShare, idsOf, type Place } from './place.ts';
+import { settlePlans } from './plans/move-plan.service.ts';
 import { refusal, wayBack, type Refusal } from './standing.ts';
 
 /** From `authenticated_at`, and never prolonged: a role withdrawn on the server must stop working soon. */
@@ -73,6 +74,7 @@ async function complete(trx: Trx, using: Using, access: Access, form: LoginForm,
   const { version } = using.catalog.terms;
   const asked = mustAccept(version, user.tosVersion);
   if (asked && form.acceptedTerms !== version) return { result: 'terms_needed' };
+  if (!(await settlePlans(trx, using, place, from, access.nextPage))) return refusal('plan_conflict');
   const spent = refusal('spent', wayBack(place, access.uriScheme, access.nextPage));
   if (request !== undefined && !(await completeLoginRequest(trx, request.id, at))) return spent;
   const endsAt = new Date(access.authenticatedAt.getTime() + SESSION_SECONDS * 1000);

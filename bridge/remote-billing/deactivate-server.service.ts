@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { PlanType } from '../db/remote-billing.schema.ts';
 import type { Db } from '../db/schema.ts';
-import { recordAct } from './audit.store.ts';
+import { recordAct, type AuditEntry } from './audit.store.ts';
 import { endBillingSessions } from './billing-session.store.ts';
 import type { From } from './caller.ts';
 import { findRealmsOfServer } from './realm.store.ts';
@@ -11,7 +11,7 @@ import { deactivateServer, findServerForUpdate } from './server.store.ts';
 const PAID: ReadonlySet<PlanType> = new Set(['basic', 'business']);
 
 /** A server gives up its registration. Not while it, or a realm of it, pays. */
-export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: string, from: From): Promise<void> {
+export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: string, actor: AuditEntry['actor'], from: From): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const server = await findServerForUpdate(trx, serverId);
     if (server === undefined || server.deactivated) return;
@@ -19,6 +19,6 @@ export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: st
     if (plans.some((plan) => PAID.has(plan))) throw new AppError('paid_plan_runs', 'Cannot deactivate a server with an existing paid plan. Let it end first.');
     await deactivateServer(trx, serverId, using.clock.now());
     await endBillingSessions(trx, { serverId }, new Date());
-    await recordAct(trx, { at: using.clock.now(), act: 'server_deactivated', actor: { kind: 'server', id: serverId }, serverId, ...from });
+    await recordAct(trx, { at: using.clock.now(), act: 'server_deactivated', actor, serverId, ...from });
   });
 }

@@ -1,17 +1,8 @@
-import type { Request, Response } from 'express';
-import type { BlockList } from 'node:net';
-import { clientAddress } from '../../platform/client-address.ts';
-import type { Clock } from '../../platform/clock.ts';
-import { requestIdOf } from '../../platform/http.ts';
-import type { AddressHash } from '../address/address-hash.ts';
-import type { Db } from '../db/schema.ts';
 import { chooseLocale } from '../http/locale.ts';
 import { route, type Route } from '../http/route.ts';
 import { askForMail } from './ask-for-mail.service.ts';
-import type { BillingParts } from './billing-parts.ts';
 import { endBillingSession, readBillingSession } from './billing-session.service.ts';
 import { deactivateUser, listUsers } from './billing-users.service.ts';
-import type { From } from './caller.ts';
 import { completeLogin } from './complete-login.service.ts';
 import { openConfirmation } from './open-confirmation.service.ts';
 import { openLogin } from './open-login.service.ts';
@@ -36,16 +27,8 @@ import {
   usersBody,
 } from './pages.schemas.ts';
 import { completedToWire, confirmationToWire, deactivatedUserToWire, mailToWire, openedToWire, serverLoginToWire, sessionToWire, usersToWire } from './pages.wire.ts';
+import { fromOf, type BillingPagesUsing } from './pages.from.ts';
 import { openServerLogin } from './server-login.service.ts';
-
-export interface BillingPagesUsing extends BillingParts {
-  db: Db;
-  clock: Clock;
-  hash: AddressHash;
-  locales: readonly string[];
-  proxyClientId: string;
-  trustedProxies: BlockList;
-}
 
 /** `/api/remote-billing/…`: one call per step of a sign-in, for the proxy's pages (docs/remote-billing.md). */
 export function billingPagesRoutes(using: BillingPagesUsing): readonly Route[] {
@@ -152,9 +135,4 @@ export function billingPagesRoutes(using: BillingPagesUsing): readonly Route[] {
       answer: async ({ body, req, res }) => deactivatedUserToWire(await deactivateUser(db, using, { sessionId: body.session_id, userId: body.user_id }, fromOf(using, req, res)), catalog),
     }),
   ];
-}
-
-/** The proxy has shown its token: the client's address is what it says. */
-function fromOf(using: BillingPagesUsing, req: Request, res: Response): From {
-  return { clientAddress: clientAddress(req, using.trustedProxies, true), requestId: requestIdOf(res) };
 }

@@ -27,7 +27,7 @@ const place = z.strictObject({
 });
 const person = z.strictObject({ id: z.string(), email: z.string(), full_name: z.string() });
 
-export const refusalReasons = ['unknown', 'expired', 'spent', 'revoked', 'deactivated', 'credentials'] as const;
+export const refusalReasons = ['unknown', 'expired', 'spent', 'revoked', 'deactivated', 'credentials', 'plan_conflict'] as const;
 const refused = z.strictObject({
   result: z.literal('refused'),
   reason: z.enum(refusalReasons),

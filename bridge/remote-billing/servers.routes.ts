@@ -133,7 +133,7 @@ export function serverRoutes(using: ServerRoutesUsing): readonly ServerRoute[] {
       form: nothing,
       reply: nothing,
       answer: async ({ server, from }) => {
-        await giveUpServer(db, using, server.id, from);
+        await giveUpServer(db, using, server.id, { kind: 'server', id: server.id }, from);
         return {};
       },
     }),

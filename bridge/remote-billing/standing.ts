@@ -3,7 +3,7 @@ import type { Place } from './place.ts';
 import type { RemoteRealm } from './realm.store.ts';
 
 /** Why nobody gets on here, as a page says it. */
-export type RefusalReason = 'unknown' | 'expired' | 'spent' | 'revoked' | 'deactivated' | 'credentials';
+export type RefusalReason = 'unknown' | 'expired' | 'spent' | 'revoked' | 'deactivated' | 'credentials' | 'plan_conflict';
 
 export interface Refusal {
   result: 'refused';

@@ -74,3 +74,12 @@ export async function showPlan(trx: Trx, { realmId, serverId }: Pick<Account, 'r
   if (realmId !== null) await trx.updateTable('bridge.remote_realm').set({ plan_type: planType }).where('id', '=', realmId).execute();
   if (serverId !== null) await trx.updateTable('bridge.remote_server').set({ plan_type: planType }).where('id', '=', serverId).execute();
 }
+
+/** Its requests for sponsorship go to `heirId`. False for an account that ever had a plan: its ledger stays with it. */
+export async function deleteEmptyAccount(trx: Trx, id: string, heirId: string): Promise<boolean> {
+  const plan = await trx.selectFrom('bridge.billing_plan').select('id').where('account_id', '=', id).limit(1).executeTakeFirst();
+  if (plan !== undefined) return false;
+  await trx.updateTable('bridge.sponsorship_request').set({ account_id: heirId }).where('account_id', '=', id).execute();
+  await trx.deleteFrom('bridge.billing_account').where('id', '=', id).execute();
+  return true;
+}

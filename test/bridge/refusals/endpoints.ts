@@ -33,6 +33,16 @@ export const ENDPOINTS: readonly Endpoint[] = [
   billing('session/end', () => ({ session_id: randomUUID() })),
   billing('users/list', () => ({ session_id: randomUUID() })),
   billing('users/deactivate', () => ({ session_id: randomUUID(), user_id: randomUUID() })),
+  billing('account/read', () => ({ session_id: randomUUID() })),
+  billing('account/save', () => ({ session_id: randomUUID(), legal_name: 'Analytical Society' })),
+  billing('plan/quote', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now' })),
+  billing('plan/agree', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 })),
+  billing('plan/seats', () => ({ session_id: randomUUID(), seats: 10 })),
+  billing('plan/renewal', () => ({ session_id: randomUUID(), renews: false })),
+  billing('plan/unschedule', () => ({ session_id: randomUUID() })),
+  billing('sponsorship/ask', () => ({ session_id: randomUUID(), organization_type: 'Open source', description: 'We count.', expected_users: '10', requested_plan: 'community' })),
+  billing('invoice/read', () => ({ session_id: randomUUID(), number: 1 })),
+  billing('server/deactivate', () => ({ session_id: randomUUID() })),
 ];
 
 function billing(path: string, valid: () => Readonly<Record<string, unknown>>): Endpoint {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { eventually } from '../support/bridge.ts';
 import { newKey, newPerson, newRealm, openBilling, randomAddress, type Server, type TestBilling } from './support/billing.ts';
 
 const DAY = 86_400;
@@ -66,7 +68,17 @@ describe('mails', () => {
   test('asked for fifty times at once are exactly as many', async () => {
     const mine = await token();
     const from = randomAddress();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => mail(mine, { from })));
+    const asked: Promise<{ status: number }>[] = [];
+    // Held here, ten of them are under way before the first is written.
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`lock table bridge.billing_mail in access exclusive mode`.execute(trx);
+      asked.push(...Array.from({ length: 50 }, () => mail(mine, { from })));
+      await eventually(async () => {
+        const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+        return Number(rows[0]?.waiting) >= 10;
+      });
+    });
+    const answers = await Promise.all(asked);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(5);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(45);
   });

@@ -67,6 +67,7 @@ describe('a new person', () => {
   });
 
   test('gets one mail, in the language that was asked for, without a word of the request', async () => {
+    await billing.db.updateTable('bridge.remote_server').set({ hostname: realm.host }).where('id', '=', server.id).execute();
     const token = await billing.access(server, realm, { ...ada, full_name: 'Buy now at evil.example' });
     await billing.pages('login/mail', { token, email: ada.email, locale: 'fr' });
     await billing.settled();

@@ -6,6 +6,8 @@ const price = integer({ min: 1, max: 1_000_000 });
 const seats = integer({ min: 1, max: 1_000_000 });
 const instant = date({ min: new Date('2020-01-01T00:00:00Z'), max: new Date('2040-01-01T00:00:00Z'), noInvalidDate: true });
 
+const period = (startsAt: Date) => ({ startsAt, endsAt: monthsAfter(startsAt, 12) });
+
 describe('tax', () => {
   test.each([
     [100, 2_000, 20],
@@ -31,8 +33,6 @@ describe('tax', () => {
 });
 
 describe('the rest of a period', () => {
-  const period = (startsAt: Date) => ({ startsAt, endsAt: monthsAfter(startsAt, 12) });
-
   test('is all at its beginning, nothing at its end, and never grows in between', () => {
     assert(
       property(record({ seats, unitPrice: price }), instant, array(integer({ min: 0, max: 366 * 86_400_000 }), { maxLength: 20 }), (of, startsAt, offsets) => {

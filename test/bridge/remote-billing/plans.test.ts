@@ -216,7 +216,7 @@ test('in every order of acts the ledger is the sum of what each seat was worth w
     record({ kind: constantFrom('agree' as const), type: constantFrom('basic' as const, 'business' as const), period: constantFrom('month' as const, 'year' as const), seats: integer({ min: 25, max: 60 }), when: constantFrom('now' as const, 'at_end' as const) }),
   );
   await assert(
-    asyncProperty(array(act, { minLength: 1, maxLength: 12 }), async (acts) => {
+    asyncProperty(array(act, { minLength: 1, maxLength: 8 }), async (acts) => {
       await newCustomer();
       for (const one of acts) {
         if (one.kind === 'pass') {
@@ -243,4 +243,4 @@ test('in every order of acts the ledger is the sum of what each seat was worth w
     }),
     { numRuns: 12 },
   );
-});
+}, 240_000);

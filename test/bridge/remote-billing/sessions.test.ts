@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { eventually } from '../support/bridge.ts';
 import { newAttempt, newPerson, openBilling, TERMS, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 let billing: TestBilling;
@@ -24,6 +25,10 @@ async function signIn() {
 
 const read = async (session: string, page = 'upgrade', uuid = realm.uuid) => (await billing.pages('session/read', { session_id: session, kind: 'realm', uuid, page })).body;
 const deactivate = async (by: string, userId: string) => (await billing.pages('users/deactivate', { session_id: by, user_id: userId })).body;
+const waiting = async () => {
+  const { rows } = await sql<{ count: string }>`select count(*) as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+  return Number(rows[0]?.count);
+};
 const back = (page: string) => `https://${realm.host}/self-hosted-billing/?next_page=${page}`;
 const age = (seconds: number) => sql`update bridge.billing_session set ends_at = ends_at - make_interval(secs => ${seconds}::float8) where id = ${ada.session}`.execute(billing.db);
 
@@ -105,7 +110,14 @@ describe('billing users', () => {
   test('who deactivate each other at once leave one', async () => {
     const others = [await signIn(), await signIn(), await signIn()];
     const all = [ada, ...others];
-    await Promise.all(all.map((one, index) => deactivate(one.session, all[(index + 1) % all.length]!.id)));
+    const done: Promise<unknown>[] = [];
+    // Held here, all of them have looked around before the first is written.
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`lock table bridge.billing_session in exclusive mode`.execute(trx);
+      done.push(...all.map((one, index) => deactivate(one.session, all[(index + 1) % all.length]!.id)));
+      await eventually(async () => (await waiting()) === all.length);
+    });
+    await Promise.all(done);
     const standing = await billing.db.selectFrom('bridge.billing_user').select('id').where('realm_id', '=', realm.uuid).where('state', '=', 'confirmed').execute();
     expect(standing.length).toBeGreaterThanOrEqual(1);
   });
