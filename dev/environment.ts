@@ -15,6 +15,7 @@ export interface Addresses {
   app: string;
   appInternal: string;
   smtp: string;
+  selfHosted: string;
   ports: Ports;
 }
 
