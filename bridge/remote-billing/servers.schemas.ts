@@ -74,14 +74,14 @@ export const billingForm = z.object({
 export const billingReply = z.strictObject({ billing_access_url: z.string() });
 
 /** Rows of which only the number counts: the server asks how far we are. */
-const numbered = jsonOf(z.array(z.looseObject({ id: z.int().min(0) }))).optional();
+const numbered = jsonOf(z.array(z.looseObject({ id: z.int().min(0) })).nullable()).optional();
 const auditRows = jsonOf(
-  z.array(z.looseObject({ id: z.int().min(0), realm: z.int().min(0), event_time: z.number().min(0), extra_data: z.union([z.string(), z.record(z.string(), z.unknown()), z.null()]).optional() })),
+  z.array(z.looseObject({ id: z.int().min(0), realm: z.int().min(0), event_time: z.number().min(0), extra_data: z.union([z.string(), z.record(z.string(), z.unknown()), z.null()]).optional() })).nullable(),
 ).optional();
 export type AuditRowOnWire = NonNullable<z.infer<typeof auditRows>>[number];
 
 export const analyticsForm = z.object({
-  realms: jsonOf(z.array(realm).refine((all) => new Set(all.map((one) => one.uuid)).size === all.length, 'each realm once')).optional(),
+  realms: jsonOf(z.array(realm).refine((all) => new Set(all.map((one) => one.uuid)).size === all.length, 'each realm once').nullable()).optional(),
   realm_counts: numbered,
   installation_counts: numbered,
   realmauditlog_rows: auditRows,

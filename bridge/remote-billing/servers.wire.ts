@@ -66,7 +66,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function highestId(rows: readonly { id: number }[] | undefined): number {
+function highestId(rows: readonly { id: number }[] | null | undefined): number {
   return (rows ?? []).reduce((highest, { id }) => Math.max(highest, id), 0);
 }
 

@@ -104,6 +104,8 @@ async function check(schemathesis: string, bridge: TestBridge, given: object): P
   const args = [
     ['--config-file', join(import.meta.dirname, 'schemathesis.toml')],
     ['run', `${bridge.url}/openapi.json`, '--checks', 'all', '--max-examples', EXAMPLES_PER_OPERATION],
+    // Forms with JSON in their fields, and a server's key: test/bridge/remote-billing/servers.test.ts holds them.
+    ['--exclude-path-regex', '^/api/v1/remotes/'],
     ['--report', 'json', '--report-json-path', REPORT, ...process.argv.slice(2)],
   ].flat();
   const child = spawn(schemathesis, args, {

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { eventually } from '../support/bridge.ts';
 import { newAttempt, newPerson, newRealm, openBilling, TERMS, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 const BASIC = { type: 'basic', period: 'month', seats: 10, when: 'now' };
@@ -67,6 +69,23 @@ describe('an account', () => {
     expect(await call('plan/seats', { seats: 12 })).toMatchObject({ result: 'begun' });
     expect(await read()).toMatchObject({ plan: { renews: false, seats: 12 } });
     expect(await call('plan/unschedule')).toEqual({ result: 'changed' });
+  });
+
+  test('is upgraded once when twenty agree at once', async () => {
+    await call('account/save', { legal_name: 'Analytical Society' });
+    const agreed: Promise<Record<string, unknown>>[] = [];
+    // Held here, several have looked before the first is written.
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`lock table bridge.billing_counter in exclusive mode`.execute(trx);
+      agreed.push(...Array.from({ length: 20 }, () => call('plan/agree', { ...BASIC, total: 4_200 })));
+      await eventually(async () => {
+        const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+        return Number(rows[0]?.waiting) >= 10;
+      });
+    });
+    const results = (await Promise.all(agreed)).map(({ result }) => result);
+    expect([results.filter((one) => one === 'begun').length, results.filter((one) => one === 'changed').length]).toEqual([1, 19]);
+    expect((await read())['invoices']).toHaveLength(1);
   });
 
   test('keeps on an invoice what its details were then, and mails it to whom they name', async () => {
