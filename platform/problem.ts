@@ -31,6 +31,7 @@ export const PROBLEMS = {
   account_exists: [409, 'This address has an account already'],
   hostname_taken: [409, 'Another server has this hostname'],
   paid_plan_runs: [409, 'A paid plan runs'],
+  plan_conflict: [409, 'Two plans are in the way of each other'],
   invitation_unknown: [410, 'This invitation does not exist'],
   invitation_expired: [410, 'This invitation has expired'],
   invitation_revoked: [410, 'This invitation was withdrawn'],

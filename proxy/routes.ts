@@ -101,10 +101,10 @@ function billingMap(parts: BillingRouteParts): Map {
     '/serverlogin/do_confirm/:key': { get: signIn.openLink },
 
     // Billing itself
-    '/realm/:uuid/:page/': { get: realm.page },
-    '/realm/:uuid/users/deactivate/': { post: [...ours, realm.deactivateUser] },
-    '/server/:uuid/:page/': { get: server.page },
-    '/server/:uuid/users/deactivate/': { post: [...ours, server.deactivateUser] },
+    '/realm/:uuid/invoices/:number': { get: realm.invoice },
+    '/realm/:uuid/:page/': { get: realm.page, post: [...ours, realm.act] },
+    '/server/:uuid/invoices/:number': { get: server.invoice },
+    '/server/:uuid/:page/': { get: server.page, post: [...ours, server.act] },
 
     // Of the bridge: what self-hosted servers call
     '/api/v1/remotes/server/analytics': { post: [rawReport, forward] },

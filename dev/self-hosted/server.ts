@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import express, { type Express, type Request } from 'express';
 import { selfHostedBilling, type Credentials, type Realm } from '../../self-hosted/self-hosted-billing.ts';
 import { homePage } from './pages.ts';
-import { personOf, PEOPLE } from './people.ts';
+import { personOf, PEOPLE, type DemoPerson } from './people.ts';
 
 const COOKIE = 'demo_person';
 
@@ -27,13 +27,12 @@ export function selfHostedServer({ url, billingUrl, serverKey }: { url: string; 
     is_system_bot_realm: false,
     authentication_methods: { Email: true },
   };
-  const current = (req: Request) => personOf(/(?:^|; )demo_person=(\w+)/.exec(req.headers.cookie ?? '')?.[1]);
   const app = express();
   app.disable('x-powered-by');
   app.use(
     selfHostedBilling({
       ...credentials,
-      currentUser: (req) => current(req),
+      currentUser: current,
       mayManageBilling: (req) => current(req)?.owner === true,
       currentRealm: () => realm,
       loginUrl: (path) => `/?next=${encodeURIComponent(path)}`,
@@ -50,6 +49,10 @@ export function selfHostedServer({ url, billingUrl, serverKey }: { url: string; 
     res.redirect(303, pathIn(next) ?? '/');
   });
   return { ...credentials, app };
+}
+
+function current(req: Request): DemoPerson | undefined {
+  return personOf(/(?:^|; )demo_person=(\w+)/.exec(req.headers.cookie ?? '')?.[1]);
 }
 
 /** A path of this server and nothing else. */

@@ -1,4 +1,5 @@
 import { AppError, type Problem } from '../../platform/problem.ts';
+import type { AccountSteps } from './account-messages.ts';
 import type { Answer, Bridge, Caller } from '../bridge/bridge.ts';
 
 export type PlaceKind = 'realm' | 'server';
@@ -20,7 +21,7 @@ export interface Person {
   full_name: string;
 }
 
-export type RefusalReason = 'unknown' | 'expired' | 'spent' | 'revoked' | 'deactivated' | 'credentials';
+export type RefusalReason = 'unknown' | 'expired' | 'spent' | 'revoked' | 'deactivated' | 'credentials' | 'plan_conflict';
 
 export interface Refused {
   result: 'refused';
@@ -53,7 +54,7 @@ export type Over = { result: 'over'; login_url?: string };
 export type ListedUser = Person & { state: 'confirmed' | 'deactivated'; last_login: number | null; you: boolean };
 
 /** One call per step (docs/remote-billing.md, "Messages between proxy and bridge"). */
-export interface Steps {
+export interface Steps extends AccountSteps {
   'server-login/open': { message: { zulip_org_id: string; zulip_org_key: string; next_page?: BillingPage }; answer: { result: 'email_form'; token: string; place: Place } | Refused };
   'login/open': { message: { token: string; session_id?: string }; answer: ConfirmLogin | EmailForm | Refused };
   'login/mail': { message: { token: string; email: string; locale: string }; answer: { result: 'mailed' | 'known'; email: string; place: Place } | Refused };
@@ -74,6 +75,7 @@ export async function ask<Step extends keyof Steps>(bridge: Pick<Bridge, 'ask'>,
   if (answer.status === 200) return JSON.parse(answer.body.toString('utf8')) as Steps[Step]['answer'];
   const problem = problemIn(answer);
   if (problem?.code === 'invalid_request') throw new AppError('invalid_request', problem.detail, { field: problem.field });
+  if (problem?.code === 'paid_plan_runs') throw new AppError('paid_plan_runs', problem.detail);
   if (answer.status === 429) throw new AppError('rate_limited', 'Try again later.', { retryAfterSeconds: Math.max(1, Number(answer.headers['retry-after']) || 60) });
   throw new AppError('bad_gateway', 'Try again in a minute.', { cause: new Error(`${step} answered ${answer.status}`) });
 }

@@ -11,6 +11,7 @@ const CODES: Readonly<Record<RefusalReason, ProblemCode>> = {
   revoked: 'billing_link_revoked',
   deactivated: 'registration_deactivated',
   credentials: 'forbidden',
+  plan_conflict: 'plan_conflict',
 };
 
 /** Why nobody gets on here, and where it begins again: a page for people, a problem for programs. */
@@ -18,7 +19,7 @@ export function showRefused(showing: Showing, req: Request, res: Response, { rea
   const code = CODES[reason];
   if (!isNavigation(req)) throw new AppError(code, login_url === undefined ? 'Begin again where the link came from.' : `Begin again at ${login_url}`);
   const t = translateFor(showing, req);
-  const again = reason !== 'deactivated' && reason !== 'credentials';
+  const again = reason !== 'deactivated' && reason !== 'credentials' && reason !== 'plan_conflict';
   showNotice(showing, req, res, {
     status: PROBLEMS[code][0],
     icon: reason === 'expired' || reason === 'spent' ? 'clock' : 'alert',

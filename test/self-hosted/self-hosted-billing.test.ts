@@ -52,7 +52,7 @@ async function mounted(options: Partial<SelfHostedBilling> = {}): Promise<string
 }
 
 const HTML = { accept: 'text/html' };
-const JSON_ = { accept: 'application/json' };
+const PROGRAM = { accept: 'application/json' };
 const ask = async (path: string, headers: Record<string, string>, options?: Partial<SelfHostedBilling>) => send(await mounted(options), { headers }, path);
 
 test('a person with the right to it is led to billing, and nobody keeps the link', async () => {
@@ -68,7 +68,7 @@ test('a person with the right to it is led to billing, and nobody keeps the link
 });
 
 test('an app gets the link as JSON', async () => {
-  const reply = await ask('/json/self-hosted-billing', JSON_);
+  const reply = await ask('/json/self-hosted-billing', PROGRAM);
   expect([reply.status, reply.json()]).toEqual([200, { result: 'success', msg: '', billing_access_url: LINK }]);
 });
 
@@ -114,7 +114,7 @@ const REFUSED: [string, Partial<SelfHostedBilling>, Replies, string, number, str
 test.each(REFUSED)('%s: JSON by its code', async (_name, options, given, query, status, code) => {
   for (const path of ['/json/self-hosted-billing', '/self-hosted-billing/']) {
     replies = structuredClone(given);
-    const reply = await ask(path + query, JSON_, options);
+    const reply = await ask(path + query, PROGRAM, options);
     expect([reply.status, reply.json()['result'], reply.json()['code']]).toEqual([status, 'error', code]);
   }
 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { axe, launchBrowser, type TestBrowser } from '../../support/browser.ts';
-import { ADA, BACK, CONFIRM, PLACE, startBillingStand, SUPPORT, TOKEN, UUID, type BillingStand } from '../support/billing.ts';
+import { ADA, BACK, CONFIRM, INVOICE, PAYING, PLACE, startBillingStand, SUPPORT, TOKEN, UUID, type BillingStand } from '../support/billing.ts';
 
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1280, height: 800 };
@@ -58,6 +58,26 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
     await signIn(page);
     stand.answers('users/list', { result: 'users', users: [{ ...ADA, state: 'confirmed', date_joined: 0, last_login: 0, you: true }, BOB] });
     await page.goto(`/realm/${UUID}/billing/`);
+  }],
+  ...(['plans', 'upgrade', 'sponsorship'] as const).map((name): [string, (page: Page) => Promise<unknown>] => [name, async (page) => {
+    await signIn(page);
+    await page.goto(`/realm/${UUID}/${name}/`);
+  }]),
+  ['quote', async (page) => {
+    await signIn(page);
+    await page.goto(`/realm/${UUID}/upgrade/?type=basic`);
+    await page.click('main button.primary');
+    await page.waitForSelector('dl');
+  }],
+  ['billing-with-plan', async (page) => {
+    await signIn(page);
+    stand.answers('account/read', PAYING);
+    await page.goto(`/realm/${UUID}/billing/?note=begun`);
+  }],
+  ['invoice', async (page) => {
+    await signIn(page);
+    stand.answers('invoice/read', INVOICE);
+    await page.goto(`/realm/${UUID}/invoices/7`);
   }],
   ['sign-out', async (page) => {
     await signIn(page);

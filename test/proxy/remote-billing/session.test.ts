@@ -55,7 +55,7 @@ describe('a page of a realm', () => {
     stand.answers('users/list', LISTED);
     const token = formTokenIn((await browser.get(PAGE)).body);
     stand.answers('session/read', { result: 'over', login_url: BACK });
-    const reply = await browser.post(`/realm/${UUID}/users/deactivate/`, { form_token: token, user_id: ADA.id });
+    const reply = await browser.post(PAGE, { form_token: token, act: 'user', user_id: ADA.id });
     expect([reply.status, reply.body.includes('was not saved'), reply.body.includes(BACK)]).toEqual([401, true, true]);
     expect(stand.asked().map(({ step }) => step)).not.toContain('users/deactivate');
   });
@@ -82,8 +82,8 @@ describe('who may sign in', () => {
   test('is listed; another can be deactivated', async () => {
     const browser = await stand.inBilling();
     stand.answers('users/list', LISTED);
-    const reply = await stand.submit(browser, PAGE, { user_id: BOB.id }, `/realm/${UUID}/users/deactivate/`);
-    expect([reply.status, reply.location, stand.asked().at(-1)?.message]).toEqual([303, PAGE, { session_id: SESSION, user_id: BOB.id }]);
+    const reply = await stand.submit(browser, PAGE, { act: 'user', user_id: BOB.id });
+    expect([reply.status, reply.location, stand.asked().at(-1)?.message]).toEqual([303, `${PAGE}?note=user`, { session_id: SESSION, user_id: BOB.id }]);
   });
 
   test('the last one stays, and that is said', async () => {
@@ -91,7 +91,7 @@ describe('who may sign in', () => {
     expect((await browser.get(PAGE)).body).not.toContain('name="user_id"');
     stand.answers('users/list', LISTED);
     stand.answers('users/deactivate', { result: 'last_one' });
-    const reply = await stand.submit(browser, PAGE, { user_id: ADA.id }, `/realm/${UUID}/users/deactivate/`);
+    const reply = await stand.submit(browser, PAGE, { act: 'user', user_id: ADA.id });
     expect((await browser.get(reply.location!)).body).toContain('the last one stays');
   });
 });

@@ -24,6 +24,31 @@ export const ANSWERS = {
   'session/end': { result: 'ended' },
   'users/list': { result: 'users', users: [{ ...ADA, state: 'confirmed', date_joined: NOW, last_login: NOW, you: true }] },
   'users/deactivate': { result: 'deactivated' },
+  'account/read': {
+    result: 'account',
+    plan: null,
+    scheduled: null,
+    seats_reported: { seats: 37, at: Date.UTC(2026, 9, 3) / 1000 },
+    details: { legal_name: '', postal_address: '', vat_id: '', purchase_order: '', invoice_recipients: [] },
+    ledger: [],
+    invoices: [],
+    sponsorship: null,
+    currency: 'EUR',
+    tax_percent: 20,
+    offers: [
+      { type: 'basic', name: 'Basic', minimum_seats: 5, month: 350, year: 4200 },
+      { type: 'business', name: 'Business', minimum_seats: 25, month: 667, year: 8004 },
+    ],
+  },
+  'account/save': { result: 'done' },
+  'plan/quote': { result: 'quote', net: 155_400, tax: 31_080, total: 186_480, currency: 'EUR', unit_price: 4200, tax_percent: 20, credit: { net: 0, tax: 0, total: 0 }, begins_at: NOW },
+  'plan/agree': { result: 'begun', invoice_number: 7 },
+  'plan/seats': { result: 'begun', invoice_number: 8 },
+  'plan/renewal': { result: 'done' },
+  'plan/unschedule': { result: 'done' },
+  'sponsorship/ask': { result: 'asked' },
+  'invoice/read': { result: 'unknown' },
+  'server/deactivate': { result: 'deactivated' },
 } satisfies Record<string, { result: string; [more: string]: unknown }>;
 
 export const CONFIRM = {
@@ -36,6 +61,33 @@ export const CONFIRM = {
   major_release_mails: false,
   maintenance_release_mails: false,
   expires_at: NOW + 7200,
+};
+
+const [BEGUN, ENDS] = [Date.UTC(2026, 0, 31) / 1000, Date.UTC(2027, 0, 31) / 1000];
+
+/** An account that pays, with something scheduled. */
+export const PAYING = {
+  ...ANSWERS['account/read'],
+  plan: { type: 'basic', name: 'Basic', seats: 37, next_seats: 30, unit_price: 4200, period: 'year', period_ends_at: ENDS, renews: true },
+  scheduled: { type: 'business', name: 'Business', seats: 40, next_seats: null, unit_price: 8004, period: 'year', period_ends_at: null, renews: true },
+  details: { legal_name: 'Analytical Society', postal_address: '1 St James Square\nLondon', vat_id: 'GB1', purchase_order: '', invoice_recipients: ['books@example.org', 'ada@example.org'] },
+  ledger: [{ kind: 'period', seats: 37, period_starts_at: BEGUN, period_ends_at: ENDS, at: BEGUN, invoice_number: 7, net: 155_400, tax: 31_080, total: 186_480 }],
+  invoices: [{ number: 7, issued_at: BEGUN, due_at: BEGUN, currency: 'EUR', net: 155_400, tax: 31_080, total: 186_480 }],
+};
+
+export const INVOICE = {
+  result: 'invoice',
+  number: 7,
+  issued_at: BEGUN,
+  due_at: BEGUN + 30 * 86_400,
+  currency: 'EUR',
+  net: 155_400,
+  tax: 31_080,
+  total: 186_480,
+  seller: 'Vestibule\n1 Example Street',
+  buyer: { legal_name: 'Analytical Society', postal_address: '1 St James Square\nLondon', vat_id: 'GB1', purchase_order: 'PO 5' },
+  tax_percent: 20,
+  lines: [{ kind: 'period', plan: 'basic', seats: 37, unit_price: 4200, months: 12, period_starts_at: '2026-01-31T00:00:00.000Z', period_ends_at: '2027-01-31T00:00:00.000Z', net: 155_400, tax: 31_080, total: 186_480 }],
 };
 
 export type Step = keyof typeof ANSWERS;
@@ -66,10 +118,6 @@ export async function startBillingStand(options: StandOptions = {}): Promise<Bil
     }
     return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   };
-  const submit: BillingStand['submit'] = async (browser, path, fields = {}, to) => {
-    const page = await browser.get(path);
-    return browser.post(to ?? path, { form_token: formTokenIn(page.body), ...fields });
-  };
   return {
     ...stand,
     answers: (step, answer) => {
@@ -96,4 +144,9 @@ export async function startBillingStand(options: StandOptions = {}): Promise<Bil
 
 export function formTokenIn(body: string): string {
   return /name="form_token" value="([^"]+)"/.exec(body)?.[1] ?? '';
+}
+
+async function submit(browser: Browser, path: string, fields: Record<string, string> = {}, to?: string): Promise<Reply> {
+  const page = await browser.get(path);
+  return browser.post(to ?? path, { form_token: formTokenIn(page.body), ...fields });
 }
