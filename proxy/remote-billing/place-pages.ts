@@ -91,6 +91,6 @@ export function inMoney(language: string, currency: string): (amount: number) =>
 
 /** A day, with the time zone that it is one in; epoch seconds or an ISO instant. */
 export function inWords(language: string): (instant: number | string) => string {
-  const format = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', day: 'numeric', timeZone: 'UTC', timeZoneName: 'short' });
-  return (instant) => format.format(typeof instant === 'number' ? instant * 1000 : new Date(instant));
+  const format = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', day: 'numeric', timeZone: 'UTC' });
+  return (instant) => `${format.format(typeof instant === 'number' ? instant * 1000 : new Date(instant))} UTC`;
 }

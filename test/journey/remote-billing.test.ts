@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.ts';
 import { freshAddress } from '../support/person.ts';
-import { inbox, logOf, queryDatabase, stack } from '../support/stack.ts';
+import { inbox, logOf, pause, queryDatabase, stack } from '../support/stack.ts';
 
 /** Pages that are the person's own need not look twice: axe reads each kind once. */
 let browser: TestBrowser;
@@ -79,7 +79,8 @@ test('the ten steps of a new person on a phone without JavaScript, and the short
   await other.fill(CONFIRM, 'Hedwig Kiesler');
   await other.check('#tos_consent');
   await other.click('form .primary');
-  await other.waitForURL(/\/realm\/[0-9a-f-]{36}\/plans\/$/);
+  // By plan: the realm may have one, where another test ran before.
+  await other.waitForURL(/\/realm\/[0-9a-f-]{36}\/(plans|billing)\/$/);
   expect(await signedInAs(other)).toContain(`Hedwig Kiesler (${address})`);
   await look(other, '10-plans');
   expect(await axe(other)).toEqual([]);
@@ -91,7 +92,7 @@ test('the ten steps of a new person on a phone without JavaScript, and the short
   expect(await page.inputValue(CONFIRM)).toBe('Hedwig Kiesler');
   expect(await page.isVisible('#tos_consent')).toBe(false);
   await page.click('form .primary');
-  expect(new URL(page.url()).pathname).toMatch(/\/plans\/$/);
+  expect(new URL(page.url()).pathname).toMatch(/\/(plans|billing)\/$/);
   expect((await inbox.messages()).filter(({ to }) => to === address)).toHaveLength(1);
 
   for (const part of ['proxy', 'bridge'] as const) expect(logOf(part)).not.toContain(link.split('/').at(-1)!.split('?')[0]);
@@ -154,6 +155,81 @@ test('a whole server: id and key, a mail, a session of its own that opens no rea
   const after = await page.goto(`${stack().proxy}/server/${id}/billing/`);
   expect(after!.status()).toBe(401);
   await look(page, 'signed-out-page');
+});
+
+test('from the price list to a plan, its invoice, and a change of mind', async () => {
+  const page = await browse();
+  await signIn(page, 'grace', 'plans');
+  await page.getByRole('link', { name: 'Choose Basic' }).click();
+  await look(page, 'upgrade');
+  await page.fill('#seats', '12');
+  await page.check('#period-month');
+  await page.click('main button.primary');
+  // 12 seats of 3.50, and 20 % of that.
+  expect(await page.textContent('dl')).toMatch(/€42\.00[\s\S]*€8\.40[\s\S]*€50\.40/);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'quote');
+  await page.getByRole('button', { name: 'Agree and pay €50.40' }).click();
+  expect(await page.textContent('[role=status]')).toContain('Your plan has begun');
+  await page.fill('#legal_name', 'Analytical Society');
+  await page.fill('#invoice_recipients', 'books@selfhosted.example');
+  await page.getByRole('button', { name: 'Save' }).click();
+  expect([await page.textContent('[role=status]'), await page.inputValue('#legal_name')]).toEqual(['Saved.', 'Analytical Society']);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'billing');
+  await page.getByRole('button', { name: 'Let it end with the period' }).click();
+  expect(await page.textContent('dl')).toContain('Ends on');
+  await page.getByRole('button', { name: 'Renew it after all' }).click();
+  expect(await page.textContent('dl')).toContain('Renews on');
+  await page.click('table a');
+  expect(await page.textContent('main')).toMatch(/Invoice \d+[\s\S]*€50\.40/);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'invoice');
+
+  const uuid = /\/realm\/([0-9a-f-]{36})\//.exec(page.url())![1];
+  await page.goto(`${stack().proxy}/realm/${uuid}/sponsorship/`);
+  await page.fill('#organization_type', 'Learned society');
+  await page.fill('#expected_users', '200');
+  await page.fill('#description', 'We analyse.');
+  await page.click('main button.primary');
+  expect(await page.textContent('main')).toContain('You asked for Community');
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'sponsorship');
+});
+
+/** At "Confirm login", whether or not this person needed a mail. */
+async function toConfirm(page: Page, id: string): Promise<void> {
+  await signIn(page, id);
+  await page.goto(`${stack().selfHosted}/self-hosted-billing/?next_page=plans`);
+  await page.waitForSelector(CONFIRM);
+}
+
+test('one form posted fifty times at once makes one session', async () => {
+  const page = await browse();
+  await toConfirm(page, 'ada');
+  const form = { form_token: await page.inputValue('input[name=form_token]'), full_name: 'Ada Lovelace', tos_consent: '1.0' };
+  const sessions = async () => Number((await queryDatabase('select count(*) as n from bridge.billing_session'))[0]!['n']);
+  const before = await sessions();
+  const post = () => page.request.post(page.url(), { form, headers: { origin: stack().proxy }, maxRedirects: 0 });
+  const answers = await Promise.all(Array.from({ length: 50 }, post));
+  expect(new Set(answers.map((answer) => answer.status()))).toEqual(new Set([303]));
+  expect(await sessions()).toBe(before + 1);
+});
+
+test('the bridge stops in the middle of a sign-in: that is said, and the same form goes on', async () => {
+  const page = await browse();
+  await toConfirm(page, 'grace');
+  const resume = pause('bridge');
+  try {
+    await page.click('form .primary');
+    await page.waitForSelector('.request', { timeout: 20_000 });
+    await look(page, 'bridge-away');
+  } finally {
+    resume();
+  }
+  await page.goBack();
+  await confirm(page);
+  expect(await signedInAs(page)).toContain('Grace Hopper');
 });
 
 test('who may not manage billing is told so by the server', async () => {

@@ -45,7 +45,7 @@ describe('/upgrade', () => {
   test('is prefilled with what the server counted, and says when that was', async () => {
     const { body } = await browser.get(`${REALM}/upgrade/?type=basic`);
     expect(body).toMatch(/name="seats"[^>]* value="37"/);
-    expect(body).toContain('Your server counted 37 people on October 3, 2026');
+    expect(body).toContain('Your server counted 37 people on October 3, 2026 UTC.');
   });
 
   test('never below the fewest seats of the plan', async () => {
