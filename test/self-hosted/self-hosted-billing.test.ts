@@ -104,7 +104,7 @@ const REFUSED: [string, Partial<SelfHostedBilling>, Replies, string, number, str
   ['billing is down', { bridgeUrl: 'http://127.0.0.1:9' }, [], '', 502, 'BILLING_UNREACHABLE'],
   ['billing is broken', {}, [error(500, 'INTERNAL_SERVER_ERROR')], '', 502, 'BILLING_UNREACHABLE'],
   ['billing answers nonsense', {}, [{ status: 200, body: { billing_access_url: 'javascript:alert(1)' } }], '', 502, 'BILLING_UNREACHABLE'],
-  ['billing leads elsewhere', {}, [{ status: 307, body: {}, headers: { location: 'https://evil.example/' } }], '', 502, 'BILLING_UNREACHABLE'],
+  ['billing leads elsewhere', {}, [{ status: 307, body: {}, headers: { location: '/elsewhere' } }], '', 502, 'BILLING_UNREACHABLE'],
   ['the key is refused', {}, [error(401, 'UNAUTHORIZED')], '', 502, 'BILLING_KEY_REFUSED'],
   ['another server has the realm', {}, [error(403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR')], '', 403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR'],
   ['the realm is deactivated', {}, [error(403, 'REALM_DEACTIVATED')], '', 403, 'REALM_DEACTIVATED'],
