@@ -4,7 +4,6 @@ import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.
 import { freshAddress } from '../support/person.ts';
 import { inbox, logOf, pause, queryDatabase, stack } from '../support/stack.ts';
 
-/** Pages that are the person's own need not look twice: axe reads each kind once. */
 let browser: TestBrowser;
 
 beforeAll(async () => {
@@ -204,11 +203,14 @@ async function toConfirm(page: Page, id: string): Promise<void> {
   await page.waitForSelector(CONFIRM);
 }
 
+async function sessions(): Promise<number> {
+  return Number((await queryDatabase('select count(*) as n from bridge.billing_session'))[0]!['n']);
+}
+
 test('one form posted fifty times at once makes one session', async () => {
   const page = await browse();
   await toConfirm(page, 'ada');
   const form = { form_token: await page.inputValue('input[name=form_token]'), full_name: 'Ada Lovelace', tos_consent: '1.0' };
-  const sessions = async () => Number((await queryDatabase('select count(*) as n from bridge.billing_session'))[0]!['n']);
   const before = await sessions();
   const post = () => page.request.post(page.url(), { form, headers: { origin: stack().proxy }, maxRedirects: 0 });
   const answers = await Promise.all(Array.from({ length: 50 }, post));
