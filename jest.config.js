@@ -13,7 +13,7 @@ export default {
     {
       ...common,
       displayName: 'fast',
-      testMatch: ['<rootDir>/test/*.test.ts', '<rootDir>/test/{bridge,proxy,platform,dev}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/*.test.ts', '<rootDir>/test/{bridge,proxy,platform,dev,self-hosted}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/support/setup/fast.mjs',
       globalTeardown: '<rootDir>/test/support/setup/fast-teardown.mjs',
     },

@@ -15,6 +15,7 @@ export interface Addresses {
   app: string;
   appInternal: string;
   smtp: string;
+  selfHosted: string;
   ports: Ports;
 }
 
@@ -90,6 +91,7 @@ export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part)
     SESSION_ENCRYPTION_KEY: secrets.sessionEncryptionKey,
     BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
     BRIDGE_CLIENT_ID: 'vestibule-bridge',
+    BILLING_URL: addresses.proxy,
     APP_INTERNAL_URL: addresses.appInternal,
     STOP_DELAY_SECONDS: '0',
     ...chosen([...SETTINGS.both, ...SETTINGS.proxy], env),

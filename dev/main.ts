@@ -39,13 +39,14 @@ async function main(): Promise<number> {
 }
 
 function welcome({ description }: Stack, seconds: number): string {
-  const { proxy, keycloak, bridge, inbox, app, admin } = description;
+  const { proxy, keycloak, bridge, inbox, app, selfHosted, admin } = description;
   return `
 Ready after ${seconds.toFixed(0)} s.
 
   The app, through the proxy   ${proxy}
   Sign-up form                 ${proxy}/trial
   Inbox                        ${inbox}
+  Billing, self-hosted server  ${selfHosted}
   Keycloak's admin console     ${keycloak}/admin  (user ${admin.username}, password in .run/stack.json)
   Bridge                       ${bridge}/openapi.json
   Sample app, directly         ${app}

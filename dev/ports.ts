@@ -4,7 +4,7 @@ import { StartError } from './start-error.ts';
 const DEFAULT_PORT_BASE = 8400;
 const HIGHEST_BASE = 65_535 - 10;
 
-const OFFSETS = { proxy: 0, keycloak: 1, bridge: 2, inbox: 3, smtp: 4, app: 5, postgres: 6, management: 7, bridgeMetrics: 8, proxyMetrics: 9 } as const;
+const OFFSETS = { proxy: 0, keycloak: 1, bridge: 2, inbox: 3, smtp: 4, app: 5, postgres: 6, management: 7, bridgeMetrics: 8, proxyMetrics: 9, selfHosted: 10 } as const;
 
 export type Ports = Readonly<Record<keyof typeof OFFSETS, number>>;
 
@@ -28,14 +28,14 @@ export async function takenPorts(ports: Ports): Promise<[name: string, port: num
   return Object.entries(ports).filter((_, index) => !free[index]);
 }
 
-/** A base whose ten ports are all free now. */
+/** A base whose ports are all free now. */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     // Below the range from which Linux takes the ports of outgoing connections.
-    const base = 10_000 + Math.floor(Math.random() * 2200) * 10;
+    const base = 10_000 + Math.floor(Math.random() * 1100) * 20;
     if ((await takenPorts(portsFrom(base))).length === 0) return base;
   }
-  throw new StartError('No ten free ports in a row were found between 10000 and 32000.');
+  throw new StartError('No eleven free ports in a row were found between 10000 and 32000.');
 }
 
 export async function freePort(): Promise<number> {

@@ -17,6 +17,7 @@ const MAKERS = {
   sessionEncryptionKey: key,
   addressHashKey: key,
   billingToken: key,
+  selfHostedServer: serverKey,
 };
 
 export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;
@@ -34,6 +35,11 @@ export function secretsOf(dataDir: string): Secrets {
 /** Letters and digits only: it stands in addresses and in files of environment variables. */
 function password(): string {
   return randomBytes(PASSWORD_BYTES).toString('hex');
+}
+
+/** 64 characters, as the billing service wants them. */
+function serverKey(): string {
+  return randomBytes(KEY_BYTES).toString('hex');
 }
 
 function key(): string {

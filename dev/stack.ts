@@ -8,6 +8,8 @@ import { openInbox } from './inbox/inbox.ts';
 import { ensureJar, type Jar } from './jar.ts';
 import { ensureBuild, ensureDistribution, importRealm, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
+import { selfHostedServer } from './self-hosted/server.ts';
+import { registerServer } from '../self-hosted/self-hosted-billing.ts';
 import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
@@ -17,7 +19,7 @@ import { secretsOf, type Secrets } from './secrets.ts';
 import { StartError } from './start-error.ts';
 
 export const ROOT = join(import.meta.dirname, '..');
-export const STEPS = 8;
+export const STEPS = 9;
 const SERVICE_LIMIT_MS = 60_000;
 const DATABASE = 'vestibule';
 
@@ -56,6 +58,8 @@ export interface StackDescription {
   realm: string;
   inbox: string;
   app: string;
+  /** A product that somebody runs at home, whose billing is done here. */
+  selfHosted: string;
   /** What Prometheus would scrape. */
   metrics: { bridge: string; proxy: string };
   admin: { username: string; password: string };
@@ -204,6 +208,16 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   };
   const bridge = await progress.step('Bridge', 2, () => startService('bridge', bridgeEnv, { name: 'bridge', healthPort: ports.bridge }));
   const proxy = await progress.step('Proxy', 2, () => startService('proxy', proxyEnv, { name: 'proxy', healthPort: ports.proxyMetrics }));
+  await progress.step('Self-hosted server with billing', 1, async () => {
+    const selfHosted = selfHostedServer({ url: addresses.selfHosted, billingUrl: addresses.proxy, serverKey: secrets.selfHostedServer });
+    await registerServer(selfHosted, { hostname: new URL(addresses.selfHosted).host, contactEmail: 'admin@selfhosted.example' });
+    const listening = selfHosted.app.listen(ports.selfHosted, '127.0.0.1');
+    await once(listening, 'listening');
+    undo.push(() => {
+      listening.closeAllConnections();
+      listening.close();
+    });
+  });
   const parts = { postgres: postgresPart, keycloak, bridge, proxy };
 
   return {
@@ -215,6 +229,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
       realm: REALM,
       inbox: addresses.inbox,
       app: addresses.app,
+      selfHosted: addresses.selfHosted,
       metrics: { bridge: `${at(ports.bridgeMetrics)}/metrics`, proxy: `${at(ports.proxyMetrics)}/metrics` },
       admin,
       databaseUrl: postgres.databaseUrl(DATABASE, 'postgres', secrets.postgres),
@@ -240,6 +255,7 @@ function addressesOf(ports: Ports): Addresses {
     app: at(ports.app),
     appInternal: `http://127.0.0.1:${ports.app}`,
     smtp: `smtp://127.0.0.1:${ports.smtp}`,
+    selfHosted: at(ports.selfHosted),
     ports,
   };
 }

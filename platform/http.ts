@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { AppError, toProblem, type ProblemCode } from './problem.ts';
 import { withoutRedaction, type Log } from './log.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
@@ -10,8 +10,11 @@ import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
 const STOP_LIMIT_MILLISECONDS = 10_000;
 const SWEEP_EVERY_MILLISECONDS = 50;
 
-/** Gives every request its id and a log that carries it; writes one line per answer. The query is never logged: it may hold a token. */
-export function requestContext(log: Log): RequestHandler {
+/**
+ * Gives every request its id and a log that carries it; writes one line per answer. The query is never logged: it may hold a token.
+ * `loggedPath` is asked when the answer is out, where a path may hold one, too.
+ */
+export function requestContext(log: Log, loggedPath: (req: Request) => string | undefined = pathAsked): RequestHandler {
   const lines = withoutRedaction(log);
   return (req, res, next) => {
     const started = performance.now();
@@ -19,13 +22,16 @@ export function requestContext(log: Log): RequestHandler {
     res.locals['requestId'] = requestId;
     res.locals['log'] = log;
     res.setHeader('X-Request-Id', requestId);
-    const path = req.originalUrl.split('?', 1)[0];
     res.once('close', () => {
       const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-      lines.info({ request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
+      lines.info({ request_id: requestId, method: req.method, path: loggedPath(req), status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
     });
     next();
   };
+}
+
+function pathAsked(req: Request): string | undefined {
+  return req.originalUrl.split('?', 1)[0];
 }
 
 export function requestIdOf(res: Response): string {

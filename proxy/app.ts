@@ -1,27 +1,31 @@
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express, type RequestHandler, type Router } from 'express';
 import helmet from 'helmet';
 import type { Log } from '../platform/log.ts';
 import { nothingHere, requestContext } from '../platform/http.ts';
 import { answerHandedOver } from './handed-over.ts';
 import { errorPages } from './pages/error-page.ts';
-import { routes, type RouteParts } from './routes.ts';
+import type { Showing } from './pages/show.ts';
+import { loggedPath } from './remote-billing/logged-path.ts';
 
-export interface AppParts extends RouteParts {
+export interface AppParts extends Showing {
   log: Log;
-  /** Where browsers find the sign-in service. */
-  providerUrl: string;
+  publicUrl: string;
+  /** Where browsers find the sign-in service; undefined where none of the pages leads there. */
+  providerUrl: string | undefined;
+  /** Other origins to which a sign-in may lead back. */
+  returnOrigins: readonly string[];
 }
 
 /** Everything that is not the way of a signed-in request. */
-export function createApp(parts: AppParts): Express {
+export function createApp(parts: AppParts, routes: Router): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(requestContext(parts.log));
+  app.use(requestContext(parts.log, loggedPath));
   app.use(noStore);
   app.use(securityHeaders(parts));
   app.use(answerHandedOver(parts, parts.publicUrl));
-  app.use(routes(parts));
+  app.use(routes);
   app.use(nothingHere);
   app.use(errorPages(parts));
   return app;
@@ -42,7 +46,7 @@ function securityHeaders({ publicUrl, providerUrl, products, returnOrigins }: Ap
         'default-src': ["'none'"],
         'style-src': ["'self'"],
         'img-src': ["'self'"],
-        'form-action': [...new Set(["'self'", new URL(providerUrl).origin, ...elsewhere, ...returnOrigins])],
+        'form-action': providerUrl === undefined ? ["'self'"] : [...new Set(["'self'", new URL(providerUrl).origin, ...elsewhere, ...returnOrigins])],
         'frame-ancestors': ["'none'"],
         'base-uri': ["'none'"],
       },

@@ -1,10 +1,11 @@
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, mode, port, readConfig, secretKey, secretText, signingKey, text, together } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text, together } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
 import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
+import { origin } from './site/site-settings.ts';
 import { loadSites } from './site/sites-file.ts';
 
 export interface ProxyConfig {
@@ -24,6 +25,8 @@ export interface ProxyConfig {
   /** The first seals; all of them open. */
   sealKeys: readonly [Secret, ...Secret[]];
   bridgeUrl: string;
+  /** The origin of the billing pages; undefined where there are none. */
+  billingUrl: string | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -54,6 +57,7 @@ const SHAPE = {
   SESSION_ENCRYPTION_KEY: secretKey,
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
+  BILLING_URL: origin.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -68,6 +72,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
+  const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
+  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -80,6 +86,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     databaseUrl: read.PROXY_DATABASE_URL,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
+    billingUrl: read.BILLING_URL,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
@@ -89,6 +96,12 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     forwardAuth: read.FORWARD_AUTH,
     identityKeys: [read.IDENTITY_SIGNING_KEY, read.IDENTITY_SIGNING_KEY_PREVIOUS].filter((key) => key !== undefined),
   });
+}
+
+/** A script that gets into a page of an app must not own billing (SECURITY.md 25). */
+function faultsOfBilling(url: string, sites: readonly Site[]): readonly string[] {
+  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]);
+  return [...publicAddressFaults({ BILLING_URL: url }), ...(others.includes(url) ? ['BILLING_URL: must be of another origin than apps and Keycloak in production'] : [])];
 }
 
 export function productsFile(env: Env): string {

@@ -3,6 +3,9 @@ export interface CookieJar {
   session: string;
   language: string;
   notice: string;
+  /** Billing sessions are apart from `session`. */
+  billing: string;
+  billingForm: string;
   login(transactionId: string): string;
   /** Transaction ids for which this Cookie header carries a login cookie. */
   loginIds(cookies: Cookies): string[];
@@ -27,6 +30,8 @@ export function cookieJar(publicUrl: string): CookieJar {
     session: base,
     language: named('lang'),
     notice: named('notice'),
+    billing: named('billing'),
+    billingForm: named(`billing${separator}form`),
     login: (transactionId) => `${loginPrefix}${transactionId}`,
     loginIds: (cookies) => [...cookies.keys()].filter((name) => name.startsWith(loginPrefix)).map((name) => name.slice(loginPrefix.length)),
     set: (name, value, maxAgeSeconds) => `${name}=${value}${attributes}${maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`}`,

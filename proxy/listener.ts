@@ -13,7 +13,7 @@ import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
 import { currentSession } from './session/session.service.ts';
 import { answerPreflight, corsHeaders, isPreflight } from './site/cors.ts';
-import { chooseSite, type ServedSite } from './site/served-site.ts';
+import { chooseSite, isAt, type ServedSite } from './site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 import { awaitsContinue } from './upstream/expectation.ts';
 
@@ -26,8 +26,13 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
   return handedOver.get(req);
 }
 
+/** The origin of billing: pages alone, no app behind it. */
+export type BillingSite = Pick<ServedSite, 'host' | 'protocol' | 'express'>;
+
 export interface ListenerParts {
   sites: readonly ServedSite[];
+  /** Undefined where there is no billing, or it stands at a site's origin (development). */
+  billing: BillingSite | undefined;
   trustedProxies: BlockList;
   identity: IdentityTokens;
   /** Whether gateways may ask (forward-auth/). */
@@ -82,6 +87,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) {
       return void toGateway(req, res, requestId).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
     }
+    if (parts.billing && isAt(parts.billing, req, parts.trustedProxies)) return toBilling(parts.billing, req, res);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
@@ -94,17 +100,25 @@ export function createListener(parts: ListenerParts): RequestListener {
   };
 }
 
-function toExpress(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
+function toBilling(billing: BillingSite, req: IncomingMessage, res: ServerResponse): void {
+  const fault = targetFault(req.url ?? '');
+  return toExpress(billing, req, res, fault === undefined ? undefined : { kind: 'bad_target', fault });
+}
+
+/** Of the billing pages nobody else's page may ask anything. */
+type Answering = Pick<ServedSite, 'express'> & Partial<Pick<ServedSite, 'cors' | 'publicUrl'>>;
+
+function toExpress(site: Answering, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {
   if (reason) refuse(site, req, res, reason);
   else if (awaitsContinue(req)) res.writeContinue();
   site.express(req, res);
 }
 
-function refuse(site: ServedSite, req: IncomingMessage, res: ServerResponse, reason: HandedOver): void {
+function refuse(site: Answering, req: IncomingMessage, res: ServerResponse, reason: HandedOver): void {
   handedOver.set(req, reason);
   // Whether a body that was held back still comes is the client's choice: nothing may follow on this connection.
   if (awaitsContinue(req)) res.setHeader('Connection', 'close');
-  const cors = corsHeaders(site.cors, site.publicUrl, req.headers.origin) ?? [];
+  const cors = corsHeaders(site.cors, site.publicUrl ?? '', req.headers.origin) ?? [];
   for (let at = 0; at < cors.length; at += 2) res.appendHeader(cors[at] ?? '', cors[at + 1] ?? '');
 }
 

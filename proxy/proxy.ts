@@ -18,12 +18,13 @@ import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
 import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
-import { createListener } from './listener.ts';
+import { createListener, type BillingSite } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
 import { loadPages } from './pages/pages.ts';
 import { createProvider, type Provider } from './provider/provider.ts';
+import { billingRoutes, routes, type BillingRouteParts, type RouteParts } from './routes.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
@@ -99,9 +100,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   let stopping = false;
   const health = { dependencies, isStopping: () => stopping };
   const publicHealth = config.metricsPort === undefined ? health : undefined;
-  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, productIds: productIdsBySite.get(hostOf(site)) ?? [], health: publicHealth, upstreams, identity }));
+  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, productIds: productIdsBySite.get(hostOf(site)) ?? [], health: publicHealth, upstreams, identity, billingHere: config.billingUrl === site.publicUrl }));
+  const ownBilling = config.billingUrl !== undefined && sites.every(({ publicUrl }) => publicUrl !== config.billingUrl);
+  const billing = ownBilling && config.billingUrl !== undefined ? serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth }) : undefined;
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const listener = createListener({ sites, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
+  const listener = createListener({ sites, billing, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
   const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
@@ -132,7 +135,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'billingHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 function hostOf({ publicUrl }: Site): string {
   return new URL(publicUrl).host;
@@ -144,12 +147,22 @@ function productIdsOf({ provider }: Site, first: Site, products: Products): stri
 }
 
 /** What one site has of its own: provider, cookies, pages with its address. */
-function serve(site: Site, all: readonly Site[], shared: Shared): ServedSite {
+function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RouteParts, 'billingHere'>): ServedSite {
   const { publicUrl, cors } = site;
   const { host, protocol } = new URL(publicUrl);
   const { issuer } = site.provider;
   const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
-  const express = createApp({ ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl });
+  const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl };
+  const express = createApp(parts, routes(parts));
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
+}
+
+/** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */
+function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRouteParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins'>): BillingSite {
+  const { host, protocol } = new URL(publicUrl);
+  const [first, ...others] = shared.products;
+  const products: Products = [{ ...first, start_url: new URL(first.start_url, home.publicUrl).href }, ...others];
+  const parts = { ...shared, products, publicUrl, cookies: cookieJar(publicUrl), providerUrl: undefined, returnOrigins: [] };
+  return { host, protocol: protocol.slice(0, -1), express: createApp(parts, billingRoutes(parts)) };
 }

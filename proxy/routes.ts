@@ -1,4 +1,4 @@
-import express, { Router, type RequestHandler } from 'express';
+import express, { Router, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { healthRoutes, type Health } from '../platform/health.ts';
 import { AppError } from '../platform/problem.ts';
 import { keysRoute } from './identity/keys.routes.ts';
@@ -7,33 +7,51 @@ import { loginRoutes, type LoginRouteParts } from './login/login.routes.ts';
 import { startRoutes } from './login/start.routes.ts';
 import { logoutRoutes, type LogoutParts } from './logout/logout.routes.ts';
 import { assetRoute } from './pages/asset.routes.ts';
+import { demandFormToken, type BillingParts } from './remote-billing/billing-browser.ts';
+import { placeRoutes } from './remote-billing/place.routes.ts';
+import { serverLoginRoutes } from './remote-billing/server-login.routes.ts';
+import { forwardServers } from './remote-billing/servers.routes.ts';
+import { signInRoutes } from './remote-billing/sign-in.routes.ts';
+import { signOutRoutes } from './remote-billing/sign-out.routes.ts';
 import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
 const LONGEST_FORM = '16kb';
 const LONGEST_REGISTER = '64kb';
+/** Of a self-hosted server: ten thousand rows at a time. */
+const LONGEST_REPORT = '16mb';
 
 export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
   identity: IdentityTokens;
   /** Undefined where it is answered at a port of its own. */
   health: Health | undefined;
   provider: LoginRouteParts['provider'];
+  /** Whether the billing pages stand at this origin: in development only (SECURITY.md 25). */
+  billingHere: boolean;
+}
+
+export interface BillingRouteParts extends BillingParts {
+  publicUrl: string;
+  health: Health | undefined;
 }
 
 type Method = 'get' | 'post' | 'options';
 type Steps = RequestHandler | readonly RequestHandler[];
+type Map = Readonly<Record<string, Partial<Record<Method, Steps>>>>;
+
+const form = [express.urlencoded({ extended: false, limit: LONGEST_FORM }), emptyBody];
+const raw = express.raw({ type: () => true, limit: LONGEST_REGISTER });
+const rawReport = express.raw({ type: () => true, limit: LONGEST_REPORT });
 
 /** Every URL of the proxy. What is not reserved (request-target.ts) belongs to the app and goes the way of listener.ts. */
 export function routes(parts: RouteParts): Router {
   const login = { ...startRoutes(parts), ...loginRoutes(parts) };
   const logout = logoutRoutes(parts);
   const trial = trialRoutes(parts);
-  const form = [express.urlencoded({ extended: false, limit: LONGEST_FORM }), emptyBody];
-  const raw = express.raw({ type: () => true, limit: LONGEST_REGISTER });
   const ours = sameOrigin(parts.publicUrl);
 
-  const map: Readonly<Record<string, Partial<Record<Method, Steps>>>> = {
+  const map: Map = {
     // Signing in and out
     '/api/login': { get: login.start },
     '/api/login/tab': { get: login.tab },
@@ -59,9 +77,47 @@ export function routes(parts: RouteParts): Router {
     '/trial/not-me/done': { get: trial.notMeDone },
     '/trial/assets/:file': { get: assetRoute(parts.pages) },
   };
+  return mount({ ...map, ...(parts.billingHere ? billingMap(parts) : {}) }, parts.health);
+}
 
+/** Every URL of the billing origin. */
+export function billingRoutes(parts: BillingRouteParts): Router {
+  return mount({ '/trial/assets/:file': { get: assetRoute(parts.pages) }, ...billingMap(parts) }, parts.health);
+}
+
+function billingMap(parts: BillingRouteParts): Map {
+  const signIn = signInRoutes(parts);
+  const serverLogin = serverLoginRoutes(parts);
+  const signOut = signOutRoutes(parts);
+  const realm = placeRoutes(parts, 'realm');
+  const server = placeRoutes(parts, 'server');
+  const forward = forwardServers(parts);
+  const ours = [sameOrigin(parts.publicUrl), ...form, demandFormToken(parts)];
+  return {
+    // A sign-in to billing. What is no token comes first.
+    '/remote-billing-login/sign-out': { get: signOut.ask, post: [...ours, signOut.signOut] },
+    '/remote-billing-login/signed-out': { get: signOut.done },
+    '/remote-billing-login/do_confirm/:key': { get: signIn.openLink },
+    '/remote-billing-login/:token': { get: signIn.open, post: [...ours, signIn.complete] },
+    '/remote-billing-login/:token/confirm/': { get: signIn.addressPage, post: [...ours, signIn.sendMail] },
+    '/serverlogin/': { get: serverLogin.page, post: [...ours, serverLogin.open] },
+    '/serverlogin/do_confirm/:key': { get: signIn.openLink },
+
+    // Billing itself
+    '/realm/:uuid/invoices/:number': { get: realm.invoice },
+    '/realm/:uuid/:page/': { get: realm.page, post: [...ours, realm.act] },
+    '/server/:uuid/invoices/:number': { get: server.invoice },
+    '/server/:uuid/:page/': { get: server.page, post: [...ours, server.act] },
+
+    // Of the bridge: what self-hosted servers call
+    '/api/v1/remotes/server/analytics': { post: [rawReport, forward] },
+    '/api/v1/remotes/*path': { get: forward, post: [raw, forward] },
+  };
+}
+
+function mount(map: Map, health: Health | undefined): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  if (parts.health) router.use(healthRoutes(parts.health));
+  if (health) router.use(healthRoutes(health));
   for (const [path, methods] of Object.entries(map)) {
     for (const [method, steps] of Object.entries(methods) as [Method, Steps][]) router[method](path, ...[steps].flat());
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -74,7 +130,7 @@ export function routes(parts: RouteParts): Router {
 }
 
 /** What does not say that it is a form is a form with nothing in it: its page says what is missing. */
-const emptyBody: RequestHandler = (req, _res, next) => {
+function emptyBody(req: Request, _res: Response, next: NextFunction): void {
   req.body ??= {};
   next();
-};
+}

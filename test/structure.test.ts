@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
 const ROOT = join(import.meta.dirname, '..');
-const PARTS = ['platform', 'bridge', 'proxy', 'realm', 'dev', 'test'];
+const PARTS = ['platform', 'bridge', 'proxy', 'realm', 'self-hosted', 'dev', 'test'];
 const LAYERED = ['bridge', 'proxy'];
 
 const IMPORT = /(?:^|\n)(?:import|export)\s[^;'"()]*?from\s*['"]([^'"]+)['"]|(?:^|\n)import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
@@ -45,6 +45,7 @@ describe('who may import what', () => {
     ['bridge', ['proxy', 'realm', 'dev', 'test']],
     ['proxy', ['bridge', 'dev', 'test', 'realm']],
     ['realm', ['proxy', 'dev', 'test']],
+    ['self-hosted', ['platform', 'bridge', 'proxy', 'realm', 'dev', 'test']],
   ])('%s imports nothing of %j', (part, others) => {
     expect(wrongImports((source) => source.part === part, (name) => others.some((other) => name.startsWith(`${other}/`)))).toEqual([]);
   });

@@ -6,12 +6,13 @@ import type { Provider } from '../provider/provider.ts';
 
 const CONNECT_LIMIT_MILLISECONDS = 2_000;
 const ANSWER_LIMIT_MILLISECONDS = 10_000;
-const LONGEST_ANSWER_BYTES = 64 * 1024;
+/** A report of ten thousand realms is answered with as many. */
+const LONGEST_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** What passes to the bridge and back when a program calls register through the proxy. */
 const HEADERS_IN = ['content-type', 'accept', 'accept-language', 'origin', 'access-control-request-method', 'access-control-request-headers', 'user-agent'];
 const HEADERS_OUT =
-  /^(?:content-type|content-language|retry-after|vary|allow|cache-control|access-control-(?:allow-(?:origin|methods|headers|credentials)|expose-headers|max-age))$/;
+  /^(?:content-type|content-language|retry-after|vary|allow|cache-control|www-authenticate|access-control-(?:allow-(?:origin|methods|headers|credentials)|expose-headers|max-age))$/;
 
 export interface Caller {
   /** Who asked the proxy; the bridge believes it because the service token comes along. */
@@ -38,6 +39,16 @@ export type SignUpAnswer =
   | { outcome: 'limited'; retryAfterSeconds: number }
   | { outcome: 'unavailable'; cause: unknown };
 
+/** Where our service token goes: a self-hosted server needs `authorization` for itself (docs/decisions/0033). */
+type ProofHeader = 'authorization' | 'vestibule-proxy-authorization';
+
+export interface Passed {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer | undefined;
+}
+
 export interface Answer {
   status: number;
   headers: Record<string, string | string[]>;
@@ -49,7 +60,11 @@ export interface Bridge {
   /** Resolves whether or not the token is known. */
   disown(token: string, caller: Caller): Promise<void>;
   /** Register as a program sent it: same path, same body, the bridge's own answer. */
-  forward(request: { method: string; path: string; headers: IncomingHttpHeaders; body: Buffer | undefined }, caller: Caller): Promise<Answer>;
+  forward(request: Passed, caller: Caller): Promise<Answer>;
+  /** What a self-hosted server sends, with its own credentials, in the same way. */
+  forwardServer(request: Passed, caller: Caller): Promise<Answer>;
+  /** A call that needs a role of ours: status and body as the bridge gave them. */
+  ask(path: string, message: object, caller: Caller): Promise<Answer>;
   /** The feed of changed trials as it comes, after the version `after`; without `follow` it ends with what has changed so far. */
   changes(wish: { after: number; follow: boolean; signal: AbortSignal }): Promise<AsyncIterable<string>>;
   check(): Promise<void>;
@@ -80,19 +95,19 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
   };
 
   /** With the service token; once more with a new one where the bridge refuses the one we kept. */
-  const sendAsProxy = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller): Promise<Answer> => {
+  const sendAsProxy = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller, proof: ProofHeader = 'authorization'): Promise<Answer> => {
     const headers = { ...(options.headers as Record<string, string>), 'x-request-id': caller.requestId, 'x-forwarded-for': caller.address };
-    const answer = await send({ ...options, headers: { ...headers, authorization: `Bearer ${await provider.serviceToken()}` } });
-    if (answer.status !== 401) return answer;
-    return send({ ...options, headers: { ...headers, authorization: `Bearer ${await provider.serviceToken({ renew: true })}` } });
+    const answer = await send({ ...options, headers: { ...headers, [proof]: `Bearer ${await provider.serviceToken()}` } });
+    if (!refusesToken(answer, proof)) return answer;
+    return send({ ...options, headers: { ...headers, [proof]: `Bearer ${await provider.serviceToken({ renew: true })}` } });
   };
 
-  /** Register needs no proof: without one the bridge counts this proxy as the client, which is better than nobody getting in. */
-  const sendOpen = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller): Promise<Answer> => {
+  /** These need no proof of ours: without one the bridge counts this proxy as the client, which is better than nobody getting in. */
+  const sendOpen = async (options: Omit<Dispatcher.RequestOptions, 'origin'>, caller: Caller, proof?: ProofHeader): Promise<Answer> => {
     const token = await provider.serviceToken().catch((error: unknown) => {
       log.warn({ err: error, request_id: caller.requestId }, 'no service token: the bridge sees this proxy as the client');
     });
-    if (token !== undefined) return sendAsProxy(options, caller);
+    if (token !== undefined) return sendAsProxy(options, caller, proof);
     return send({ ...options, headers: { ...(options.headers as Record<string, string>), 'x-request-id': caller.requestId } });
   };
 
@@ -106,6 +121,11 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
       reset: true,
       signal,
     });
+  const pass = async ({ method, path, headers, body }: Passed, names: readonly string[], caller: Caller, proof?: ProofHeader): Promise<Answer> => {
+    const passed = Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+    const answer = await sendOpen({ method, path, headers: passed as Record<string, string>, body: body ?? null }, caller, proof);
+    return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([name]) => HEADERS_OUT.test(name))) };
+  };
 
   return {
     register: async (signUp, caller) => {
@@ -116,11 +136,9 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
       const { status } = await sendAsProxy(post('/api/trial/not-me', { token }), caller);
       if (status >= 400) throw new AppError('bad_gateway', 'Try again in a minute.', { cause: new Error(`not-me answered ${status}`) });
     },
-    forward: async ({ method, path, headers, body }, caller) => {
-      const passed = Object.fromEntries(HEADERS_IN.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
-      const answer = await sendOpen({ method, path, headers: passed as Record<string, string>, body: body ?? null }, caller);
-      return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([name]) => HEADERS_OUT.test(name))) };
-    },
+    forward: (request, caller) => pass(request, HEADERS_IN, caller),
+    forwardServer: (request, caller) => pass(request, [...HEADERS_IN, 'authorization'], caller, 'vestibule-proxy-authorization'),
+    ask: (path, message, caller) => sendAsProxy(post(path, message), caller),
     changes: async (wish) => {
       let answer = await askForChanges(wish, false);
       if (answer.statusCode === 401) {
@@ -137,6 +155,11 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
     },
     close: () => pool.close(),
   };
+}
+
+/** A server's own wrong key is answered by 401 too, with a Basic challenge: that one is for the server. */
+function refusesToken({ status, headers }: Answer, proof: ProofHeader): boolean {
+  return status === 401 && (proof === 'authorization' || String(headers['www-authenticate']).startsWith('Bearer'));
 }
 
 function post(path: string, body: object): Omit<Dispatcher.RequestOptions, 'origin'> {

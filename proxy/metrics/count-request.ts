@@ -3,7 +3,7 @@ import { isReserved } from '../request-target.ts';
 import type { Meter, RequestKind } from './meter.ts';
 
 /** Of the bridge (routes.ts). */
-const FORWARDED = new Set(['/api/trial/register', '/api/legacy/trial/register']);
+const FORWARDED = new Set(['/api/trial/register', '/api/legacy/trial/register', '/api/v1/remotes/server/analytics', '/api/v1/remotes/*path']);
 
 /** Counts the answer by its route pattern: what was asked for may hold anything. */
 export function countRequest(meter: Pick<Meter, 'request'>, req: IncomingMessage, res: ServerResponse): void {

@@ -28,9 +28,7 @@ export interface ServedSite {
 export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, trustedProxies: BlockList): ServedSite | undefined {
   const [first, ...others] = sites;
   if (others.length === 0) return first;
-  const forwarded = isTrusted(req.socket.remoteAddress, trustedProxies) ? req.headers['x-forwarded-host'] : undefined;
-  const host = (typeof forwarded === 'string' ? forwarded : req.headers.host)?.toLowerCase();
-  return host === undefined ? undefined : siteOfHost(sites, host);
+  return sites.find((site) => isAt(site, req, trustedProxies));
 }
 
 /** In lower case; the default port may be said. */
@@ -43,6 +41,13 @@ export function isHostOf(site: ServedSite, host: string): boolean {
   return site.host === host || withDefaultPort(site) === host;
 }
 
-function withDefaultPort({ host, protocol }: ServedSite): string {
+/** Whether a request is for this host, as the browser or a trusted proxy says. */
+export function isAt(site: Pick<ServedSite, 'host' | 'protocol'>, req: IncomingMessage, trustedProxies: BlockList): boolean {
+  const forwarded = isTrusted(req.socket.remoteAddress, trustedProxies) ? req.headers['x-forwarded-host'] : undefined;
+  const host = (typeof forwarded === 'string' ? forwarded : req.headers.host)?.toLowerCase();
+  return host === site.host || host === withDefaultPort(site);
+}
+
+function withDefaultPort({ host, protocol }: Pick<ServedSite, 'host' | 'protocol'>): string {
   return `${host}:${protocol === 'https' ? 443 : 80}`;
 }

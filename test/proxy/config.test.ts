@@ -64,6 +64,12 @@ describe('the configuration', () => {
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'TRUSTED_PROXIES: must be addresses or CIDR'],
     [{ CONTACT_URL: 'javascript:alert(1)' }, 'CONTACT_URL: must be an http(s) or mailto'],
     [{ INVITATION_BY_PAR: 'yes' }, 'INVITATION_BY_PAR: '],
+    [{ BILLING_URL: 'http://billing.example' }, 'BILLING_URL: must be https in production'],
+    [{ BILLING_URL: 'https://localhost' }, 'BILLING_URL: must not be localhost in production'],
+    [{ BILLING_URL: 'https://billing.example/path' }, 'BILLING_URL: must be an origin'],
+    // SECURITY 25: a script in a page of the app must not own billing.
+    [{ BILLING_URL: GOOD.PROXY_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
+    [{ BILLING_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
     // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
     // SECURITY 25
@@ -124,6 +130,12 @@ describe('the configuration', () => {
     expect(loadConfig({ ...GOOD, RETURN_ORIGINS: 'https://docs.example, https://shop.example:8443' }).sites[0].returnOrigins).toEqual(['https://docs.example', 'https://shop.example:8443']);
     expect(faults({ RETURN_ORIGINS: 'https://docs.example/path' }).join()).toContain('RETURN_ORIGINS');
     expect(faults({ RETURN_ORIGINS: 'http://docs.example' }).join()).toContain('must be https in production');
+  });
+
+  test('billing has no pages unless it has an address; in development that may be the app’s', () => {
+    expect(loadConfig(GOOD).billingUrl).toBeUndefined();
+    expect(loadConfig({ ...GOOD, BILLING_URL: 'https://billing.example' }).billingUrl).toBe('https://billing.example');
+    expect(faults({ VESTIBULE_MODE: 'development', BILLING_URL: GOOD.PROXY_PUBLIC_URL })).toEqual([]);
   });
 
   test('plain http is for development only', () => {

@@ -35,6 +35,8 @@ export interface Stand extends Replica {
 export interface StandOptions {
   env?: Record<string, string>;
   products?: Products;
+  /** The billing pages stand at the site's own address, as in development. */
+  billingHere?: boolean;
   /** Writes a sites file for a proxy at this address, and names it. */
   sites?: (url: string, provider: TestProvider, app: TestServer) => string;
 }
@@ -87,6 +89,7 @@ async function startReplica(
     APP_INTERNAL_URL: app.url,
     CONTACT_URL: 'https://example.com/contact',
     STOP_DELAY_SECONDS: '0',
+    ...(options.billingHere && { BILLING_URL: url }),
     ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });

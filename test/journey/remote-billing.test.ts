@@ -1,0 +1,247 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.ts';
+import { freshAddress } from '../support/person.ts';
+import { inbox, logOf, pause, queryDatabase, stack } from '../support/stack.ts';
+
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterEach(() => browser.closePages());
+afterAll(() => browser.close());
+
+const browse = (options?: BrowserContextOptions): Promise<Page> => browser.newPage(options);
+const CONFIRM = 'input[name=full_name]';
+
+/** On the self-hosted server, as somebody who lives there. */
+async function liveAs(page: Page, id: string): Promise<void> {
+  await page.goto(`${stack().selfHosted}/`);
+  await page.click(`button[name=as][value=${id}]`);
+}
+
+async function linkTo(address: string, count = 1): Promise<string> {
+  const mail = await inbox.waitForMail(address, count);
+  return mail.links.find((one) => one.includes('do_confirm'))!;
+}
+
+async function confirm(page: Page): Promise<void> {
+  await page.waitForSelector(CONFIRM);
+  if (await page.isVisible('#tos_consent')) await page.check('#tos_consent');
+  await page.click('form .primary');
+  await page.waitForURL(/\/(realm|server)\/[0-9a-f-]{36}\/\w+\/$/);
+}
+
+/** From "Billing" to billing, with the mail where this person needs one. */
+async function signIn(page: Page, id: string, nextPage?: string): Promise<void> {
+  await liveAs(page, id);
+  await page.goto(`${stack().selfHosted}/self-hosted-billing/${nextPage === undefined ? '' : `?next_page=${nextPage}`}`);
+  if (await page.isVisible('input[name=email]')) {
+    const address = freshAddress(id);
+    await page.fill('input[name=email]', address);
+    await page.click('form .primary');
+    await page.goto(await linkTo(address));
+  }
+  await confirm(page);
+}
+
+const signedInAs = (page: Page) => page.textContent('.aside');
+
+test('the ten steps of a new person on a phone without JavaScript, and the shorter way of a returning one', async () => {
+  const address = freshAddress('hedy');
+  const page = await browse({ ...PHONE, javaScriptEnabled: false });
+  await liveAs(page, 'hedy');
+  await look(page, '1-server');
+  await page.click('a[href="/self-hosted-billing/"]');
+  expect(new URL(page.url()).pathname).toMatch(/^\/remote-billing-login\/[\w.-]+$/);
+  expect(await page.inputValue('input[name=email]')).toBe('hedy@selfhosted.example');
+  await look(page, '4-email');
+  await page.fill('input[name=email]', address);
+  await page.click('form .primary');
+  expect(await page.textContent('main')).toContain(address);
+  await look(page, '6-check-email');
+
+  // Before the person, a scanner looks at the link twice.
+  const link = await linkTo(address);
+  for (const method of ['HEAD', 'GET', 'HEAD', 'GET']) expect((await fetch(link, { method })).status).toBe(200);
+
+  const other = await browse();
+  await other.goto(link);
+  expect(await other.inputValue(CONFIRM)).toBe('Hedy Lamarr');
+  await look(other, '9-confirm');
+  expect(await axe(other)).toEqual([]);
+  // Required by the form, and by the bridge where a form has not asked.
+  await other.locator('form').evaluate((form: { noValidate: boolean }) => { form.noValidate = true; });
+  await other.click('form .primary');
+  expect(await other.textContent('.error')).toContain('terms');
+  await other.fill(CONFIRM, 'Hedwig Kiesler');
+  await other.check('#tos_consent');
+  await other.click('form .primary');
+  // By plan: the realm may have one, where another test ran before.
+  await other.waitForURL(/\/realm\/[0-9a-f-]{36}\/(plans|billing)\/$/);
+  expect(await signedInAs(other)).toContain(`Hedwig Kiesler (${address})`);
+  await look(other, '10-plans');
+  expect(await axe(other)).toEqual([]);
+
+  // The link has done its work, and says so.
+  await page.goto(link);
+  expect(await page.textContent('h1')).toBe('This link was used already');
+  await page.getByRole('link', { name: 'Back to your server' }).click();
+  expect(await page.inputValue(CONFIRM)).toBe('Hedwig Kiesler');
+  expect(await page.isVisible('#tos_consent')).toBe(false);
+  await page.click('form .primary');
+  expect(new URL(page.url()).pathname).toMatch(/\/(plans|billing)\/$/);
+  expect((await inbox.messages()).filter(({ to }) => to === address)).toHaveLength(1);
+
+  for (const part of ['proxy', 'bridge'] as const) expect(logOf(part)).not.toContain(link.split('/').at(-1)!.split('?')[0]);
+});
+
+test('a session that is over leads back to the server, and from there to the page that was wanted', async () => {
+  const page = await browse();
+  await signIn(page, 'ada');
+  const [, uuid] = /\/realm\/([0-9a-f-]{36})\//.exec(page.url())!;
+  await queryDatabase("update bridge.billing_session set ends_at = now() - interval '1 second'");
+  await page.goto(`${stack().proxy}/realm/${uuid}/sponsorship/`);
+  await page.waitForSelector(CONFIRM);
+  await confirm(page);
+  expect(page.url()).toBe(`${stack().proxy}/realm/${uuid}/sponsorship/`);
+});
+
+test('two people of one realm sign in side by side, see each other, and one is named before the other takes a browser', async () => {
+  const [ada, grace] = [await browse(), await browse()];
+  await signIn(ada, 'ada', 'billing');
+  await signIn(grace, 'grace', 'billing');
+  expect(new URL(ada.url()).pathname).toBe(new URL(grace.url()).pathname);
+  await ada.reload();
+  expect(await ada.textContent('.people')).toContain('Grace Hopper');
+  expect(await signedInAs(ada)).toContain('Ada Lovelace');
+  expect(await signedInAs(grace)).toContain('Grace Hopper');
+
+  await liveAs(ada, 'grace');
+  await ada.goto(`${stack().selfHosted}/self-hosted-billing/?next_page=billing`);
+  expect(await ada.textContent('main')).toMatch(/In this browser ada\S+ is signed in for Analytical Society/);
+  await look(ada, 'wrong-person');
+  await confirm(ada);
+  expect(await signedInAs(ada)).toContain('Grace Hopper');
+});
+
+test('a whole server: id and key, a mail, a session of its own that opens no realm', async () => {
+  const address = freshAddress('operator');
+  const page = await browse();
+  await page.goto(`${stack().selfHosted}/`);
+  const [id, key] = [(await page.textContent('#server-id'))!, (await page.textContent('#server-key'))!];
+  await page.goto(`${stack().proxy}/serverlogin/?next_page=billing`);
+  expect(await axe(page)).toEqual([]);
+  await page.fill('#zulip_org_id', id);
+  await page.fill('#zulip_org_key', `${key.slice(1)}0`);
+  await page.click('form .primary');
+  expect(await page.textContent('.alert')).toContain('don’t open anything');
+  await look(page, 'serverlogin-refused');
+  await page.fill('#zulip_org_key', key);
+  await page.click('form .primary');
+  await page.fill('input[name=email]', address);
+  await page.click('form .primary');
+  await page.goto(await linkTo(address));
+  await confirm(page);
+  expect(page.url()).toBe(`${stack().proxy}/server/${id}/billing/`);
+  await look(page, 'server-billing');
+
+  const realm = await page.goto(`${stack().proxy}/realm/${id}/billing/`);
+  expect(realm!.status()).toBe(401);
+  await page.goto(`${stack().proxy}/remote-billing-login/sign-out`);
+  await page.click('form .primary');
+  const after = await page.goto(`${stack().proxy}/server/${id}/billing/`);
+  expect(after!.status()).toBe(401);
+  await look(page, 'signed-out-page');
+});
+
+test('from the price list to a plan, its invoice, and a change of mind', async () => {
+  const page = await browse();
+  await signIn(page, 'grace', 'plans');
+  await page.getByRole('link', { name: 'Choose Basic' }).click();
+  await look(page, 'upgrade');
+  await page.fill('#seats', '12');
+  await page.check('#period-month');
+  await page.click('main button.primary');
+  // 12 seats of 3.50, and 20 % of that.
+  expect(await page.textContent('dl')).toMatch(/€42\.00[\s\S]*€8\.40[\s\S]*€50\.40/);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'quote');
+  await page.getByRole('button', { name: 'Agree and pay €50.40' }).click();
+  expect(await page.textContent('[role=status]')).toContain('Your plan has begun');
+  await page.fill('#legal_name', 'Analytical Society');
+  await page.fill('#invoice_recipients', 'books@selfhosted.example');
+  await page.getByRole('button', { name: 'Save' }).click();
+  expect([await page.textContent('[role=status]'), await page.inputValue('#legal_name')]).toEqual(['Saved.', 'Analytical Society']);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'billing');
+  await page.getByRole('button', { name: 'Let it end with the period' }).click();
+  expect(await page.textContent('dl')).toContain('Ends on');
+  await page.getByRole('button', { name: 'Renew it after all' }).click();
+  expect(await page.textContent('dl')).toContain('Renews on');
+  await page.click('table a');
+  expect(await page.textContent('main')).toMatch(/Invoice \d+[\s\S]*€50\.40/);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'invoice');
+
+  const uuid = /\/realm\/([0-9a-f-]{36})\//.exec(page.url())![1];
+  await page.goto(`${stack().proxy}/realm/${uuid}/sponsorship/`);
+  await page.fill('#organization_type', 'Learned society');
+  await page.fill('#expected_users', '200');
+  await page.fill('#description', 'We analyse.');
+  await page.click('main button.primary');
+  expect(await page.textContent('main')).toContain('You asked for Community');
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'sponsorship');
+});
+
+/** At "Confirm login", whether or not this person needed a mail. */
+async function toConfirm(page: Page, id: string): Promise<void> {
+  await signIn(page, id);
+  await page.goto(`${stack().selfHosted}/self-hosted-billing/?next_page=plans`);
+  await page.waitForSelector(CONFIRM);
+}
+
+async function sessions(): Promise<number> {
+  return Number((await queryDatabase('select count(*) as n from bridge.billing_session'))[0]!['n']);
+}
+
+test('one form posted fifty times at once makes one session', async () => {
+  const page = await browse();
+  await toConfirm(page, 'ada');
+  const form = { form_token: await page.inputValue('input[name=form_token]'), full_name: 'Ada Lovelace', tos_consent: '1.0' };
+  const before = await sessions();
+  const post = () => page.request.post(page.url(), { form, headers: { origin: stack().proxy }, maxRedirects: 0 });
+  const answers = await Promise.all(Array.from({ length: 50 }, post));
+  expect(new Set(answers.map((answer) => answer.status()))).toEqual(new Set([303]));
+  expect(await sessions()).toBe(before + 1);
+});
+
+test('the bridge stops in the middle of a sign-in: that is said, and the same form goes on', async () => {
+  const page = await browse();
+  await toConfirm(page, 'grace');
+  const resume = pause('bridge');
+  try {
+    await page.click('form .primary');
+    await page.waitForSelector('.request', { timeout: 20_000 });
+    await look(page, 'bridge-away');
+  } finally {
+    resume();
+  }
+  await page.goBack();
+  await confirm(page);
+  expect(await signedInAs(page)).toContain('Grace Hopper');
+});
+
+test('who may not manage billing is told so by the server', async () => {
+  const page = await browse();
+  await liveAs(page, 'bob');
+  const answer = await page.goto(`${stack().selfHosted}/self-hosted-billing/`);
+  expect([answer!.status(), await page.textContent('h1')]).toEqual([403, 'You can’t manage billing here']);
+});
+
+async function look(page: Page, name: string): Promise<void> {
+  const folder = process.env['BILLING_SCREENSHOTS'];
+  if (folder) await page.screenshot({ path: `${folder}/journey-${name}.png`, fullPage: true });
+}
