@@ -58,7 +58,7 @@ async function measureSessions({ few, many }: Contenders, count: number): Promis
 
 async function look(contender: Contender, seconds: number, generator: LoadGenerator): Promise<Look> {
   const before = cpuMicroseconds(contender.pids);
-  const answers = await generator.run({ origin: contender.service.url, connections: CONNECTIONS, seconds, calls: drawCalls(contender), tokens: [], status: 200 });
+  const answers = await generator.run({ origin: contender.service.url, connections: CONNECTIONS, seconds, calls: drawCalls(contender), tokens: [], status: contender.status ?? 200 });
   return { contender, answers, cpuMicroseconds: (cpuMicroseconds(contender.pids) - before) / answers.milliseconds.length };
 }
 
@@ -73,6 +73,12 @@ function judge(looks: readonly Look[]): readonly Row[] {
     atMost(0.083, 'proxy: CPU per request, against express-openid-connect', 'µs', of('proxy', cpu), of('express-openid-connect', cpu)),
     atMost(0.4, 'forward auth: CPU per request, against the pass-through', 'µs', of('forward auth', cpu), of('pass-through', cpu)),
     against('forward auth: CPU per request, against express-openid-connect', 'µs', of('forward auth', cpu), of('express-openid-connect, forward auth', cpu)),
+    ...(measured('oauth2-proxy')
+      ? [
+          atMost(1, 'proxy: CPU per request, against oauth2-proxy', 'µs', of('proxy', cpu), of('oauth2-proxy', cpu)),
+          atMost(1, 'forward auth: CPU per request, against oauth2-proxy', 'µs', of('forward auth', cpu), of('oauth2-proxy, forward auth', cpu)),
+        ]
+      : []),
     ...(measured('nginx in front of ours') ? [against('nginx and ours, asked by it: CPU per request, against ours alone', 'µs', of('nginx in front of ours', cpu), of('proxy', cpu))] : []),
     against(`proxy: p50 under ${CONNECTIONS} connections, against the pass-through`, 'ms', of('proxy', p50), of('pass-through', p50)),
     atMost(1.5, `proxy: p99 under ${CONNECTIONS} connections, against the pass-through`, 'ms', of('proxy', p99), of('pass-through', p99)),
