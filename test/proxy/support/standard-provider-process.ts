@@ -49,8 +49,6 @@ process.once('message', async (message) => {
     },
     ttl: { AccessToken: 300, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 600 },
   });
-  // The proxy's service token for the bridge is asked for all the time, and given to nobody here.
-  const isForBridge = (ctx: { oidc?: { params?: Record<string, unknown> } }): boolean => ctx.oidc?.params?.['grant_type'] === 'client_credentials';
   for (const event of EVENTS) provider.on(event, (ctx) => isForBridge(ctx) || process.send?.({ event }));
   const answer = provider.callback();
   const server = createServer((req, res) => {
@@ -61,3 +59,8 @@ process.once('message', async (message) => {
   await once(server, 'listening');
   process.send?.({ event: 'listening' });
 });
+
+/** The proxy's service token for the bridge is asked for all the time, and given to nobody here. */
+function isForBridge({ oidc }: { oidc?: { params?: Record<string, unknown> } }): boolean {
+  return oidc?.params?.['grant_type'] === 'client_credentials';
+}
