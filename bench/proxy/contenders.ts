@@ -16,7 +16,7 @@ export const HOST = 'proxy.test';
 export const FEW_SESSIONS = 100;
 const MOST_COOKIES = 10_000;
 
-export type Name = 'pass-through' | 'proxy' | 'forward auth' | 'proxy with many sessions' | 'express-openid-connect' | 'express-openid-connect, forward auth' | 'oauth2-proxy' | 'oauth2-proxy, forward auth' | 'nginx in front of ours';
+export type Name = 'pass-through' | 'proxy' | 'forward auth' | 'proxy with many sessions' | 'forward auth with many sessions' | 'express-openid-connect' | 'express-openid-connect, forward auth' | 'oauth2-proxy' | 'oauth2-proxy, forward auth' | 'nginx in front of ours';
 
 export interface Contender {
   name: Name;
@@ -57,6 +57,7 @@ export async function prepare(stand: Stand, manySessions: number): Promise<Conte
       proxy,
       ours('forward auth', few.service, FEW_SESSIONS, { path: '/api/auth', headers: GATEWAY }),
       large,
+      ours('forward auth with many sessions', many.service, manySessions, { path: '/api/auth', headers: GATEWAY }),
       ...(await startExpressPeer(stand, app)),
       ...(oauth2Proxy ? await startOauth2Peer(stand, oauth2Proxy, app) : []),
       ...(behindNginx ? [ours('nginx in front of ours', behindNginx, FEW_SESSIONS, { pids: [behindNginx.pid, few.service.pid] })] : []),
