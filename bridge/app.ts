@@ -7,6 +7,9 @@ import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
 import type { Meter } from './metrics/meter.ts';
+import type { BillingParts } from './remote-billing/billing-parts.ts';
+import { serverPaths } from './remote-billing/servers.openapi.ts';
+import { mountServerRoutes, serverRoutes } from './remote-billing/servers.routes.ts';
 import { bridgeRoutes } from './routes.ts';
 import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
@@ -18,11 +21,13 @@ interface Using extends TrialRoutesUsing {
   dependencies: Readonly<Record<string, Dependency>>;
   developmentRoutes: readonly Router[];
   checkAnswers: boolean;
+  /** Undefined: no remote billing. */
+  billing: BillingParts | undefined;
 }
 
 export function createApp(using: Using): Express {
   const routes = bridgeRoutes(using);
-  const document = openApiDocument(routes);
+  const document = openApiDocument(routes, using.billing && serverPaths(serverRoutes({ ...using, ...using.billing })));
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -35,6 +40,7 @@ export function createApp(using: Using): Express {
     res.json(document);
   });
   for (const router of using.developmentRoutes) app.use(router);
+  if (using.billing !== undefined) app.use(mountServerRoutes({ ...using, ...using.billing }));
   app.use(mountRoutes(routes, using.guard, using.meter, { checkAnswers: using.checkAnswers }));
   app.use(nothingHere);
   app.use(sendProblem);

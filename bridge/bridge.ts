@@ -26,6 +26,10 @@ import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
+import { billingParts } from './remote-billing/billing-parts.ts';
+import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
+import { startSweepTimer } from './remote-billing/plans/sweep-timer.ts';
+import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
@@ -64,6 +68,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
   const accounts = given.accounts ?? keycloakAccounts(admin);
   const bell = changeBell(config.databaseUrl.reveal(), log);
+  const billing = config.billing && billingParts(config.billing, pool, hash);
   const registry = new Registry();
   const meter = createMeter(registry);
   const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
@@ -72,11 +77,14 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     {
       send_invitation: async ({ sign_up_request_id }) => countStep('invitation', await sendInvitation(db, jobs, sign_up_request_id)),
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
+      send_billing_mail: ({ billing_mail_id }, { lastTry }) => sendBillingMail(db, { ...jobs, ...demandBilling() }, billing_mail_id, lastTry),
+      sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
     log,
   );
+  const sweepTimer = billing && startSweepTimer(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -105,6 +113,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
   });
@@ -115,6 +124,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     metricsPort: metricsServer?.port,
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
+      sweepTimer?.stop();
       await worker.stop();
       keys.stop();
       transport.close();
@@ -122,12 +132,22 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     },
   };
 
+  async function onMove(): Promise<void> {
+    await Promise.all([hurryJobs(db), tellAllAgain(db)]);
+    await sweepTimer?.sweepNow();
+  }
+
+  function demandBilling() {
+    if (billing === undefined) throw new Error('There are jobs of remote billing: set BILLING_TOKEN_KEY');
+    return billing;
+  }
+
   function countStep(step: Step, outcome: string | undefined): void {
     if (outcome !== undefined) meter.step(step, outcome);
   }
 
   function developmentRoutes(movableOne: MovableClock | undefined) {
-    const previews = mailPreviewRoutes(products, render, links);
-    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, async () => void (await Promise.all([hurryJobs(db), tellAllAgain(db)])))];
+    const previews = mailPreviewRoutes(products, render, links, billing?.catalog);
+    return movableOne === undefined ? [previews] : [previews, clockRoutes(movableOne, onMove)];
   }
 }

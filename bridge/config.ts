@@ -28,6 +28,11 @@ const FIELDS = {
   MAIL_LIMIT_PER_MAILBOX_PER_DAY: count.default(5),
   MAIL_LIMIT_SECONDS_BETWEEN: count.default(60),
   TRUSTED_PROXIES: ranges.prefault(''),
+  BILLING_TOKEN_KEY: secretKey.optional(),
+  BILLING_TOKEN_KEY_PREVIOUS: secretKey.optional(),
+  BILLING_URL: baseUrl.optional(),
+  BILLING_FILE: text.default('./billing.yaml'),
+  BILLING_CHALLENGE_LOOPBACK: flag.default(false),
   MOVABLE_CLOCK: flag.default(false),
 };
 
@@ -36,7 +41,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   const read = readConfig(FIELDS, env);
   if (read.VESTIBULE_MODE === 'production') {
     const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
-    const faults = [...publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }), ...(read.MOVABLE_CLOCK ? ['MOVABLE_CLOCK: must not be true in production'] : [])];
+    const shortcuts = (['MOVABLE_CLOCK', 'BILLING_CHALLENGE_LOOPBACK'] as const).filter((name) => read[name]);
+    const faults = [
+      ...publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }),
+      ...shortcuts.map((name) => `${name}: must not be true in production`),
+      ...(read.BILLING_TOKEN_KEY === undefined ? [] : billingFaults(read.BILLING_URL, { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL })),
+    ];
     if (faults.length > 0) throw new ConfigError(faults);
   }
   const keycloakInternalUrl = read.KEYCLOAK_INTERNAL_URL ?? read.KEYCLOAK_PUBLIC_URL;
@@ -67,7 +77,21 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     mailLimits: { perMailboxPerDay: read.MAIL_LIMIT_PER_MAILBOX_PER_DAY, secondsBetween: read.MAIL_LIMIT_SECONDS_BETWEEN },
     trustedProxies: read.TRUSTED_PROXIES,
     movableClock: read.MOVABLE_CLOCK,
+    billing: read.BILLING_TOKEN_KEY && {
+      tokenKey: read.BILLING_TOKEN_KEY,
+      previousTokenKey: read.BILLING_TOKEN_KEY_PREVIOUS,
+      url: read.BILLING_URL ?? read.PROXY_PUBLIC_URL,
+      file: read.BILLING_FILE,
+      challengeLoopback: read.BILLING_CHALLENGE_LOOPBACK,
+    },
   });
+}
+
+/** A script that gets into a page of the app must not own billing (SECURITY.md 25). */
+function billingFaults(url: string | undefined, others: Readonly<Record<string, string>>): readonly string[] {
+  if (url === undefined) return ['BILLING_URL: is not set'];
+  const shared = Object.entries(others).filter(([, other]) => new URL(other).origin === new URL(url).origin);
+  return [...publicAddressFaults({ BILLING_URL: url }), ...shared.map(([name]) => `BILLING_URL: must be of another origin than ${name} in production`)];
 }
 
 export type Config = ReturnType<typeof loadConfig>;

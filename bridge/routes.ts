@@ -1,4 +1,7 @@
 import type { Route } from './http/route.ts';
+import type { BillingParts } from './remote-billing/billing-parts.ts';
+import { billingPagesRoutes } from './remote-billing/pages.routes.ts';
+import { plansRoutes } from './remote-billing/plans/plans.routes.ts';
 import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
 
 /**
@@ -13,12 +16,15 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/changes | proxy, as a stream | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
+ * | POST /api/v1/remotes/server/… | self-hosted servers | remote-billing/servers.routes.ts |
+ * | POST /api/remote-billing/… | proxy | remote-billing/pages.routes.ts, remote-billing/plans/plans.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
  * | GET /metrics, on BRIDGE_METRICS_PORT | whoever reaches it | ../platform/metrics.ts |
  * | GET, POST /dev/clock | development, with MOVABLE_CLOCK | clock/clock.routes.ts |
  * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
  */
-export function bridgeRoutes(using: TrialRoutesUsing): readonly Route[] {
-  return [...trialRoutes(using)];
+export function bridgeRoutes(using: TrialRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
+  const { billing } = using;
+  return [...trialRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
 }

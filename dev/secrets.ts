@@ -16,6 +16,7 @@ const MAKERS = {
   proxyClient: password,
   sessionEncryptionKey: key,
   addressHashKey: key,
+  billingToken: key,
 };
 
 export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;

@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc ./
 # Bridge and proxy: the same image, another command. Optional packages are the development stack's Postgres.
 FROM base AS services
 RUN npm ci --ignore-scripts --omit=dev --omit=optional
-COPY products.yaml ./
+COPY products.yaml billing.yaml ./
 COPY platform platform
 COPY bridge bridge
 COPY proxy proxy

@@ -21,8 +21,8 @@ interface Layer {
 /** Routes that are declared and not called need next to nothing of what they are made with. */
 const proxy = (): Router => routes({ products, pages: loadPages(), publicUrl: 'http://localhost', health: { dependencies: {} } } as unknown as RouteParts);
 const bridge = (): Router => {
-  const developmentRoutes = [clockRoutes(movableClock(), async () => {}), mailPreviewRoutes(products, unused, unused)];
-  const using = { products, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };
+  const developmentRoutes = [clockRoutes(movableClock(), async () => {}), mailPreviewRoutes(products, unused, unused, undefined)];
+  const using = { products, billing: {}, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };
   return createApp(using as unknown as Parameters<typeof createApp>[0]).router;
 };
 

@@ -5,7 +5,9 @@ import type { Db, Trx } from './schema.ts';
 export interface Jobs {
   send_invitation: { sign_up_request_id: string };
   send_mail: { mail_id: string };
+  send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
+  sweep_plans: Record<string, never>;
 }
 
 interface JobOptions {

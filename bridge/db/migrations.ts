@@ -1,5 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { BILLING_PLANS } from './billing-plans.migration.ts';
+import { REMOTE_BILLING } from './remote-billing.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -120,7 +122,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           check (user_id is not null or (made_by is not null and state <> 'confirmed'))`,
       ]),
   },
-  '0004-trial-changes': {
+  '0003-trial-changes': {
     up: (db) =>
       statements(db, [
         sql`create sequence bridge.trial_change_version`,
@@ -149,6 +151,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           select user_id, product, trial_ends_at, trial_access_until, nextval('bridge.trial_change_version') from bridge.trial`,
       ]),
   },
+  '0004-remote-billing': { up: (db) => statements(db, REMOTE_BILLING) },
+  '0005-billing-plans': { up: (db) => statements(db, BILLING_PLANS) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

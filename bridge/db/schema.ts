@@ -1,7 +1,9 @@
 import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
+import type { BillingPlansSchema } from './billing-plans.schema.ts';
+import type { RemoteBillingSchema } from './remote-billing.schema.ts';
 
 /** Row types of schema `bridge`. Instants are domain time. */
-export interface Schema {
+export interface Schema extends RemoteBillingSchema, BillingPlansSchema {
   'bridge.sign_up_request': SignUpRequestTable;
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;

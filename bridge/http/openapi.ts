@@ -17,8 +17,8 @@ const problemSchema = z
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
 /** OpenAPI 3.1, from the same declarations that validate. */
-export function openApiDocument(routes: readonly Route[]): object {
-  const paths: ZodOpenApiPathsObject = {};
+export function openApiDocument(routes: readonly Route[], others: ZodOpenApiPathsObject = {}): object {
+  const paths: ZodOpenApiPathsObject = { ...others };
   for (const ways of endpoints(routes)) {
     const [one] = ways;
     for (const path of [one.path, ...(one.aliases ?? [])]) {
@@ -27,8 +27,13 @@ export function openApiDocument(routes: readonly Route[]): object {
   }
   return createDocument({
     openapi: '3.1.0',
-    info: { title: 'Vestibule bridge', version: '1.0.0', description: 'Invitations, registrations and trials.' },
-    components: { securitySchemes: { serviceToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+    info: { title: 'Vestibule bridge', version: '1.0.0', description: 'Invitations, registrations and trials; billing of self-hosted servers.' },
+    components: {
+      securitySchemes: {
+        serviceToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        serverKey: { type: 'http', scheme: 'basic', description: "A self-hosted server's id and key" },
+      },
+    },
     paths,
   });
 }

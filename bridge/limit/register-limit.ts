@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
-import { AppError } from '../../platform/problem.ts';
+import { RateLimiterPostgres } from 'rate-limiter-flexible';
 import type { AddressHash } from '../address/address-hash.ts';
+import { consume } from './consume.ts';
 import { limitKey } from './limit-key.ts';
-import { inWords } from './wait.ts';
 
 const WINDOW_SECONDS = 60;
 
@@ -23,14 +22,4 @@ export function registerLimit(pool: Pool, hash: AddressHash, limits: { perClient
       await consume(overall, 'all');
     },
   };
-}
-
-async function consume(limiter: RateLimiterPostgres, key: string): Promise<void> {
-  try {
-    await limiter.consume(key);
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-    throw new AppError('rate_limited', `Try again in ${inWords(retryAfterSeconds)}.`, { retryAfterSeconds });
-  }
 }

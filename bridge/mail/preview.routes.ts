@@ -1,42 +1,48 @@
 import { Router } from 'express';
 import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
+import type { BillingMailKind } from '../db/remote-billing.schema.ts';
 import type { MailKind } from '../db/schema.ts';
 import { landingOf, type LinksIn } from './links.ts';
-import { mailLocales, type RenderMail } from './render.ts';
+import { mailLocales, type MailSender, type RenderMail } from './render.ts';
 
 const KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
+const BILLING_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
+const BILLING = 'remote-billing';
+const EXAMPLE_DETAILS = { linkUrl: 'https://billing.example.com/a-link', supportUrl: 'mailto:support@example.com', number: '7', total: '€42.00', due: 'December 21, 2026 UTC', plan: 'Basic', date: 'December 21, 2026 UTC' };
 const EXAMPLE_LIFETIME_MILLISECONDS = 7 * 86_400_000;
 const EXAMPLE_TOKEN = 'an-example-of-a-token';
 
 /** Development only: every mail in every language, as people get it. */
-export function mailPreviewRoutes(products: Products, render: RenderMail, links: LinksIn): Router {
+export function mailPreviewRoutes(products: Products, render: RenderMail, links: LinksIn, billing: MailSender | undefined): Router {
   const router = Router();
   router.get('/dev/mails', (_req, res) => {
-    const items = products.flatMap((product) =>
-      KINDS.flatMap((kind) =>
-        mailLocales().map((locale) => {
-          const at = `/dev/mails/${product.id}/${kind}/${locale}`;
-          return `<li>${product.id} ${kind} ${locale}: <a href="${at}">HTML</a> <a href="${at}?part=text">text</a></li>`;
-        }),
-      ),
+    const kinds = [...products.flatMap(({ id }) => KINDS.map((kind) => [id, kind])), ...(billing === undefined ? [] : BILLING_KINDS.map((kind) => [BILLING, kind]))];
+    const items = kinds.flatMap(([id, kind]) =>
+      mailLocales().map((locale) => {
+        const at = `/dev/mails/${id}/${kind}/${locale}`;
+        return `<li>${id} ${kind} ${locale}: <a href="${at}">HTML</a> <a href="${at}?part=text">text</a></li>`;
+      }),
     );
     res.send(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Mails</title><h1>Mails</h1><ul>${items.join('')}</ul></html>`);
   });
   router.get('/dev/mails/:product/:kind/:locale', (req, res) => {
+    const ofBilling = req.params.product === BILLING;
     const product = findProduct(products, req.params.product);
-    const kind = KINDS.find((one) => one === req.params.kind);
-    if (product === undefined || kind === undefined || !mailLocales().includes(req.params.locale)) {
+    const sender = ofBilling ? billing : product;
+    const kind = [...(ofBilling ? BILLING_KINDS : KINDS)].find((one) => one === req.params.kind);
+    if (sender === undefined || kind === undefined || !mailLocales().includes(req.params.locale)) {
       throw new AppError('not_found', 'See /dev/mails for the list.');
     }
-    const landing = landingOf(products, product, null);
+    const landing = product && landingOf(products, product, null);
     const { invitation, notMe } = links(req.params.locale, landing);
-    const mail = render(product, req.params.locale, kind, {
+    const mail = render(sender, req.params.locale, kind, {
       address: 'ada@example.com',
       signUpUrl: kind === 'invitation' ? invitation(EXAMPLE_TOKEN) : '',
       expiresAt: new Date(Date.now() + EXAMPLE_LIFETIME_MILLISECONDS),
       notMeUrl: notMe(EXAMPLE_TOKEN),
       landing,
+      ...(ofBilling ? { details: EXAMPLE_DETAILS } : {}),
     });
     if (req.query['part'] === 'text') res.type('text/plain').send(`Subject: ${mail.subject}\nFrom: ${mail.from}\n\n${mail.text}`);
     else res.type('html').send(mail.html);

@@ -2,10 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Eta, type TemplateFunction } from 'eta';
 import type { Product } from '../../platform/products.ts';
+import type { BillingMailKind } from '../db/remote-billing.schema.ts';
 import type { MailKind } from '../db/schema.ts';
 import type { LinksIn } from './links.ts';
 
 const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
+
+/** In whose name a mail goes out, and from whose templates: a product, or who sells to self-hosted servers. */
+export type MailSender = Pick<Product, 'name' | 'time_zone' | 'mail'>;
 
 export interface MailContent {
   address: string;
@@ -15,6 +19,8 @@ export interface MailContent {
   notMeUrl: string;
   /** Where signing in leads, when not where the proxy lands by itself. */
   landing: string | undefined;
+  /** What else the template of this kind fills in. */
+  details?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface RenderedMail {
@@ -24,7 +30,7 @@ export interface RenderedMail {
   text: string;
 }
 
-export type RenderMail = (product: Product, locale: string, kind: MailKind, content: MailContent) => RenderedMail;
+export type RenderMail = (sender: MailSender, locale: string, kind: MailKind | BillingMailKind, content: MailContent) => RenderedMail;
 
 /** A language is a folder: adding one needs no code. */
 export function mailLocales(): readonly string[] {
@@ -38,7 +44,7 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
   const forHtml = new Eta({ autoTrim: false });
   const forText = new Eta({ autoTrim: false, autoEscape: false });
   const compiled = new Map<string, TemplateFunction>();
-  const fill = (engine: Eta, product: Product, file: string, it: object) => {
+  const fill = (engine: Eta, product: MailSender, file: string, it: object) => {
     const key = `${product.mail.templates}\0${file}`;
     const template = compiled.get(key) ?? engine.compile(readTemplate(product, file));
     compiled.set(key, template);
@@ -46,7 +52,8 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
   };
   return (product, locale, kind, content) => {
     const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
-    const it = { ...links(locale, content.landing), ...content, product, locale, words, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
+    const notMe = words[`not_me_${kind}`] ?? words['not_me'];
+    const it = { ...links(locale, content.landing), ...content, ...content.details, product, locale, words: { ...words, not_me: notMe }, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
     const subject = fill(forText, product, `${locale}/${kind}.subject.eta`, it).trim();
     const html = fill(forHtml, product, `${locale}/${kind}.html.eta`, it);
     const text = fill(forText, product, `${locale}/${kind}.text.eta`, it);
@@ -60,7 +67,7 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
 }
 
 /** A product's own folder may hold any of the files; what it lacks is taken from ours. */
-function readTemplate(product: Product, file: string): string {
+function readTemplate(product: MailSender, file: string): string {
   const own = join(resolve(product.mail.templates), file);
   return readFileSync(existsSync(own) ? own : join(OUR_TEMPLATES, file), 'utf8');
 }

@@ -9,7 +9,8 @@ import type { Meter } from '../metrics/meter.ts';
 import { landingOf, type LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
 import type { RenderMail } from './render.ts';
-import { isRefused, isRefusedForGood, type Transport } from './transport.ts';
+import { deliver } from './deliver.ts';
+import type { Transport } from './transport.ts';
 
 const MILLISECONDS_PER_DAY = 86_400_000;
 
@@ -38,19 +39,12 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
   const notMeToken = newToken();
   await insertNotMe(db, hashToken(notMeToken), mail);
   const invitation = mail.kind === 'invitation' ? await issueInvitation(db, using, mail) : undefined;
-  try {
-    await using.transport.send(compose(using, mail, notMeToken, invitation));
-  } catch (error) {
-    // Without an answer of the server the mail may have arrived, and its links with it.
-    if (isRefused(error)) {
-      await deleteNotMe(db, hashToken(notMeToken));
-      if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
-    }
-    return giveUpOrRetry(db, using, mail, error, lastTry);
-  }
-  using.meter.mail(mail.kind, 'sent');
-  await markSent(db, mail.id, using.clock.now());
-  using.log.info({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId }, 'mail sent');
+  const message = compose(using, mail, notMeToken, invitation);
+  const failure = await deliver(using, mail, message, lastTry, async () => {
+    await deleteNotMe(db, hashToken(notMeToken));
+    if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
+  });
+  await (failure === undefined ? markSent(db, mail.id, using.clock.now()) : markFailed(db, mail.id, failure));
 }
 
 async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ token: string; expiresAt: Date }> {
@@ -83,12 +77,4 @@ function compose(using: Using, mail: Mail, notMeToken: string, invitation: { tok
     landing,
   });
   return { id: mail.id, from, to: mail.address, subject, html, text };
-}
-
-async function giveUpOrRetry(db: Db, using: Using, mail: Mail, error: unknown, lastTry: boolean): Promise<void> {
-  const forGood = isRefusedForGood(error);
-  using.meter.mail(mail.kind, forGood ? 'refused' : lastTry ? 'given_up' : 'postponed');
-  if (!forGood && !lastTry) throw new Error('The mail server did not take the mail', { cause: error });
-  await markFailed(db, mail.id, forGood ? 'refused by the mail server' : 'given up after too many tries');
-  using.log.warn({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId, err: error }, 'mail failed');
 }

@@ -1,6 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { durations } from '../../platform/metrics.ts';
 import type { Jobs } from '../db/job.ts';
+import type { BillingMailKind } from '../db/remote-billing.schema.ts';
 import type { MailKind } from '../db/schema.ts';
 
 /** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
@@ -8,6 +9,7 @@ export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 
 const MAIL_KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
+const BILLING_MAIL_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
 const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
@@ -23,7 +25,7 @@ const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
 /** What is counted while it happens. Labels come from lists of ours: never an address, a token or an id (SECURITY.md 14). */
 export interface Meter {
   step(step: Step, outcome: string): void;
-  mail(kind: MailKind, outcome: MailOutcome): void;
+  mail(kind: MailKind | BillingMailKind, outcome: MailOutcome): void;
   job(task: keyof Jobs, outcome: 'done' | 'failed', seconds: number): void;
   request(method: string, route: string, status: number): void;
   refusal(route: string, reason: string): void;
@@ -40,7 +42,7 @@ export function createMeter(registry: Registry): Meter {
   const calls = durations(registry, 'vestibule_bridge_keycloak_call_duration_seconds', "Calls of Keycloak's steps, which people wait for.", ['route', 'outcome']);
   // Prometheus sees no increase in a series that begins at 1.
   for (const [step, outcomes] of Object.entries(STEP_OUTCOMES)) for (const outcome of outcomes) steps.inc({ step, outcome }, 0);
-  for (const kind of MAIL_KINDS) for (const outcome of MAIL_OUTCOMES) mails.inc({ kind, outcome }, 0);
+  for (const kind of [...MAIL_KINDS, ...BILLING_MAIL_KINDS]) for (const outcome of MAIL_OUTCOMES) mails.inc({ kind, outcome }, 0);
   return {
     step: (step, outcome) => steps.inc({ step, outcome }),
     mail: (kind, outcome) => mails.inc({ kind, outcome }),

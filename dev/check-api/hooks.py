@@ -43,7 +43,7 @@ class CreationToken(ServiceToken):
         return super().get(case, context)
 
 
-@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path="/api/trial/not-me"))
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/(trial/not-me|remote-billing/.*)$"))
 class ProxyToken(ServiceToken):
     client = "vestibule-proxy"
 

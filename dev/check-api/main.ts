@@ -22,7 +22,7 @@ const EXAMPLES_PER_OPERATION = '300';
 
 const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {
   'vestibule-keycloak': (realm) => realm.stepToken(),
-  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage'),
+  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage', { resource_access: { 'vestibule-bridge': { roles: ['trial-manage', 'billing-pages'] } } }),
   'reading-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-read'),
   'a-program': (realm) => realm.serviceToken('a-program', 'trial-create'),
 };
@@ -105,6 +105,8 @@ async function check(schemathesis: string, bridge: TestBridge, given: object): P
   const args = [
     ['--config-file', join(import.meta.dirname, 'schemathesis.toml')],
     ['run', `${bridge.url}/openapi.json`, '--checks', 'all', '--max-examples', EXAMPLES_PER_OPERATION],
+    // Forms with JSON in their fields, and a server's key: test/bridge/remote-billing/servers.test.ts holds them.
+    ['--exclude-path-regex', '^/api/v1/remotes/'],
     ['--report', 'json', '--report-json-path', REPORT, ...process.argv.slice(2)],
   ].flat();
   const child = spawn(schemathesis, args, {

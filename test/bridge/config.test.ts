@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../bridge/config.ts';
 
+const KEY = Buffer.alloc(32).toString('base64');
+
 const COMPLETE = {
   BRIDGE_PORT: '8402',
   BRIDGE_DATABASE_URL: 'postgres://bridge:database-password@localhost/vestibule',
@@ -28,6 +30,12 @@ describe('the configuration', () => {
     });
   });
 
+  test('has remote billing with a key, on an origin of its own', () => {
+    expect(loadConfig(COMPLETE).billing).toBeUndefined();
+    expect(loadConfig({ ...COMPLETE, BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://billing.example.com/' }).billing).toMatchObject({ url: 'https://billing.example.com', file: './billing.yaml', challengeLoopback: false });
+    expect(loadConfig({ ...COMPLETE, VESTIBULE_MODE: 'development', BILLING_TOKEN_KEY: KEY }).billing).toMatchObject({ url: 'https://app.example.com' });
+  });
+
   test('never prints a secret', () => {
     const printed = JSON.stringify(loadConfig(COMPLETE)) + String(loadConfig(COMPLETE).smtpUrl);
     expect(printed).not.toMatch(/database-password|client-secret|mail-password/);
@@ -41,6 +49,13 @@ describe('the configuration', () => {
     ['ADDRESS_HASH_KEY', { ADDRESS_HASH_KEY: 'short' }],
     ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/8, everybody' }],
     ['MOVABLE_CLOCK', { MOVABLE_CLOCK: 'true' }],
+    ['BILLING_CHALLENGE_LOOPBACK', { BILLING_CHALLENGE_LOOPBACK: 'true' }],
+    ['BILLING_TOKEN_KEY', { BILLING_TOKEN_KEY: 'short' }],
+    ['BILLING_URL: is not set', { BILLING_TOKEN_KEY: KEY }],
+    ['BILLING_URL: must be https', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'http://billing.example.com' }],
+    // SECURITY 25
+    ['BILLING_URL: must be of another origin than PROXY_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://app.example.com/billing' }],
+    ['BILLING_URL: must be of another origin than KEYCLOAK_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://sso.example.com' }],
     ['KEYCLOAK_PUBLIC_URL', { KEYCLOAK_PUBLIC_URL: 'http://sso.example.com' }],
     ['PROXY_PUBLIC_URL', { PROXY_PUBLIC_URL: 'https://localhost:8400' }],
   ])('names %s when it is wrong', (name, wrong) => {

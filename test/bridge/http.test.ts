@@ -66,6 +66,25 @@ describe('what the bridge says of itself', () => {
     const paths = body['paths'] as Record<string, Record<string, { responses: object; security?: unknown }>>;
     expect(Object.keys(paths).sort()).toEqual([
       '/api/legacy/trial/register',
+      '/api/remote-billing/account/read',
+      '/api/remote-billing/account/save',
+      '/api/remote-billing/invoice/read',
+      '/api/remote-billing/login/complete',
+      '/api/remote-billing/login/confirmation',
+      '/api/remote-billing/login/mail',
+      '/api/remote-billing/login/open',
+      '/api/remote-billing/plan/agree',
+      '/api/remote-billing/plan/quote',
+      '/api/remote-billing/plan/renewal',
+      '/api/remote-billing/plan/seats',
+      '/api/remote-billing/plan/unschedule',
+      '/api/remote-billing/server-login/open',
+      '/api/remote-billing/server/deactivate',
+      '/api/remote-billing/session/end',
+      '/api/remote-billing/session/read',
+      '/api/remote-billing/sponsorship/ask',
+      '/api/remote-billing/users/deactivate',
+      '/api/remote-billing/users/list',
       '/api/trial/changes',
       '/api/trial/creation',
       '/api/trial/creation/outcome',
@@ -73,6 +92,13 @@ describe('what the bridge says of itself', () => {
       '/api/trial/not-me',
       '/api/trial/register',
       '/api/trial/verify',
+      '/api/v1/remotes/server/analytics',
+      '/api/v1/remotes/server/analytics/status',
+      '/api/v1/remotes/server/billing',
+      '/api/v1/remotes/server/deactivate',
+      '/api/v1/remotes/server/register',
+      '/api/v1/remotes/server/register/transfer',
+      '/api/v1/remotes/server/register/verify_challenge',
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
     expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '429']);
@@ -147,7 +173,7 @@ describe('the movable clock', () => {
   });
 
   test('nor are previews in production', async () => {
-    const own = await openBridge({ env: { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://sso.example.com', PROXY_PUBLIC_URL: 'https://app.example.com' } });
+    const own = await openBridge({ env: { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://sso.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', BILLING_URL: 'https://billing.example.com', BILLING_CHALLENGE_LOOPBACK: '' } });
     const statuses = [await own.send('/dev/mails', { method: 'GET' }), await own.send('/dev/clock', { method: 'GET' })].map((one) => one.status);
     await own.close();
     expect(statuses).toEqual([404, 404]);

@@ -353,6 +353,14 @@ describe('the preview of mails', () => {
     expect(await response.text()).not.toMatch(/undefined|null|<%/);
   });
 
+  test.each(['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'].flatMap((kind) => ['en', 'fr'].map((locale) => [kind, locale])))('shows %s in %s', async (kind, locale) => {
+    for (const part of ['html', 'text']) {
+      const response = await fetch(`${bridge.url}/dev/mails/remote-billing/${kind}/${locale}?part=${part}`);
+      expect(response.status).toBe(200);
+      expect(await response.text()).not.toMatch(/undefined|null|<%/);
+    }
+  });
+
   test('lists them', async () => {
     expect(await (await fetch(`${bridge.url}/dev/mails`)).text()).toContain('/dev/mails/app/trial_ended/fr');
   });

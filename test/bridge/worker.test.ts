@@ -78,6 +78,8 @@ async function openWorker() {
   const handlers: JobHandlers = {
     send_invitation: ({ sign_up_request_id: id }) => new Promise((resolve) => void finish.set(id, resolve)),
     send_mail: async () => {},
+    send_billing_mail: async () => {},
+    sweep_plans: async () => {},
     reconcile: async () => {},
   };
   const worker = await startWorker(cut, handlers, { job: () => {} }, createLog('bridge', 'debug', { write: (line) => void lines.push(line) }));

@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { creationOf, type Answer, type TestBridge } from '../support/bridge.ts';
 import type { Claims } from '../support/realm.ts';
 
 export interface Endpoint {
   method: 'GET' | 'POST';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program';
+  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'billing';
   /** Of several bodies that OpenAPI describes, which. */
   body?: number;
   /** Of a request that is let in. */
@@ -25,7 +25,30 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
   { method: 'GET', path: '/api/trial/changes', caller: 'reading proxy', status: 200, valid: async () => ({ follow: 'false' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
+  billing('server-login/open', () => ({ zulip_org_id: randomUUID(), zulip_org_key: 'x'.repeat(64) })),
+  billing('login/open', () => ({ token: 'of-nobody' })),
+  billing('login/mail', () => ({ token: 'of-nobody', email: newAddress() })),
+  billing('login/confirmation', () => ({ key: 'of-a-mail' })),
+  billing('login/complete', () => ({ token: 'of-nobody', attempt: randomBytes(32).toString('base64url') })),
+  billing('session/read', () => ({ session_id: randomUUID(), kind: 'realm', uuid: randomUUID() })),
+  billing('session/end', () => ({ session_id: randomUUID() })),
+  billing('users/list', () => ({ session_id: randomUUID() })),
+  billing('users/deactivate', () => ({ session_id: randomUUID(), user_id: randomUUID() })),
+  billing('account/read', () => ({ session_id: randomUUID() })),
+  billing('account/save', () => ({ session_id: randomUUID(), legal_name: 'Analytical Society' })),
+  billing('plan/quote', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now' })),
+  billing('plan/agree', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 })),
+  billing('plan/seats', () => ({ session_id: randomUUID(), seats: 10 })),
+  billing('plan/renewal', () => ({ session_id: randomUUID(), renews: false })),
+  billing('plan/unschedule', () => ({ session_id: randomUUID() })),
+  billing('sponsorship/ask', () => ({ session_id: randomUUID(), organization_type: 'Open source', description: 'We count.', expected_users: '10', requested_plan: 'community' })),
+  billing('invoice/read', () => ({ session_id: randomUUID(), number: 1 })),
+  billing('server/deactivate', () => ({ session_id: randomUUID() })),
 ];
+
+function billing(path: string, valid: () => Readonly<Record<string, unknown>>): Endpoint {
+  return { method: 'POST', path: `/api/remote-billing/${path}`, caller: 'billing', status: 200, valid: async () => valid() };
+}
 
 export const GUARDED = ENDPOINTS.filter(({ caller }) => caller !== 'anybody');
 export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
@@ -34,6 +57,7 @@ export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
   if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
   if (endpoint.caller === 'reading proxy') return realm.serviceToken('vestibule-proxy', 'trial-read', claims);
+  if (endpoint.caller === 'billing') return realm.serviceToken('vestibule-proxy', 'billing-pages', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
 }
 

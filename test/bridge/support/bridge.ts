@@ -18,6 +18,7 @@ import { ISSUER_URL, openRealm, type Realm } from './realm.ts';
 
 export const PROXY_URL = 'http://proxy.test';
 export const CONTACT_URL = 'https://example.com/contact';
+export const BILLING_URL = 'http://billing.test';
 /** 2026-11-21 12:00 UTC, as in the contract files. */
 export const NOW = 1_795_262_400;
 const PATIENCE_MILLISECONDS = 15_000;
@@ -95,6 +96,9 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     MAIL_FROM: 'Vestibule <hello@example.com>',
     CONTACT_URL,
     ADDRESS_HASH_KEY: randomBytes(32).toString('base64'),
+    BILLING_TOKEN_KEY: randomBytes(32).toString('base64'),
+    BILLING_URL,
+    BILLING_CHALLENGE_LOOPBACK: 'true',
     ...options.env,
   });
   const [first] = loadProducts('products.yaml');

@@ -61,6 +61,6 @@ process.once('message', async (message) => {
 });
 
 /** The proxy's service token for the bridge is asked for all the time, and given to nobody here. */
-function isForBridge({ oidc }: { oidc?: { params?: Record<string, unknown> } }): boolean {
-  return oidc?.params?.['grant_type'] === 'client_credentials';
+function isForBridge(ctx: { oidc?: { params?: Record<string, unknown> } }): boolean {
+  return ctx.oidc?.params?.['grant_type'] === 'client_credentials';
 }

@@ -1,0 +1,37 @@
+import type { Db, Trx } from '../db/schema.ts';
+import { findRealm, findRealmForShare, type RemoteRealm } from './realm.store.ts';
+import { findServer, findServerForShare, type RemoteServer } from './server.store.ts';
+
+/** What somebody signs in for: a realm of a server, or the whole server. */
+export interface Place {
+  server: RemoteServer;
+  realm: RemoteRealm | undefined;
+}
+
+interface PlaceIds {
+  serverId: string;
+  realmId: string | null;
+}
+
+export async function findPlace(db: Db | Trx, { serverId, realmId }: PlaceIds): Promise<Place | undefined> {
+  return asPlace(await findServer(db, serverId), realmId === null ? null : await findRealm(db, realmId));
+}
+
+/** Neither is deactivated, and no key renewed, before the transaction has ended. */
+export async function findPlaceForShare(trx: Trx, { serverId, realmId }: PlaceIds): Promise<Place | undefined> {
+  return asPlace(await findServerForShare(trx, serverId), realmId === null ? null : await findRealmForShare(trx, realmId));
+}
+
+/** `null`: no realm is meant; undefined: the one that is meant is gone. */
+function asPlace(server: RemoteServer | undefined, realm: RemoteRealm | null | undefined): Place | undefined {
+  if (server === undefined || realm === undefined || (realm !== null && realm.serverId !== server.id)) return undefined;
+  return { server, realm: realm ?? undefined };
+}
+
+export function idsOf({ server, realm }: Place): PlaceIds {
+  return { serverId: server.id, realmId: realm?.id ?? null };
+}
+
+export function isSamePlace(one: PlaceIds, other: PlaceIds): boolean {
+  return one.serverId === other.serverId && one.realmId === other.realmId;
+}

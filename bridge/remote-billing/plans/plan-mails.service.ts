@@ -1,0 +1,49 @@
+import type { AddressHash } from '../../address/address-hash.ts';
+import { addJob } from '../../db/job.ts';
+import type { BillingMailKind } from '../../db/remote-billing.schema.ts';
+import type { Trx } from '../../db/schema.ts';
+import { insertBillingMail } from '../billing-mail.store.ts';
+import { listBillingUsers } from '../billing-user.store.ts';
+import type { Catalog } from '../catalog.ts';
+import type { Account } from './account.store.ts';
+import type { Invoice } from './invoice.store.ts';
+import { inCurrency } from './money.ts';
+
+const SEND_ATTEMPTS = 14;
+
+export interface BillingMailUsing {
+  catalog: Catalog;
+  hash: AddressHash;
+  /** Of the request or the sweep that an act came by. */
+  requestId: string;
+}
+
+export async function queueInvoiceMails(trx: Trx, using: BillingMailUsing, account: Account, invoice: Invoice): Promise<void> {
+  const { locale } = using.catalog;
+  const to = account.invoiceRecipients.length > 0 ? account.invoiceRecipients : await peopleOf(trx, account);
+  const content = { number: String(invoice.number), total: inCurrency(invoice.total, invoice.currency, locale), due: day(invoice.dueAt, using.catalog) };
+  await queue(trx, using, 'billing_invoice', to, content, invoice.issuedAt);
+}
+
+/** `ends`: the plan ends then; else it renews. */
+export async function queuePlanMails(trx: Trx, using: BillingMailUsing, account: Account, kind: 'billing_reminder' | 'billing_stopped', about: { plan: string; endsAt: Date; ends: boolean }, at: Date): Promise<void> {
+  const content = { plan: about.plan, date: day(about.endsAt, using.catalog), ...(about.ends ? { ends: 'yes' } : {}) };
+  await queue(trx, using, kind, await peopleOf(trx, account), content, at);
+}
+
+async function peopleOf(trx: Trx, { realmId, serverId }: Account): Promise<readonly string[]> {
+  const users = await listBillingUsers(trx, realmId === null ? { serverId: serverId ?? '' } : { realmId });
+  return [...new Set(users.filter(({ state }) => state === 'confirmed').map(({ email }) => email))];
+}
+
+async function queue(trx: Trx, using: BillingMailUsing, kind: BillingMailKind, to: readonly string[], content: Record<string, string>, queuedAt: Date): Promise<void> {
+  for (const address of to) {
+    const mailboxHash = using.hash.mailbox(address);
+    const id = await insertBillingMail(trx, { kind, loginRequestId: null, address, mailboxHash, locale: using.catalog.locale, content, requestId: using.requestId, queuedAt });
+    await addJob(trx, 'send_billing_mail', { billing_mail_id: id }, { key: `billing-mail:${id}`, maxAttempts: SEND_ATTEMPTS });
+  }
+}
+
+function day(instant: Date, { locale, time_zone: timeZone }: Catalog): string {
+  return new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone, timeZoneName: 'short' }).format(instant);
+}

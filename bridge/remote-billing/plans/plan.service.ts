@@ -1,0 +1,112 @@
+import type { Clock } from '../../../platform/clock.ts';
+import type { Db, Trx } from '../../db/schema.ts';
+import { recordAct, type AuditEntry, type BillingAct } from '../audit.store.ts';
+import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
+import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
+import { MOST_SEATS, offerFor, type Wanted } from './offer.ts';
+import { queuePlanMails } from './plan-mails.service.ts';
+import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Priced } from './plan.store.ts';
+
+export interface PlanUsing extends Omit<BillUsing, 'requestId'> {
+  clock: Clock;
+}
+
+/** Who acts on whose plan. */
+export interface Acting {
+  of: AccountOf;
+  audit: Pick<AuditEntry, 'actor' | 'serverId' | 'realmId' | 'userId' | 'clientAddress' | 'requestId'>;
+}
+
+export type When = 'now' | 'at_end';
+/** `changed`: not what the person saw; show the page again. */
+export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 'scheduled' } | { result: 'done' } | { result: 'changed' };
+
+/**
+ * The person agreed to `total`: from now on, or when the current plan ends. What is left of a running period is given
+ * back; where that is more than the new plan costs, only its end will do.
+ */
+export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agreed: Wanted & { when: When; total: number }): Promise<PlanChange> {
+  return changing(db, using, acting, async (trx, account, bill, at) => {
+    const offer = offerFor(using.catalog, agreed);
+    if (offer === undefined) return { result: 'changed' };
+    const current = await findPlan(trx, account.id, 'active');
+    const plan = { accountId: account.id, type: offer.type, months: offer.months, seats: offer.seats, unitPrice: offer.unitPrice, currency: offer.currency, taxBasisPoints: offer.taxBasisPoints, agreedAt: at };
+    if (agreed.when === 'at_end') {
+      if (offer.total !== agreed.total || current?.periodEndsAt == null) return { result: 'changed' };
+      await dropScheduled(trx, account.id);
+      await insertPlan(trx, plan, 'scheduled');
+      await record(trx, acting, 'plan_scheduled', at, { ...agreed, begins_at: current.periodEndsAt });
+      return { result: 'scheduled' };
+    }
+    const credit = isPriced(current) ? [creditRest(current, at)] : [];
+    const owed = offer.total + (credit[0]?.entry.total ?? 0);
+    if (owed !== agreed.total || owed < 0 || (isPriced(current) && current.type === offer.type)) return { result: 'changed' };
+    if (current !== undefined) await endPlan(trx, current.id, at);
+    await dropScheduled(trx, account.id);
+    const id = await insertPlan(trx, plan, 'active');
+    const begun: Priced = { ...plan, id, periodEndsAt: null, renews: true, nextSeats: null };
+    const made = await invoice(trx, bill, account, [...credit, await chargePeriod(trx, begun, at)], at);
+    await showPlan(trx, account, offer.type);
+    await record(trx, acting, 'plan_begun', at, { ...agreed, invoice: made.number });
+    return { result: 'begun', invoiceNumber: made.number };
+  });
+}
+
+/** What `agreeToPlan` would ask for. Undefined: not to be had like that. */
+export async function quotePlan(db: Db, using: PlanUsing, accountId: string | undefined, wanted: Wanted & { when: When }) {
+  const offer = offerFor(using.catalog, wanted);
+  const current = accountId === undefined ? undefined : await findPlan(db, accountId, 'active');
+  if (offer === undefined || (wanted.when === 'at_end' && current?.periodEndsAt == null)) return undefined;
+  const credit = wanted.when === 'now' && isPriced(current) ? creditRest(current, using.clock.now()).entry : { net: 0, tax: 0, total: 0 };
+  const [net, tax, total] = [offer.net + credit.net, offer.tax + credit.tax, offer.total + credit.total];
+  if (total < 0 || (wanted.when === 'now' && isPriced(current) && current.type === offer.type)) return undefined;
+  return { offer, credit: { net: 0 - credit.net, tax: 0 - credit.tax, total: 0 - credit.total }, net, tax, total, beginsAt: wanted.when === 'now' ? using.clock.now() : current!.periodEndsAt! };
+}
+
+/** More seats from now on, charged for the rest of the period; fewer from the next one on. */
+export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, seats: number): Promise<PlanChange> {
+  return changing(db, using, acting, async (trx, account, bill, at) => {
+    const plan = await findPlan(trx, account.id, 'active');
+    if (!isPriced(plan) || seats < using.catalog.plans[plan.type].minimum_seats || seats > MOST_SEATS) return { result: 'changed' };
+    await record(trx, acting, 'seats_changed', at, { from: plan.seats, to: seats });
+    if (seats <= plan.seats) {
+      await updatePlan(trx, plan.id, { next_seats: seats === plan.seats ? null : seats });
+      return { result: 'done' };
+    }
+    const charge: Charge = chargeSeats(plan, seats, at);
+    await updatePlan(trx, plan.id, { seats, next_seats: null });
+    const made = await invoice(trx, bill, account, [charge], at);
+    return { result: 'begun', invoiceNumber: made.number };
+  });
+}
+
+/** The plan ends with its period, or after all it does not. */
+export async function setRenewal(db: Db, using: PlanUsing, acting: Acting, renews: boolean): Promise<PlanChange> {
+  return changing(db, using, acting, async (trx, account, bill, at) => {
+    const plan = await findPlan(trx, account.id, 'active');
+    if (!isPriced(plan)) return { result: 'changed' };
+    if (plan.renews === renews) return { result: 'done' };
+    await updatePlan(trx, plan.id, { renews });
+    await record(trx, acting, renews ? 'renewal_resumed' : 'renewal_stopped', at, { ends_at: plan.periodEndsAt });
+    if (!renews) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: using.catalog.plans[plan.type].name, endsAt: plan.periodEndsAt, ends: true }, at);
+    return { result: 'done' };
+  });
+}
+
+/** Takes back what was to begin at the end of the current plan. */
+export async function dropScheduledPlan(db: Db, using: PlanUsing, acting: Acting): Promise<PlanChange> {
+  return changing(db, using, acting, async (trx, account, _bill, at) => {
+    if (!(await dropScheduled(trx, account.id))) return { result: 'changed' };
+    await record(trx, acting, 'schedule_dropped', at, {});
+    return { result: 'done' };
+  });
+}
+
+/** One act of an account after the other. */
+function changing(db: Db, using: PlanUsing, { of, audit }: Acting, change: (trx: Trx, account: Account, bill: BillUsing, at: Date) => Promise<PlanChange>): Promise<PlanChange> {
+  return db.transaction().execute(async (trx) => change(trx, await lockAccount(trx, of), { ...using, requestId: audit.requestId }, using.clock.now()));
+}
+
+async function record(trx: Trx, { audit }: Acting, act: BillingAct, at: Date, details: Readonly<Record<string, unknown>>): Promise<void> {
+  await recordAct(trx, { ...audit, act, at, details });
+}

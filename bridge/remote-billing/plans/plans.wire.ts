@@ -1,0 +1,88 @@
+import type { z } from 'zod';
+import { epochSeconds } from '../../../platform/clock.ts';
+import type { Catalog } from '../catalog.ts';
+import type { NotLive, ReadAccount } from './account.service.ts';
+import type { Invoice } from './invoice.store.ts';
+import type { quotePlan } from './plan.service.ts';
+import { isPriced, type Plan } from './plan.store.ts';
+import type { accountAnswer, invoiceAnswer, quoteAnswer } from './plans.schemas.ts';
+
+const NO_DETAILS = { legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] };
+
+export function notLiveToWire(read: NotLive, catalog: Catalog) {
+  if (read.result === 'refused') return { result: 'refused' as const, reason: 'deactivated' as const, support_url: catalog.support_url };
+  return { result: 'over' as const, ...(read.loginUrl === undefined ? {} : { login_url: read.loginUrl }) };
+}
+
+export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<typeof accountAnswer> {
+  const { realm } = read.live.place;
+  const { sponsorship } = read;
+  const details = read.account ?? NO_DETAILS;
+  return {
+    result: 'account',
+    plan: planToWire(read.plan, catalog),
+    scheduled: planToWire(read.scheduled, catalog),
+    seats_reported: realm?.seats == null || realm.seatsReportedAt === null ? null : { seats: realm.seats, at: epochSeconds(realm.seatsReportedAt) },
+    details: {
+      legal_name: details.legalName,
+      postal_address: details.postalAddress,
+      vat_id: details.vatId,
+      purchase_order: details.purchaseOrder,
+      invoice_recipients: [...details.invoiceRecipients],
+    },
+    ledger: read.ledger.map(({ kind, seats, periodStartsAt, periodEndsAt, at, invoiceNumber, net, tax, total }) => ({
+      kind,
+      seats,
+      period_starts_at: epochSeconds(periodStartsAt),
+      period_ends_at: epochSeconds(periodEndsAt),
+      at: epochSeconds(at),
+      invoice_number: invoiceNumber,
+      net,
+      tax,
+      total,
+    })),
+    invoices: read.invoices.map(headToWire),
+    sponsorship: sponsorship === undefined ? null : { state: sponsorship.state, requested_plan: sponsorship.requestedPlan, requested_at: epochSeconds(sponsorship.requestedAt) },
+    currency: catalog.currency,
+    tax_percent: catalog.tax_percent,
+    offers: (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] })),
+  };
+}
+
+function planToWire(plan: Plan | undefined, catalog: Catalog) {
+  if (plan === undefined) return null;
+  const priced = isPriced(plan) ? plan : undefined;
+  return {
+    type: plan.type,
+    name: priced === undefined ? plan.type : catalog.plans[priced.type].name,
+    seats: priced?.seats ?? null,
+    next_seats: priced?.nextSeats ?? null,
+    unit_price: priced?.unitPrice ?? null,
+    period: priced === undefined ? null : priced.months === 12 ? ('year' as const) : ('month' as const),
+    period_ends_at: plan.periodEndsAt && epochSeconds(plan.periodEndsAt),
+    renews: plan.renews,
+  };
+}
+
+export function quoteToWire(quote: Awaited<ReturnType<typeof quotePlan>>, catalog: Catalog): z.input<typeof quoteAnswer> {
+  if (quote === undefined) return { result: 'changed' };
+  const { offer, credit, net, tax, total, beginsAt } = quote;
+  return { result: 'quote', net, tax, total, currency: offer.currency, unit_price: offer.unitPrice, tax_percent: catalog.tax_percent, credit, begins_at: epochSeconds(beginsAt) };
+}
+
+export function invoiceToWire(invoice: Invoice | undefined): z.input<typeof invoiceAnswer> {
+  if (invoice === undefined) return { result: 'unknown' };
+  const { seller, buyer, lines, taxBasisPoints } = invoice.content;
+  return {
+    result: 'invoice',
+    ...headToWire(invoice),
+    seller,
+    buyer: { legal_name: buyer.legalName, postal_address: buyer.postalAddress, vat_id: buyer.vatId, purchase_order: buyer.purchaseOrder },
+    tax_percent: taxBasisPoints / 100,
+    lines: lines.map(({ unitPrice, periodStartsAt, periodEndsAt, ...line }) => ({ ...line, unit_price: unitPrice, period_starts_at: periodStartsAt, period_ends_at: periodEndsAt })),
+  };
+}
+
+function headToWire({ number, issuedAt, dueAt, currency, net, tax, total }: Invoice) {
+  return { number, issued_at: epochSeconds(issuedAt), due_at: epochSeconds(dueAt), currency, net, tax, total };
+}

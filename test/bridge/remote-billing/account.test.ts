@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { eventually } from '../support/bridge.ts';
+import { newAttempt, newPerson, newRealm, openBilling, TERMS, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
+
+const BASIC = { type: 'basic', period: 'month', seats: 10, when: 'now' };
+
+let billing: TestBilling;
+let server: Server;
+let realm: RealmOnWire;
+let session: string;
+beforeAll(async () => {
+  billing = await openBilling();
+});
+beforeEach(async () => {
+  ({ server, realm } = await billing.place());
+  session = await signIn();
+});
+afterAll(() => billing.close());
+
+async function signIn(): Promise<string> {
+  return String((await billing.signIn(server, realm)).body['session_id']);
+}
+
+async function signInToServer(next_page?: string): Promise<Record<string, unknown>> {
+  const { email } = newPerson();
+  const { body } = await billing.pages('server-login/open', { zulip_org_id: server.id, zulip_org_key: server.key, ...(next_page ? { next_page } : {}) });
+  await billing.pages('login/mail', { token: body['token'], email });
+  const proven = await billing.pages('login/confirmation', { key: await billing.keyTo(email) });
+  return (await billing.pages('login/complete', { token: proven.body['token'], attempt: newAttempt(), accepted_terms: TERMS })).body;
+}
+
+const call = async (path: string, more: object = {}, by = session) => (await billing.pages(path, { session_id: by, ...more })).body;
+const read = (by = session) => call('account/read', {}, by);
+
+const planTypes = async () => {
+  const rows = await billing.db.selectFrom('bridge.remote_server as s').innerJoin('bridge.remote_realm as r', 'r.server_id', 's.id').select(['s.plan_type as server', 'r.plan_type as realm']).where('r.id', '=', realm.uuid).execute();
+  return rows[0];
+};
+
+describe('an account', () => {
+  test('is free at first, with what is offered and the seats that the server counted', async () => {
+    await billing.report(server, [realm], { realmauditlog_rows: JSON.stringify([{ id: 1, realm: realm.id, event_time: 1_795_000_000, extra_data: { 10: { 11: { 400: 12 } } } }]) });
+    expect(await read()).toMatchObject({
+      result: 'account',
+      plan: null,
+      scheduled: null,
+      seats_reported: { seats: 12, at: 1_795_000_000 },
+      details: { legal_name: '', invoice_recipients: [] },
+      ledger: [],
+      invoices: [],
+      sponsorship: null,
+      currency: 'EUR',
+      tax_percent: 20,
+      offers: [{ type: 'basic', month: 350, year: 4_200, minimum_seats: 5 }, { type: 'business' }],
+    });
+  });
+
+  test('is upgraded for the total that was shown, and shows plan, ledger and invoice', async () => {
+    const quote = await call('plan/quote', BASIC);
+    expect(quote).toMatchObject({ result: 'quote', net: 3_500, tax: 700, total: 4_200, credit: { total: 0 } });
+    const { invoice_number } = await call('plan/agree', { ...BASIC, total: quote['total'] });
+    expect(await read()).toMatchObject({
+      plan: { type: 'basic', name: 'Basic', seats: 10, unit_price: 350, period: 'month', renews: true },
+      ledger: [{ kind: 'period', seats: 10, total: 4_200, invoice_number }],
+      invoices: [{ number: invoice_number, total: 4_200 }],
+    });
+    expect(await call('plan/renewal', { renews: false })).toEqual({ result: 'done' });
+    expect(await call('plan/seats', { seats: 12 })).toMatchObject({ result: 'begun' });
+    expect(await read()).toMatchObject({ plan: { renews: false, seats: 12 } });
+    expect(await call('plan/unschedule')).toEqual({ result: 'changed' });
+  });
+
+  test('is upgraded once when twenty agree at once', async () => {
+    await call('account/save', { legal_name: 'Analytical Society' });
+    const agreed: Promise<Record<string, unknown>>[] = [];
+    // Held here, several have looked before the first is written.
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`lock table bridge.billing_counter in exclusive mode`.execute(trx);
+      agreed.push(...Array.from({ length: 20 }, () => call('plan/agree', { ...BASIC, total: 4_200 })));
+      await eventually(async () => {
+        const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+        return Number(rows[0]?.waiting) >= 10;
+      });
+    });
+    const results = (await Promise.all(agreed)).map(({ result }) => result);
+    expect([results.filter((one) => one === 'begun').length, results.filter((one) => one === 'changed').length]).toEqual([1, 19]);
+    expect((await read())['invoices']).toHaveLength(1);
+  });
+
+  test('keeps on an invoice what its details were then, and mails it to whom they name', async () => {
+    const details = { legal_name: 'Analytical Society Ltd', postal_address: '1 Engine Row\nLondon', vat_id: 'GB123', purchase_order: 'PO 7', invoice_recipients: ['Books@Example.org', 'books@example.org'] };
+    expect(await call('account/save', details)).toEqual({ result: 'done' });
+    expect(await read()).toMatchObject({ details: { ...details, invoice_recipients: ['books@example.org'] } });
+    const { invoice_number: number } = await call('plan/agree', { ...BASIC, total: 4_200 });
+    await call('account/save', { legal_name: 'Other' });
+    expect(await call('invoice/read', { number })).toMatchObject({ result: 'invoice', number, buyer: { legal_name: 'Analytical Society Ltd', vat_id: 'GB123', purchase_order: 'PO 7' }, lines: [{ plan: 'basic', seats: 10, total: 4_200 }], tax_percent: 20 });
+    await billing.settled();
+    expect(billing.inbox.messages().filter(({ subject }) => subject.startsWith(`Invoice ${String(number)}:`)).map(({ to }) => to)).toEqual(['books@example.org']);
+  });
+
+  test('refuses a recipient that is no address, by its field', async () => {
+    const answer = await billing.pages('account/save', { session_id: session, invoice_recipients: ['a@example.org', 'b'] });
+    expect([answer.status, answer.body['field']]).toEqual([400, 'invoice_recipients.1']);
+  });
+
+  test("shows nobody else's invoice", async () => {
+    const { invoice_number: number } = await call('plan/agree', { ...BASIC, total: 4_200 });
+    ({ server, realm } = await billing.place());
+    expect(await call('invoice/read', { number }, await signIn())).toEqual({ result: 'unknown' });
+  });
+
+  test('is the same for two people of one realm', async () => {
+    await call('plan/agree', { ...BASIC, total: 4_200 });
+    expect(await read(await signIn())).toMatchObject({ plan: { type: 'basic' } });
+  });
+
+  test('asks for sponsorship once at a time', async () => {
+    const wish = { organization_type: 'Open source', website: 'https://example.org', description: 'We count.\nA lot.', expected_users: '100', requested_plan: 'community' };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => call('sponsorship/ask', wish)));
+    expect(answers.filter(({ result }) => result === 'asked')).toHaveLength(1);
+    expect(await read()).toMatchObject({ sponsorship: { state: 'pending', requested_plan: 'community' } });
+  });
+
+  test.each<[string, object]>([
+    ['account/read', {}],
+    ['account/save', {}],
+    ['plan/quote', BASIC],
+    ['plan/agree', { ...BASIC, total: 4_200 }],
+    ['plan/seats', { seats: 10 }],
+    ['plan/renewal', { renews: false }],
+    ['plan/unschedule', {}],
+    ['sponsorship/ask', { organization_type: 'x', description: 'x', expected_users: '1', requested_plan: 'community' }],
+    ['invoice/read', { number: 1 }],
+    ['server/deactivate', {}],
+  ])('answers %s with "over" once signed out, and refuses it where it is deactivated', async (path, more) => {
+    await billing.db.updateTable('bridge.remote_realm').set({ registration_deactivated_at: new Date() }).where('id', '=', realm.uuid).execute();
+    expect(await call(path, more)).toMatchObject({ result: 'refused', reason: 'deactivated' });
+    await billing.db.updateTable('bridge.remote_realm').set({ registration_deactivated_at: null }).where('id', '=', realm.uuid).execute();
+    await call('session/end');
+    expect(await call(path, more)).toEqual({ result: 'over', login_url: `https://${realm.host}/self-hosted-billing/` });
+  });
+});
+
+describe("a whole server's plan", () => {
+  beforeEach(async () => {
+    session = String((await signInToServer())['session_id']);
+    await call('plan/agree', { ...BASIC, total: 4_200 });
+  });
+
+  test('moves to its only active realm at login, with its ledger; fifty logins at once move it once', async () => {
+    await billing.report(server, [realm, newRealm({ is_system_bot_realm: true }), newRealm({ deactivated: true })]);
+    const person = newPerson();
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => billing.access(server, realm, person)));
+    const moved = await signIn();
+    await Promise.all(tokens.map((token) => billing.pages('login/complete', { token, attempt: newAttempt(), accepted_terms: TERMS })));
+    expect(await read(moved)).toMatchObject({ plan: { type: 'basic', seats: 10 }, ledger: [{ total: 4_200 }], invoices: [{ total: 4_200 }] });
+    expect(await planTypes()).toEqual({ server: 'free', realm: 'basic' });
+    expect((await billing.audit({ serverId: server.id })).filter(({ act }) => act === 'plan_moved')).toHaveLength(1);
+    expect(await read()).toMatchObject({ plan: null });
+  });
+
+  test('stays where there are several realms: their people are sent to support', async () => {
+    await billing.report(server, [realm, newRealm()]);
+    expect((await billing.signIn(server, realm)).body).toEqual({ result: 'refused', reason: 'plan_conflict', support_url: 'mailto:support@example.com' });
+    expect(await planTypes()).toEqual({ server: 'basic', realm: 'free' });
+  });
+
+  test('stays while a request for sponsorship is pending', async () => {
+    await call('sponsorship/ask', { organization_type: 'x', description: 'x', expected_users: '1', requested_plan: 'community' });
+    expect((await billing.signIn(server, realm)).body).toMatchObject({ reason: 'plan_conflict' });
+  });
+});
+
+describe("a realm's plan", () => {
+  test('keeps the whole server out, but for its deactivation', async () => {
+    await call('plan/agree', { ...BASIC, total: 4_200 });
+    expect(await signInToServer()).toMatchObject({ result: 'refused', reason: 'plan_conflict' });
+    expect(await signInToServer('deactivate')).toMatchObject({ result: 'signed_in', next_page: 'deactivate' });
+  });
+});
+
+describe('a whole server', () => {
+  test('is deactivated by its people, and not while it pays', async () => {
+    const whole = String((await signInToServer())['session_id']);
+    await call('plan/agree', { ...BASIC, total: 4_200 }, whole);
+    const refused = await billing.pages('server/deactivate', { session_id: whole });
+    expect([refused.status, refused.body['code']]).toEqual([409, 'paid_plan_runs']);
+    await call('plan/renewal', { renews: false }, whole);
+    billing.clock.pass(40 * 86_400);
+    await billing.db.updateTable('bridge.billing_plan').set({ state: 'ended' }).execute();
+    await billing.db.updateTable('bridge.remote_server').set({ plan_type: 'free' }).where('id', '=', server.id).execute();
+    expect(await call('server/deactivate', {}, whole)).toEqual({ result: 'deactivated' });
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'server_deactivated', actor_kind: 'user' });
+    expect((await billing.remote('server/analytics/status', { as: server })).status).toBe(401);
+  });
+
+  test('is not deactivated by a realm of it', async () => {
+    expect(await call('server/deactivate')).toEqual({ result: 'unknown' });
+  });
+});

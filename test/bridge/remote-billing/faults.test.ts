@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { openInbox, type Inbox } from '../../../dev/inbox/inbox.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
+import { openRelay, type Relay } from '../../support/relay.ts';
+import { eventually } from '../support/bridge.ts';
+import { newAttempt, newPerson, openBilling, TERMS, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
+
+let database: TestDatabase;
+let toPostgres: Relay;
+let toSmtp: Relay;
+let inbox: Inbox;
+let billing: TestBilling;
+let server: Server;
+let realm: RealmOnWire;
+let ada: PersonOnWire;
+beforeAll(async () => {
+  database = await freshDatabase();
+  inbox = await openInbox({ host: '127.0.0.1', smtpPort: 0 });
+  const url = new URL(database.bridgeUrl);
+  toPostgres = await openRelay(Number(url.port));
+  toSmtp = await openRelay(inbox.smtpPort);
+  url.hostname = '127.0.0.1';
+  url.port = String(toPostgres.port);
+  billing = await openBilling({ env: { BRIDGE_DATABASE_URL: url.href }, smtpUrl: `smtp://127.0.0.1:${toSmtp.port}` });
+});
+beforeEach(async () => {
+  ({ server, realm } = await billing.place());
+  ada = newPerson();
+});
+afterAll(async () => {
+  await billing.close();
+  await Promise.all([toPostgres.close(), toSmtp.close(), inbox.close()]);
+  await database.drop();
+});
+
+const keys = () => inbox.messages().filter(({ to }) => to.includes(ada.email)).map(({ text }) => /\/do_confirm\/([a-z2-7]{24})/.exec(text)?.[1] ?? '');
+const keyTo = async (count = 1) => {
+  await eventually(async () => keys().length >= count);
+  return keys()[0]!;
+};
+const ask = async () => billing.pages('login/mail', { token: await billing.access(server, realm, ada), email: ada.email });
+const complete = (token: string, attempt: string) => billing.pages('login/complete', { token, attempt, accepted_terms: TERMS });
+
+/** Breaks the next commit, or its answer, and says what the caller was told. */
+async function broken(does: 'cut-request' | 'cut-answer', call: () => Promise<{ status: number }>): Promise<number> {
+  toPostgres.inject({ sees: 'commit', does });
+  try {
+    return (await call()).status;
+  } finally {
+    await toPostgres.mend();
+  }
+}
+
+describe.each(['cut-request', 'cut-answer'] as const)('Postgres away at the commit (%s): nothing is lost, and the person goes on with the same link', (does) => {
+  test('of "check your e-mail"', async () => {
+    expect(await broken(does, ask)).toBe(500);
+    expect((await ask()).status).toBe(200);
+    const key = await keyTo(does === 'cut-answer' ? 2 : 1);
+    const { body } = await billing.pages('login/confirmation', { key });
+    expect((await complete(String(body['token']), newAttempt())).body).toMatchObject({ result: 'signed_in' });
+  });
+
+  test('of the link', async () => {
+    await ask();
+    const key = await keyTo();
+    expect(await broken(does, () => billing.pages('login/confirmation', { key }))).toBe(500);
+    const { body } = await billing.pages('login/confirmation', { key });
+    expect((await complete(String(body['token']), newAttempt())).body).toMatchObject({ result: 'signed_in' });
+  });
+
+  test('of "Confirm login": the same form again, one session', async () => {
+    await ask();
+    const { body } = await billing.pages('login/confirmation', { key: await keyTo() });
+    const [token, attempt] = [String(body['token']), newAttempt()];
+    expect(await broken(does, () => complete(token, attempt))).toBe(500);
+    const again = await complete(token, attempt);
+    expect(again.body).toMatchObject({ result: 'signed_in' });
+    expect((await complete(token, attempt)).body).toEqual(again.body);
+  });
+});
+
+test('a mail server that is away when the mail is asked for gets it later, and the link works', async () => {
+  await toSmtp.refuse();
+  toSmtp.cut();
+  expect((await ask()).body).toMatchObject({ result: 'mailed' });
+  await toSmtp.mend();
+  const { body } = await billing.pages('login/confirmation', { key: await keyTo() });
+  expect((await complete(String(body['token']), newAttempt())).body).toMatchObject({ result: 'signed_in' });
+});

@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { assert, asyncProperty, constantFrom, integer, oneof, record, array } from 'fast-check';
+import { sql } from 'kysely';
+import { addJob } from '../../../bridge/db/job.ts';
+import { lockAccount, type AccountOf } from '../../../bridge/remote-billing/plans/account.store.ts';
+import { noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts';
+import { loadCatalog } from '../../../bridge/remote-billing/catalog.ts';
+import { listInvoices, listLedger } from '../../../bridge/remote-billing/plans/invoice.store.ts';
+import { monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
+import { agreeToPlan, changeSeats, quotePlan, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
+import { findPlan, insertPlan, updatePlan, type Running } from '../../../bridge/remote-billing/plans/plan.store.ts';
+import { newPerson, openBilling, type TestBilling } from './support/billing.ts';
+
+const DAY = 86_400;
+const MONTH = { type: 'basic', period: 'month', seats: 10 } as const;
+const YEAR = { type: 'basic', period: 'year', seats: 10 } as const;
+
+let billing: TestBilling;
+let using: PlanUsing;
+let of: AccountOf;
+let acting: Acting;
+let email: string;
+beforeAll(async () => {
+  billing = await openBilling();
+  const hash = { address: () => Buffer.from('a'), mailbox: (address: string) => Buffer.from(address), client: () => 'c' };
+  using = { clock: billing.clock, catalog: loadCatalog('billing.yaml'), payments: noPayments, hash };
+});
+beforeEach(async () => {
+  await newCustomer();
+  billing.inbox.clear();
+});
+afterAll(() => billing.close());
+
+async function newCustomer(): Promise<void> {
+  const { server, realm } = await billing.place();
+  const person = newPerson();
+  const { body } = await billing.signIn(server, realm, person);
+  email = person.email;
+  of = { realmId: realm.uuid };
+  acting = { of, audit: { actor: { kind: 'user', id: (body['user'] as { id: string }).id }, serverId: server.id, realmId: realm.uuid, requestId: 'test' } };
+}
+
+type Wanted = { type: 'basic' | 'business'; period: 'month' | 'year'; seats: number };
+const account = () => billing.db.transaction().execute((trx) => lockAccount(trx, of));
+const quote = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => quotePlan(billing.db, using, (await account()).id, { ...wanted, when });
+const agree = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => agreeToPlan(billing.db, using, acting, { ...wanted, when, total: (await quote(wanted, when))?.total ?? -1 });
+const active = async () => (await findPlan(billing.db, (await account()).id, 'active')) as Running;
+const ledger = async () => listLedger(billing.db, (await account()).id);
+const invoices = async () => (await listInvoices(billing.db, (await account()).id)).toReversed();
+const planType = async () => (await billing.db.selectFrom('bridge.remote_realm').select('plan_type').where('id', '=', 'realmId' in of ? of.realmId : '').executeTakeFirst())?.plan_type;
+const sweep = async () => {
+  await addJob(billing.db, 'sweep_plans', {}, { key: 'sweep_plans' });
+  await billing.settled();
+};
+const mails = async () => {
+  await billing.settled();
+  return billing.inbox.messages().filter(({ to }) => to.includes(email)).map(({ subject }) => subject).toReversed();
+};
+const legacy = async (endsInDays: number) => {
+  const { id } = await account();
+  await billing.db.transaction().execute(async (trx) => {
+    const plan = await insertPlan(trx, { accountId: id, type: 'legacy', months: null, seats: null, unitPrice: null, currency: 'EUR', taxBasisPoints: 2_000, agreedAt: billing.clock.now() }, 'active');
+    await updatePlan(trx, plan, { period_ends_at: new Date(billing.clock.now().getTime() + endsInDays * DAY * 1000) });
+  });
+};
+
+describe('an upgrade', () => {
+  test('shows net, tax and total first, and begins with its invoice', async () => {
+    expect(await quote(MONTH)).toMatchObject({ net: 3_500, tax: 700, total: 4_200, credit: { total: 0 } });
+    const [before] = (await sql<{ value: string }>`select value from bridge.billing_counter`.execute(billing.db)).rows;
+    expect(await agree(MONTH)).toEqual({ result: 'begun', invoiceNumber: Number(before?.value) + 1 });
+    const now = billing.clock.now();
+    expect(await active()).toMatchObject({ type: 'basic', seats: 10, periodStartsAt: now, periodEndsAt: monthsAfter(now, 1), renews: true });
+    expect(await planType()).toBe('basic');
+    expect(await invoices()).toMatchObject([{ net: 3_500, tax: 700, total: 4_200, issuedAt: now, dueAt: new Date(now.getTime() + 30 * DAY * 1000), content: { lines: [{ kind: 'period', plan: 'basic', seats: 10, unitPrice: 350, total: 4_200 }] } }]);
+    expect(await mails()).toEqual(['Confirm your e-mail to sign in to billing', expect.stringMatching(/^Invoice \d+: €42\.00$/)].slice(1));
+  });
+
+  test.each<[string, Wanted, number]>([
+    ['another total than was shown', MONTH, 1],
+    ['fewer seats than the plan begins at', { ...MONTH, seats: 4 }, 1_680],
+  ])('to %s is not made', async (_name, wanted, total) => {
+    expect(await agreeToPlan(billing.db, using, acting, { ...wanted, when: 'now', total })).toEqual({ result: 'changed' });
+    expect([await invoices(), await planType()]).toEqual([[], 'free']);
+  });
+
+  test('that is agreed to twenty times at once is made once', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => agreeToPlan(billing.db, using, acting, { ...MONTH, when: 'now', total: 4_200 })));
+    expect(answers.filter(({ result }) => result === 'begun')).toHaveLength(1);
+    expect(await invoices()).toHaveLength(1);
+  });
+
+  test('to a larger plan gives back the rest of the period, to the day', async () => {
+    await agree(YEAR);
+    const { periodStartsAt, periodEndsAt } = await active();
+    billing.clock.pass(73 * DAY);
+    const larger = { type: 'business', period: 'year', seats: 30 } as const;
+    const back = Math.round((42_000 * (periodEndsAt.getTime() - billing.clock.now().getTime())) / (periodEndsAt.getTime() - periodStartsAt.getTime()));
+    expect(await quote(larger)).toMatchObject({ credit: { net: back }, net: 30 * 8_004 - back });
+    expect(await agree(larger)).toMatchObject({ result: 'begun' });
+    expect((await ledger()).map(({ kind, net }) => [kind, net])).toEqual([['period', 42_000], ['credit', -back], ['period', 240_120]]);
+    expect(await planType()).toBe('business');
+  });
+
+  test('that costs less than what is left waits for the end', async () => {
+    await agree({ type: 'business', period: 'year', seats: 30 });
+    expect(await quote(MONTH)).toBeUndefined();
+    expect(await agree(MONTH, 'at_end')).toEqual({ result: 'scheduled' });
+    billing.clock.pass(366 * DAY);
+    await sweep();
+    expect(await active()).toMatchObject({ type: 'basic', seats: 10 });
+    expect((await invoices()).map(({ net }) => net)).toEqual([240_120, 3_500]);
+  });
+
+  test('of a legacy organization begins when its plan ends, at that instant', async () => {
+    await legacy(10);
+    const endsAt = (await active()).periodEndsAt;
+    expect(await agree(YEAR, 'at_end')).toEqual({ result: 'scheduled' });
+    expect([await invoices(), (await active()).type]).toEqual([[], 'legacy']);
+    billing.clock.pass(15 * DAY);
+    await sweep();
+    expect(await active()).toMatchObject({ type: 'basic', periodStartsAt: endsAt, periodEndsAt: monthsAfter(endsAt, 12) });
+    expect(await invoices()).toMatchObject([{ issuedAt: endsAt, net: 42_000 }]);
+    expect(await planType()).toBe('basic');
+  });
+});
+
+describe('seats', () => {
+  test('that are more are charged for the rest of the period', async () => {
+    await agree(YEAR);
+    const { periodStartsAt, periodEndsAt } = await active();
+    billing.clock.pass(73 * DAY);
+    const worth = (seats: number) => Math.round((seats * 4_200 * (periodEndsAt.getTime() - billing.clock.now().getTime())) / (periodEndsAt.getTime() - periodStartsAt.getTime()));
+    expect(await changeSeats(billing.db, using, acting, 15)).toMatchObject({ result: 'begun' });
+    expect((await ledger()).at(-1)).toMatchObject({ kind: 'seats', seats: 5, net: worth(15) - worth(10) });
+    expect((await active()).seats).toBe(15);
+  });
+
+  test('that are fewer count from the next period on', async () => {
+    await agree(MONTH);
+    expect(await changeSeats(billing.db, using, acting, 6)).toEqual({ result: 'done' });
+    expect(await active()).toMatchObject({ seats: 10, nextSeats: 6 });
+    billing.clock.pass(32 * DAY);
+    await sweep();
+    expect(await active()).toMatchObject({ seats: 6, nextSeats: null });
+    expect((await invoices()).map(({ net }) => net)).toEqual([3_500, 2_100]);
+  });
+
+  test.each([4, 1_000_001])('are not %i', async (seats) => {
+    await agree(MONTH);
+    expect(await changeSeats(billing.db, using, acting, seats)).toEqual({ result: 'changed' });
+  });
+});
+
+describe('the sweep', () => {
+  test('renews each period at its own instant, however late and often it runs, and in many processes at once', async () => {
+    await agree(MONTH);
+    const begun = billing.clock.now();
+    billing.clock.pass(95 * DAY);
+    await Promise.all([sweep(), sweep(), sweep()]);
+    await sweep();
+    expect((await invoices()).map(({ issuedAt }) => issuedAt)).toEqual([0, 1, 2, 3].map((months) => monthsAfter(begun, months)));
+  });
+
+  test('ends what does not renew: a mail, undoable until then', async () => {
+    await agree(MONTH);
+    const { periodEndsAt } = await active();
+    await setRenewal(billing.db, using, acting, false);
+    await setRenewal(billing.db, using, acting, true);
+    await setRenewal(billing.db, using, acting, false);
+    billing.clock.pass(32 * DAY);
+    await sweep();
+    expect([await active(), await planType()]).toEqual([undefined, 'free']);
+    expect(await invoices()).toHaveLength(1);
+    expect((await mails()).filter((subject) => subject.startsWith('Your Basic plan will end'))).toHaveLength(2);
+    const [ended] = await billing.db.selectFrom('bridge.billing_plan').select('ended_at').where('account_id', '=', (await account()).id).execute();
+    expect(ended?.ended_at).toEqual(periodEndsAt);
+  });
+
+  test('reminds once of a renewal of a year', async () => {
+    await agree(YEAR);
+    await mails();
+    billing.inbox.clear();
+    billing.clock.pass(350 * DAY);
+    await sweep();
+    expect(await mails()).toEqual([]);
+    billing.clock.pass(2 * DAY);
+    await sweep();
+    await sweep();
+    expect(await mails()).toEqual([expect.stringMatching(/^Your Basic plan renews on /)]);
+  });
+});
+
+describe('invoices', () => {
+  test('are numbered without gaps, also where acts are refused or break off', async () => {
+    const first = (await sql<{ value: string }>`select value from bridge.billing_counter`.execute(billing.db)).rows[0]!.value;
+    const failing: PlanUsing = { ...using, payments: { collect: async () => Promise.reject(new Error('the provider is away')) } };
+    await agree(MONTH);
+    await expect(changeSeats(billing.db, failing, acting, 20)).rejects.toThrow('the provider is away');
+    await Promise.all([11, 12, 13].map((seats) => changeSeats(billing.db, using, acting, seats)));
+    const { rows } = await sql<{ number: string }>`select number from bridge.billing_invoice where number > ${first} order by number`.execute(billing.db);
+    expect(rows.map(({ number }) => Number(number))).toEqual(rows.map((_one, index) => Number(first) + 1 + index));
+  });
+
+  test.each(['update bridge.billing_invoice set total = 0, net = 0, tax = 0', 'delete from bridge.billing_ledger', 'update bridge.billing_ledger set seats = 1', 'delete from bridge.billing_invoice'])('are immutable: %s', async (statement) => {
+    await agree(MONTH);
+    await expect(sql.raw(statement).execute(billing.db)).rejects.toThrow(/is never changed/);
+  });
+});
+
+test('in every order of acts the ledger is the sum of what each seat was worth while it was held', async () => {
+  const act = oneof(
+    record({ kind: constantFrom('pass' as const), days: integer({ min: 0, max: 200 }) }),
+    record({ kind: constantFrom('seats' as const), seats: integer({ min: 5, max: 60 }) }),
+    record({ kind: constantFrom('renew' as const), on: constantFrom(true, false) }),
+    record({ kind: constantFrom('agree' as const), type: constantFrom('basic' as const, 'business' as const), period: constantFrom('month' as const, 'year' as const), seats: integer({ min: 25, max: 60 }), when: constantFrom('now' as const, 'at_end' as const) }),
+  );
+  await assert(
+    asyncProperty(array(act, { minLength: 1, maxLength: 8 }), async (acts) => {
+      await newCustomer();
+      for (const one of acts) {
+        if (one.kind === 'pass') {
+          billing.clock.pass(one.days * DAY);
+          await sweep();
+        } else if (one.kind === 'seats') await changeSeats(billing.db, using, acting, one.seats);
+        else if (one.kind === 'renew') await setRenewal(billing.db, using, acting, one.on);
+        else await agree({ type: one.type, period: one.period, seats: one.seats }, one.when);
+      }
+      const [entries, made] = [await ledger(), await invoices()];
+      expect(sumOf(entries)).toEqual(sumOf(made));
+      for (const { number, ...invoice } of made) {
+        const own = entries.filter(({ invoiceNumber }) => invoiceNumber === number);
+        expect(sumOf(own)).toEqual({ net: invoice.net, tax: invoice.tax, total: invoice.total });
+        expect(sumOf(invoice.content.lines)).toEqual(sumOf(own));
+        expect(invoice.total).toBeGreaterThanOrEqual(0);
+      }
+      // No period of a plan is charged twice, and a credit never exceeds what was charged for its period.
+      for (const period of Map.groupBy(entries, ({ planId, periodStartsAt }) => `${planId} ${periodStartsAt.toISOString()}`).values()) {
+        expect(period.filter(({ kind }) => kind === 'period')).toHaveLength(1);
+        expect(sumOf(period).net).toBeGreaterThanOrEqual(0);
+      }
+      expect(Boolean(await active())).toBe((await planType()) !== 'free');
+    }),
+    { numRuns: 12 },
+  );
+}, 240_000);
