@@ -8,6 +8,7 @@ import type { Service, Stand } from '../stand.ts';
 import { inspectable } from './inspector.ts';
 import { installPeers } from './peers/install.ts';
 import { nginxArguments } from './peers/nginx.ts';
+import { OAUTH2_PROXY, startOauth2Proxy } from './peers/oauth2-proxy.ts';
 import { peerCookie } from './peers/session-cookie.ts';
 import { fillSessions, sessionId } from './sessions.ts';
 
@@ -15,7 +16,7 @@ export const HOST = 'proxy.test';
 export const FEW_SESSIONS = 100;
 const MOST_COOKIES = 10_000;
 
-export type Name = 'pass-through' | 'proxy' | 'forward auth' | 'proxy with many sessions' | 'express-openid-connect' | 'express-openid-connect, forward auth' | 'nginx in front of ours';
+export type Name = 'pass-through' | 'proxy' | 'forward auth' | 'proxy with many sessions' | 'forward auth with many sessions' | 'express-openid-connect' | 'express-openid-connect, forward auth' | 'oauth2-proxy' | 'oauth2-proxy, forward auth' | 'nginx in front of ours';
 
 export interface Contender {
   name: Name;
@@ -25,6 +26,8 @@ export interface Contender {
   sessions: number;
   /** The request of the n-th session. The pass-through gets the same ones as ours, and asks for no session. */
   call(n: number): Call;
+  /** Of its answers; 200 where it does not say. */
+  status?: number;
 }
 
 export interface Contenders {
@@ -47,18 +50,21 @@ export async function prepare(stand: Stand, manySessions: number): Promise<Conte
   const large = ours('proxy with many sessions', many.service, manySessions);
   const nginx = findProgram(NGINX);
   const behindNginx = nginx && (await stand.startProgram(nginx, ({ port, folder }) => nginxArguments(folder, { port, proxy: few.service.url, app: app.url }), '/livez'));
+  const oauth2Proxy = findProgram(OAUTH2_PROXY);
   return {
     all: [
       ours('pass-through', passThrough, FEW_SESSIONS),
       proxy,
       ours('forward auth', few.service, FEW_SESSIONS, { path: '/api/auth', headers: GATEWAY }),
       large,
+      ours('forward auth with many sessions', many.service, manySessions, { path: '/api/auth', headers: GATEWAY }),
       ...(await startExpressPeer(stand, app)),
+      ...(oauth2Proxy ? await startOauth2Peer(stand, oauth2Proxy, app) : []),
       ...(behindNginx ? [ours('nginx in front of ours', behindNginx, FEW_SESSIONS, { pids: [behindNginx.pid, few.service.pid] })] : []),
     ],
     few: { contender: proxy, port: few.port },
     many: { contender: large, port: many.port },
-    missing: behindNginx ? [] : ['nginx is not there: install it, or set NGINX_BIN'],
+    missing: [...(behindNginx ? [] : ['nginx is not there: install it, or set NGINX_BIN']), ...(oauth2Proxy ? [] : ['oauth2-proxy is not there: set OAUTH2_PROXY_BIN'])],
   };
 }
 
@@ -89,6 +95,19 @@ async function startExpressPeer(stand: Stand, app: Service): Promise<readonly Co
     call: (n) => ({ method: 'GET', path, headers: { host: HOST, cookie: cookies[n] ?? '' } }),
   });
   return [peer('express-openid-connect', '/reports'), peer('express-openid-connect, forward auth', '/api/auth')];
+}
+
+async function startOauth2Peer(stand: Stand, file: string, app: Service): Promise<readonly Contender[]> {
+  const { service, cookies } = await startOauth2Proxy(stand, file, app.url, FEW_SESSIONS);
+  const peer = (name: Name, path: string, status: number): Contender => ({
+    name,
+    service,
+    pids: [service.pid],
+    sessions: FEW_SESSIONS,
+    call: (n) => ({ method: 'GET', path, headers: { host: HOST, cookie: cookies[n] ?? '' } }),
+    status,
+  });
+  return [peer('oauth2-proxy', '/reports', 200), peer('oauth2-proxy, forward auth', '/oauth2/auth', 202)];
 }
 
 async function startProxy(stand: Stand, app: Service, sessions: number): Promise<{ service: Service; port: number }> {

@@ -37,8 +37,10 @@ export async function proxy({ quick }: { quick: boolean }): Promise<object> {
     for (let round = 0; round < plan.rounds; round += 1) for (const one of shuffled(contenders.all)) looks.push(await look(one, plan.seconds, generator));
     const rows = [...judge(looks), bytesPerSession];
     printRows(rows);
+    const each = contenders.all.map(({ name }) => ({ contender: name, ...figuresOf(looks.filter(({ contender }) => contender.name === name)) }));
+    console.table(each);
     for (const why of contenders.missing) console.log(`Not compared: ${why}`);
-    return { rounds: plan.rounds, secondsEach: plan.seconds, connections: CONNECTIONS, sessions: [FEW_SESSIONS, plan.many], missing: contenders.missing, rows };
+    return { rounds: plan.rounds, secondsEach: plan.seconds, connections: CONNECTIONS, sessions: [FEW_SESSIONS, plan.many], missing: contenders.missing, each, rows };
   } finally {
     generator.close();
     await stand.close();
@@ -58,8 +60,14 @@ async function measureSessions({ few, many }: Contenders, count: number): Promis
 
 async function look(contender: Contender, seconds: number, generator: LoadGenerator): Promise<Look> {
   const before = cpuMicroseconds(contender.pids);
-  const answers = await generator.run({ origin: contender.service.url, connections: CONNECTIONS, seconds, calls: drawCalls(contender), tokens: [], status: 200 });
+  const answers = await generator.run({ origin: contender.service.url, connections: CONNECTIONS, seconds, calls: drawCalls(contender), tokens: [], status: contender.status ?? 200 });
   return { contender, answers, cpuMicroseconds: (cpuMicroseconds(contender.pids) - before) / answers.milliseconds.length };
+}
+
+/** Medians of the rounds. */
+function figuresOf(looks: readonly Look[]): { cpuMicroseconds: number; p50Milliseconds: number; p99Milliseconds: number } {
+  const of = (figure: (one: Look) => number): number => Number(median(looks.map(figure)).toFixed(1));
+  return { cpuMicroseconds: of((one) => one.cpuMicroseconds), p50Milliseconds: of(({ answers }) => distribution(answers.milliseconds).median), p99Milliseconds: of(({ answers }) => distribution(answers.milliseconds).p99) };
 }
 
 function judge(looks: readonly Look[]): readonly Row[] {
@@ -72,12 +80,20 @@ function judge(looks: readonly Look[]): readonly Row[] {
     atMost(1.15, 'proxy: CPU per request, against the pass-through', 'µs', of('proxy', cpu), of('pass-through', cpu)),
     atMost(0.083, 'proxy: CPU per request, against express-openid-connect', 'µs', of('proxy', cpu), of('express-openid-connect', cpu)),
     atMost(0.4, 'forward auth: CPU per request, against the pass-through', 'µs', of('forward auth', cpu), of('pass-through', cpu)),
-    against('forward auth: CPU per request, against express-openid-connect', 'µs', of('forward auth', cpu), of('express-openid-connect, forward auth', cpu)),
+    atMost(1, 'forward auth: CPU per request, against express-openid-connect', 'µs', of('forward auth', cpu), of('express-openid-connect, forward auth', cpu)),
+    ...(measured('oauth2-proxy')
+      ? [
+          atMost(1, 'proxy: CPU per request, against oauth2-proxy', 'µs', of('proxy', cpu), of('oauth2-proxy', cpu)),
+          atMost(1, 'forward auth: CPU per request, against oauth2-proxy', 'µs', of('forward auth', cpu), of('oauth2-proxy, forward auth', cpu)),
+        ]
+      : []),
     ...(measured('nginx in front of ours') ? [against('nginx and ours, asked by it: CPU per request, against ours alone', 'µs', of('nginx in front of ours', cpu), of('proxy', cpu))] : []),
     against(`proxy: p50 under ${CONNECTIONS} connections, against the pass-through`, 'ms', of('proxy', p50), of('pass-through', p50)),
     atMost(1.5, `proxy: p99 under ${CONNECTIONS} connections, against the pass-through`, 'ms', of('proxy', p99), of('pass-through', p99)),
     against(`proxy: p99 under ${CONNECTIONS} connections, against express-openid-connect`, 'ms', of('proxy', p99), of('express-openid-connect', p99)),
     atMost(1.1, 'proxy with many sessions: CPU per request, against few', 'µs', of('proxy with many sessions', cpu), of('proxy', cpu)),
+    atMost(1.1, 'forward auth with many sessions: CPU per request, against few', 'µs', of('forward auth with many sessions', cpu), of('forward auth', cpu)),
+    atMost(1.65, 'proxy with many sessions: p99, against the pass-through', 'ms', of('proxy with many sessions', p99), of('pass-through', p99)),
   ];
 }
 

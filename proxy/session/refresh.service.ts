@@ -10,8 +10,8 @@ import { asTold } from './trial-end.service.ts';
 
 /** From here on a request starts a refresh and does not wait for it. */
 const BEFORE_DUE_MILLISECONDS = 30_000;
-/** Longer than the provider may take to answer; a replica that died meanwhile holds nobody up for longer. */
-const LEASE_MILLISECONDS = 10_000;
+/** Longer than the provider may take, asked for metadata, token, keys and userinfo, 5 s each: a token that works once must not be sent twice. */
+const LEASE_MILLISECONDS = 22_000;
 const ASK_AGAIN_MILLISECONDS = 15_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;

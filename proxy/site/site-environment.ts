@@ -13,7 +13,7 @@ const limit = z.coerce.number().pipe(seconds).optional();
 const listOf = (item: z.ZodType<string, string>) => list.pipe(z.array(item));
 
 /** One site with one app. */
-export const SITE_VARIABLES = {
+const SITE_VARIABLES = {
   PROXY_PUBLIC_URL: origin,
   PROXY_CLIENT_ID: text.default('vestibule-proxy'),
   KEYCLOAK_PUBLIC_URL: baseUrl,

@@ -37,8 +37,6 @@ export interface WebSocketParts {
 
 export interface WebSockets {
   onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** How many are open. */
-  open(): number;
   stop(): void;
 }
 
@@ -113,7 +111,6 @@ export function webSockets(parts: WebSocketParts): WebSockets {
       socket.on('error', () => socket.destroy());
       upgrade(req, socket, head, requestId).catch((error: unknown) => refuse(socket, error, requestId));
     },
-    open: () => [...watched.values()].reduce((sum, ofSession) => sum + ofSession.size, 0),
     stop: () => {
       for (const ofSession of watched.values()) for (const one of ofSession) one.tunnel.close(GOING_AWAY);
     },

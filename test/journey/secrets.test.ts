@@ -1,13 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { bridgeEnvironment } from '../support/doctor.ts';
+import { environmentOf } from '../support/doctor.ts';
 import { freshAddress } from '../support/person.ts';
 import { STACK_VARIABLE } from '../support/stack-variable.ts';
 import { inbox, queryDatabase, stack } from '../support/stack.ts';
 import { invite, isSignedIn, signUp } from '../support/visitor.ts';
 
 const PASSWORD = 'a pass phrase nobody else uses 4711';
+/** Of people, services and logouts, those of tests that ran before too. */
+const ANY_JWT = /eyJ[\w-]{10,}\.eyJ[\w-]{10,}/g;
 const SCHEMAS = ['bridge', 'proxy', 'graphile_worker'];
 
 function everyLogLine(): string {
@@ -35,7 +37,7 @@ test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches 
   const notMe = (await inbox.waitForMail(address)).links.find((one) => one.includes('/trial/not-me'))!;
   const { browser, page } = await signUp(link, undefined, PASSWORD);
   expect(isSignedIn(page)).toBe(true);
-  const environment = bridgeEnvironment();
+  const [environment, proxyEnvironment] = [environmentOf('bridge'), environmentOf('proxy')];
   const cookies = browser.cookies(stack().proxy);
   const secrets = {
     'the invitation token': new URL(link).searchParams.get('invitation_token')!,
@@ -46,6 +48,9 @@ test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches 
     'the bridge’s client secret': environment['BRIDGE_CLIENT_SECRET']!,
     'the address hash key': environment['ADDRESS_HASH_KEY']!,
     'the database password': new URL(environment['BRIDGE_DATABASE_URL']!).password,
+    'the proxy’s client secret': proxyEnvironment['PROXY_CLIENT_SECRET']!,
+    'the key of sessions': proxyEnvironment['SESSION_ENCRYPTION_KEY']!,
+    'the proxy’s database password': new URL(proxyEnvironment['PROXY_DATABASE_URL']!).password,
     'the admin’s password': stack().admin.password,
   };
   const written = { logs: everyLogLine(), tables: await everyRow(), metrics: await everyMetric() };
@@ -58,4 +63,5 @@ test('SECURITY 14: no token, cookie, password or key of a whole sign-up reaches 
   const found = Object.entries(secrets).flatMap(([name, secret]) => Object.entries(written).flatMap(([where, text]) => (text.includes(secret) ? [`${name} in the ${where}`] : [])));
   expect(Object.values(secrets).filter((secret) => secret.length < 10)).toEqual([]);
   expect(found).toEqual([]);
+  expect(Object.entries(written).flatMap(([where, text]) => (text.match(ANY_JWT) ?? []).map((jwt) => `a token in the ${where}: ${jwt.slice(0, 60)}…`))).toEqual([]);
 });

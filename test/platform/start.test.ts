@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 
 const KEY = Buffer.alloc(32).toString('base64');
 const ENVIRONMENT = {
@@ -27,4 +27,19 @@ test.each(['bridge', 'proxy'])('%s without its products file ends with one messa
   });
   expect(status).toBe(1);
   expect(stderr).toBe(`${name}: Configuration is not usable. Set or correct these environment variables:\n  PRODUCTS_FILE: /nowhere/products.yaml: there is no such file\n`);
+});
+
+const check = (env: Record<string, string>) => spawnSync(process.execPath, ['proxy/main.ts', '--check'], { env: { ...ENVIRONMENT, PATH: process.env['PATH'], ...env }, encoding: 'utf8' });
+
+describe('proxy/main.ts --check', () => {
+  test('names every fault of the whole configuration at once, sites and products included', () => {
+    const sites = 'sites: [{ public_url: https://app.example.com/path, issuer: https://id.example.com, client_id: x, client_secret_variable: UNSET_SECRET, upstreams: [{ path: /a, to: http://app:3000 }] }, { nonsense: 1 }]';
+    const { status, stdout, stderr } = check({ PROXY_PORT: 'eighty', FORWARD_AUTH: 'true', PROXY_SITES: sites, PRODUCTS_FILE: '/nowhere/products.yaml' });
+    expect([status, stdout]).toEqual([1, '']);
+    for (const fault of ['PROXY_PORT', 'TRUSTED_PROXIES', 'sites.0.public_url', 'sites.1.public_url', 'PRODUCTS_FILE']) expect(stderr).toContain(`  ${fault}: `);
+  });
+
+  test('says so where there is none, and starts nothing: neither database nor bridge is there', () => {
+    expect(check({})).toMatchObject({ status: 0, stdout: 'The configuration has no fault.\n', stderr: '' });
+  });
 });

@@ -99,6 +99,7 @@ describe('an answer of the provider', () => {
     expect((await browser.get(callback.pathname + callback.search)).status).toBe(303);
     const replay = await send(stand.url, { headers: { cookie, accept: 'text/html' } }, callback.pathname + callback.search);
     expect([replay.status, replay.headers.getSetCookie().filter((line) => line.startsWith('vestibule_dev='))]).toEqual([400, []]);
+    expect(replay.body).toContain(String(replay.headers.get('x-request-id')));
   });
 
   test.each(REFUSED)('with %s is refused: a page with a request id, no session', async (_name, misbehaviour) => {

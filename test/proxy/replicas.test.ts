@@ -129,6 +129,22 @@ describe('refresh', () => {
     expect(refreshes() - before).toBe(1);
   });
 
+  test('is one replica’s for longer than a slow provider may take over it: four questions, five seconds each', async () => {
+    stand.provider.person = { sub: 'user-lee', email: 'lee@example.com', name: 'Lee' };
+    const { here } = await knownToBoth();
+    let leaseSeconds = 0;
+    stand.provider.misbehave = {
+      idToken: async (honest) => {
+        const [row] = await asSuperuser<{ until: Date }>(stand, `select refresh_lease_until as until from proxy.session where sub = 'user-lee'`);
+        leaseSeconds = ((row?.until.getTime() ?? 0) - stand.clock.now().getTime()) / 1000;
+        return honest;
+      },
+    };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(here)).toBe(200);
+    expect(leaseSeconds).toBeGreaterThan(20);
+  });
+
   test('before the end: one starts, and nobody waits for it', async () => {
     const { here, there } = await knownToBoth();
     const before = refreshes();

@@ -7,9 +7,13 @@ import { parseEnv } from 'node:util';
 import { stack } from './stack.ts';
 import { STACK_VARIABLE } from './stack-variable.ts';
 
-/** The environment that the bridge of the stack runs with. */
+/** The environment that a part of the stack runs with. */
+export function environmentOf(part: 'bridge' | 'proxy'): Record<string, string> {
+  return parseEnv(readFileSync(join(dirname(process.env[STACK_VARIABLE] ?? ''), `${part}.env`), 'utf8')) as Record<string, string>;
+}
+
 export function bridgeEnvironment(): Record<string, string> {
-  return parseEnv(readFileSync(join(dirname(process.env[STACK_VARIABLE] ?? ''), 'bridge.env'), 'utf8')) as Record<string, string>;
+  return environmentOf('bridge');
 }
 
 export interface Diagnosis {
