@@ -124,6 +124,15 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   '0003-remote-billing': { up: (db) => statements(db, REMOTE_BILLING) },
   '0004-billing-plans': { up: (db) => statements(db, BILLING_PLANS) },
+  '0005-billing-support': {
+    up: (db) =>
+      statements(db, [
+        // What support searches by, and what it ends.
+        sql`create index on bridge.billing_user (email)`,
+        sql`create index on bridge.billing_user (user_uuid)`,
+        sql`create index on bridge.billing_session (realm_id)`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
