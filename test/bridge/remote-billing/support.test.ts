@@ -129,7 +129,7 @@ describe('what is read', () => {
     const answers = JSON.stringify([await read(), await read(ofServer()), (await support('search', { query: someone.email })).body]);
     expect((await read())['confirmations']).toMatchObject([{ email: someone.email, mail: 'sent' }]);
     for (const secret of [key, server.key, realm.uuid_owner_secret, session, '/do_confirm/']) expect(answers).not.toContain(secret);
-    // An opened link makes somebody pending, and stays open; a renewed key ends it.
+    // An opened link makes somebody pending, and stays open for its time.
     await billing.pages('login/confirmation', { key });
     expect((await read())['users']).toMatchObject([{ state: 'confirmed' }, { email: someone.email, state: 'pending' }]);
     billing.clock.pass(25 * 3_600);
@@ -267,7 +267,7 @@ describe('standing', () => {
 
   test('of who pays is not taken', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    for (const of of [ofRealm(), ofServer()]) expect(await refused('standing', { ...of, active: false })).toEqual([409, 'paid_plan_runs']);
+    for (const place of [ofRealm(), ofServer()]) expect(await refused('standing', { ...place, active: false })).toEqual([409, 'paid_plan_runs']);
   });
 
   test('of a server is not given back while another has its hostname', async () => {
