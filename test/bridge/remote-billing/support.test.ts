@@ -47,8 +47,19 @@ const NOT_POSSIBLE = [409, 'not_possible'];
 const read = async (of: object = ofRealm()) => (await support('read', of)).body;
 const own = async (path: string, more: object = {}) => (await billing.pages(path, { session_id: session, ...more })).body;
 const standing = async () => (await billing.pages('session/read', { session_id: session, kind: 'realm', uuid: realm.uuid })).body['result'];
-const userId = async () => (await read())['users'] as { id: string; state: string }[];
+const users = async () => (await read())['users'] as { id: string; state: string }[];
 const inSeconds = (seconds: number) => Math.floor(billing.clock.now().getTime() / 1000) + seconds;
+
+const hits = async (query: string) => {
+  const { hits: found } = (await support('search', { query })).body as { hits: { kind: string; uuid: string; matched: string[] }[] };
+  return found.map(({ kind, uuid, matched }) => [kind, uuid, ...matched]);
+};
+const someone = async () => billing.db.selectFrom('bridge.billing_user').select(['id', 'user_uuid']).where('realm_id', '=', realm.uuid).executeTakeFirstOrThrow();
+const askForSponsorship = async () => {
+  await own('sponsorship/ask', WISH);
+  return ((await read())['sponsorship'] as { id: string }).id;
+};
+const setStanding = (of: object, active: boolean) => done('standing', { ...of, active });
 
 /** The last act, as the audit keeps it. */
 async function expectKept(name: string, of: object = {}): Promise<void> {
@@ -58,12 +69,6 @@ async function expectKept(name: string, of: object = {}): Promise<void> {
 }
 
 describe('search', () => {
-  const hits = async (query: string) => {
-    const { hits: found } = (await support('search', { query })).body as { hits: { kind: string; uuid: string; matched: string[] }[] };
-    return found.map(({ kind, uuid, matched }) => [kind, uuid, ...matched]);
-  };
-  const someone = async () => billing.db.selectFrom('bridge.billing_user').select(['id', 'user_uuid']).where('realm_id', '=', realm.uuid).executeTakeFirstOrThrow();
-
   test.each<[string, () => string | Promise<string>, () => unknown[]]>([
     ["a billing user's address", () => ada.email, () => ['realm', realm.uuid, 'billing_user', 'confirmation']],
     ['the same in capitals', () => ada.email.toUpperCase(), () => ['realm', realm.uuid, 'billing_user', 'confirmation']],
@@ -212,13 +217,8 @@ describe('a plan', () => {
 });
 
 describe('a request for sponsorship', () => {
-  const ask = async () => {
-    await own('sponsorship/ask', WISH);
-    return ((await read())['sponsorship'] as { id: string }).id;
-  };
-
   test('is approved once, which gives the community plan', async () => {
-    const sponsorship_id = await ask();
+    const sponsorship_id = await askForSponsorship();
     const answers = await Promise.all(Array.from({ length: 10 }, () => act('sponsorship/decide', { sponsorship_id, decision: 'approve' })));
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 409)]);
     await expectKept('sponsorship_granted');
@@ -226,7 +226,7 @@ describe('a request for sponsorship', () => {
   });
 
   test('is declined, and another one may be asked for', async () => {
-    const sponsorship_id = await ask();
+    const sponsorship_id = await askForSponsorship();
     await done('sponsorship/decide', { sponsorship_id, decision: 'decline' });
     await expectKept('sponsorship_declined');
     expect(await refused('sponsorship/decide', { sponsorship_id, decision: 'approve' })).toEqual(NOT_POSSIBLE);
@@ -236,7 +236,7 @@ describe('a request for sponsorship', () => {
 
   test('stays pending where it can not be granted, and is not decided at another place', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    const sponsorship_id = await ask();
+    const sponsorship_id = await askForSponsorship();
     expect(await refused('sponsorship/decide', { sponsorship_id, decision: 'approve' })).toEqual(NOT_POSSIBLE);
     expect(await refused('sponsorship/decide', { sponsorship_id, decision: 'decline', ...ofServer() })).toEqual([404, 'not_found']);
     expect(await read()).toMatchObject({ plan: { type: 'basic' }, sponsorship: { state: 'pending' } });
@@ -244,21 +244,19 @@ describe('a request for sponsorship', () => {
 });
 
 describe('standing', () => {
-  const set = (of: object, active: boolean) => done('standing', { ...of, active });
-
   test.each<[string, () => object | Promise<object>, string]>([
     ['server', ofServer, 'server'],
     ['realm', ofRealm, 'realm'],
-    ['user', async () => ({ kind: 'user', uuid: (await userId())[0]!.id }), 'user'],
+    ['user', async () => ({ kind: 'user', uuid: (await users())[0]!.id }), 'user'],
   ])('of a %s is taken and given back; sessions end', async (_name, find, name) => {
     const of = await find();
     expect(await refused('standing', { ...of, active: true })).toEqual(NOT_POSSIBLE);
-    await set(of, false);
+    await setStanding(of, false);
     await expectKept(`${name}_deactivated`);
     expect(await standing()).toBe('refused');
     expect((await billing.billing(server, realm, ada)).status).toBe(name === 'server' ? 401 : 403);
     expect(await refused('standing', { ...of, active: false })).toEqual(NOT_POSSIBLE);
-    await set(of, true);
+    await setStanding(of, true);
     await expectKept(`${name}_reactivated`);
     // What was signed in before stays out.
     expect(await standing()).toBe('over');
@@ -271,7 +269,7 @@ describe('standing', () => {
   });
 
   test('of a server is not given back while another has its hostname', async () => {
-    await set(ofServer(), false);
+    await setStanding(ofServer(), false);
     await billing.server({ hostname: server.hostname });
     expect(await refused('standing', { ...ofServer(), active: true })).toEqual([409, 'hostname_taken']);
   });
@@ -281,9 +279,9 @@ describe('standing', () => {
     const someone = newPerson();
     await billing.pages('login/mail', { token: await billing.access(server, realm, someone), email: someone.email });
     await billing.pages('login/confirmation', { key: await billing.keyTo(someone.email) });
-    const pending = (await userId()).find(({ state }) => state === 'pending')!;
-    await set({ kind: 'user', uuid: pending.id }, false);
-    await set({ kind: 'user', uuid: pending.id }, true);
-    expect((await userId()).find(({ id }) => id === pending.id)).toMatchObject({ state: 'pending' });
+    const pending = (await users()).find(({ state }) => state === 'pending')!;
+    await setStanding({ kind: 'user', uuid: pending.id }, false);
+    await setStanding({ kind: 'user', uuid: pending.id }, true);
+    expect((await users()).find(({ id }) => id === pending.id)).toMatchObject({ state: 'pending' });
   });
 });
