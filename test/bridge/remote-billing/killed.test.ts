@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../../dev/ports.ts';
-import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 import { openRelay, type Relay } from '../../support/relay.ts';
 import { BILLING_URL, eventually } from '../support/bridge.ts';
 import { ISSUER_URL } from '../support/realm.ts';
@@ -13,7 +12,6 @@ jest.setTimeout(60_000);
 
 const KEYS = { BILLING_TOKEN_KEY: randomBytes(32).toString('base64'), ADDRESS_HASH_KEY: randomBytes(32).toString('base64') };
 
-let database: TestDatabase;
 let toPostgres: Relay;
 /** The replica that lives. */
 let billing: TestBilling;
@@ -21,9 +19,8 @@ let server: Server;
 let realm: RealmOnWire;
 let ada: PersonOnWire;
 beforeAll(async () => {
-  database = await freshDatabase();
-  toPostgres = await openRelay(Number(new URL(database.bridgeUrl).port));
-  billing = await openBilling({ env: { ...KEYS, BRIDGE_DATABASE_URL: database.bridgeUrl } });
+  billing = await openBilling({ env: KEYS });
+  toPostgres = await openRelay(Number(new URL(billing.databaseUrl).port));
 });
 beforeEach(async () => {
   ({ server, realm } = await billing.place());
@@ -32,14 +29,13 @@ beforeEach(async () => {
 afterAll(async () => {
   await billing.close();
   await toPostgres.close();
-  await database.drop();
 });
 
 /** A process of its own on the same database, behind the relay. */
 async function startReplica(): Promise<{ process: ChildProcess; url: string }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const databaseUrl = new URL(database.bridgeUrl);
+  const databaseUrl = new URL(billing.databaseUrl);
   databaseUrl.hostname = '127.0.0.1';
   databaseUrl.port = String(toPostgres.port);
   const env = {
