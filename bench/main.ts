@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startTestStack } from '../test/support/setup/test-stack.ts';
 import { STACK_VARIABLE } from '../test/support/stack-variable.ts';
+import { billing } from './billing/billing.ts';
 import { callbacks } from './callbacks/callbacks.ts';
 import { enumeration } from './enumeration/enumeration.ts';
 import { login } from './login.ts';
@@ -25,6 +26,7 @@ interface Bench {
 /** In the order in which they run. `start` is the last: it may install the packages again. */
 const BENCHES: Readonly<Record<string, Bench>> = {
   callbacks: { onStack: false, always: true, run: callbacks },
+  billing: { onStack: false, always: true, run: billing },
   proxy: { onStack: false, always: true, run: proxy },
   login: { onStack: true, always: true, run: login },
   signup: { onStack: true, always: true, run: signup },

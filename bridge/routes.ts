@@ -2,6 +2,7 @@ import type { Route } from './http/route.ts';
 import type { BillingParts } from './remote-billing/billing-parts.ts';
 import { billingPagesRoutes } from './remote-billing/pages.routes.ts';
 import { plansRoutes } from './remote-billing/plans/plans.routes.ts';
+import { supportRoutes } from './remote-billing/support/support.routes.ts';
 import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
 
 /**
@@ -18,6 +19,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
  * | POST /api/v1/remotes/server/… | self-hosted servers | remote-billing/servers.routes.ts |
  * | POST /api/remote-billing/… | proxy | remote-billing/pages.routes.ts, remote-billing/plans/plans.routes.ts |
+ * | POST /api/remote-billing/support/… | proxy, for staff; programs with the role | remote-billing/support/support.routes.ts |
  * | GET /openapi.json | anybody | app.ts |
  * | GET /livez, GET /readyz | anybody | ../platform/health.ts |
  * | GET /metrics, on BRIDGE_METRICS_PORT | whoever reaches it | ../platform/metrics.ts |
@@ -26,5 +28,5 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  */
 export function bridgeRoutes(using: TrialRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
   const { billing } = using;
-  return [...trialRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
+  return [...trialRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes, supportRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
 }

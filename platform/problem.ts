@@ -30,6 +30,7 @@ export const PROBLEMS = {
   attempt_conflict: [409, 'A later attempt took over'],
   account_exists: [409, 'This address has an account already'],
   hostname_taken: [409, 'Another server has this hostname'],
+  not_possible: [409, 'That cannot be done as things are'],
   paid_plan_runs: [409, 'A paid plan runs'],
   plan_conflict: [409, 'Two plans are in the way of each other'],
   invitation_unknown: [410, 'This invitation does not exist'],

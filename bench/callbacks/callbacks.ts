@@ -1,9 +1,8 @@
 import { freshDatabase } from '../../test/support/database.ts';
 import { loadGenerator, type Answers, type LoadGenerator } from '../load/load.ts';
-import { shuffled } from '../order.ts';
 import { atLeast, atMost, printRows, type Row } from '../report.ts';
 import { ISSUER, openStand, type Service, type Stand } from '../stand.ts';
-import { distribution, median } from '../statistics.ts';
+import { alternate, medianOf, p99 } from '../rounds.ts';
 import { fillTrials, QUESTIONS } from './fill.ts';
 
 const FEW_TRIALS = 1_000;
@@ -34,7 +33,7 @@ export async function callbacks({ quick }: { quick: boolean }): Promise<object> 
   const generator = loadGenerator();
   try {
     const subjects = await prepare(stand, plan.many);
-    const rounds = await alternate(subjects, plan, stand, generator);
+    const rounds = await alternate(subjects, plan, (subject, seconds) => ask(subject, seconds, stand, generator));
     const rows = judge(rounds);
     printRows(rows);
     return { rounds: plan.rounds, secondsEach: plan.seconds, connections: CONNECTIONS, trials: [FEW_TRIALS, plan.many], rows };
@@ -58,27 +57,15 @@ async function prepare(stand: Stand, many: number): Promise<readonly Subject[]> 
   ]);
 }
 
-type Rounds = ReadonlyMap<Subject, readonly Answers[]>;
-
-/** Everybody once a round, in an order of its own. */
-async function alternate(subjects: readonly Subject[], plan: { rounds: number; seconds: number; warmUp: number }, stand: Stand, generator: LoadGenerator): Promise<Rounds> {
-  const rounds = new Map<Subject, Answers[]>(subjects.map((subject) => [subject, []]));
-  for (const subject of subjects) await ask(subject, plan.warmUp, stand, generator);
-  for (let round = 0; round < plan.rounds; round += 1) {
-    for (const subject of shuffled(subjects)) rounds.get(subject)?.push(await ask(subject, plan.seconds, stand, generator));
-  }
-  return rounds;
-}
-
 async function ask({ service, question, trials }: Subject, seconds: number, stand: Stand, generator: LoadGenerator): Promise<Answers> {
   const tokens = await Promise.all(Array.from({ length: TOKENS }, () => stand.realm.stepToken({ iss: ISSUER })));
   const calls = Array.from({ length: CALLS }, () => QUESTIONS[question](trials));
   return generator.run({ origin: service.url, connections: CONNECTIONS, seconds, calls, tokens, status: 200 });
 }
 
-function judge(rounds: Rounds): readonly Row[] {
+function judge(rounds: ReadonlyMap<Subject, readonly Answers[]>): readonly Row[] {
   const of = (name: Subject['name'], question: Question, figure: (answers: Answers) => number): number =>
-    median([...rounds].filter(([subject]) => subject.name === name && subject.question === question).flatMap(([, answers]) => answers.map(figure)));
+    medianOf(rounds, (subject) => subject.name === name && subject.question === question, figure);
   return (['verify', 'infos'] as const).flatMap((question) => [
     atLeast(0.5, `${question}: answers per second, against the bare select`, '1/s', of('bridge', question, rate), of('peer', question, rate)),
     atMost(2, `${question}: p99, against the bare select`, 'ms', of('bridge', question, p99), of('peer', question, p99)),
@@ -88,8 +75,4 @@ function judge(rounds: Rounds): readonly Row[] {
 
 function rate({ perSecond }: Answers): number {
   return perSecond;
-}
-
-function p99({ milliseconds }: Answers): number {
-  return distribution(milliseconds).p99;
 }

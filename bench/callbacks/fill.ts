@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { withClient } from '../../dev/postgres.ts';
 import type { Call } from '../load/load.ts';
+import { fillTables, md5, upTo, uuid, uuidOf } from '../rows.ts';
 
 /** Open invitations for every trial. */
 const INVITED_SHARE = 0.1;
@@ -8,11 +7,7 @@ const TABLES = ['bridge.invitation', 'bridge.registration', 'bridge.trial'];
 
 /** That many people with a trial and what led to it, and a tenth as many that hold an open invitation. `adminUrl` is the superuser's. */
 export async function fillTrials(adminUrl: string, trials: number): Promise<void> {
-  await withClient(adminUrl, async (client) => {
-    // No foreign keys, no triggers and no indexes while it fills: rows that fit are written, and indexed all at once.
-    await client.query('set session_replication_role = replica');
-    await client.query(`set maintenance_work_mem = '256MB'`);
-    await client.query('update pg_index set indisready = false, indisvalid = false where indrelid = any($1::regclass[])', [TABLES]);
+  await fillTables(adminUrl, TABLES, async (client) => {
     await client.query(
       `insert into bridge.invitation (id, token_hash, product, address, locale, state, attempt_id, issued_at, expires_at)
        select ${uuid('invitation')}, sha256(convert_to(md5('token' || n), 'UTF8')), 'app', 'person-' || n || '@example.com', 'en',
@@ -32,11 +27,6 @@ export async function fillTrials(adminUrl: string, trials: number): Promise<void
        from generate_series(1, $1::int) n`,
       [trials],
     );
-    for (const table of TABLES) {
-      await client.query(`reindex table ${table}`);
-      await client.query(`vacuum (analyze) ${table}`);
-    }
-    await client.query('checkpoint');
   });
 }
 
@@ -48,20 +38,4 @@ export const QUESTIONS = {
 
 function openInvitations(trials: number): number {
   return trials * INVITED_SHARE;
-}
-
-function uuid(what: string): string {
-  return `md5('${what}' || n)::uuid`;
-}
-
-function uuidOf(what: string, n: number): string {
-  return md5(what, n).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
-function md5(what: string, n: number): string {
-  return createHash('md5').update(`${what}${n}`).digest('hex');
-}
-
-function upTo(most: number): number {
-  return 1 + Math.floor(Math.random() * most);
 }

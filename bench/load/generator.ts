@@ -39,9 +39,9 @@ function requestOf({ calls, tokens }: Load, turn: number): Dispatcher.DispatchOp
     path,
     ...(body === undefined ? {} : { body }),
     headers: {
-      ...headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
     },
   };
 }

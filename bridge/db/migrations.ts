@@ -153,6 +153,15 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   '0004-remote-billing': { up: (db) => statements(db, REMOTE_BILLING) },
   '0005-billing-plans': { up: (db) => statements(db, BILLING_PLANS) },
+  '0006-billing-support': {
+    up: (db) =>
+      statements(db, [
+        // What support searches by, and what it ends.
+        sql`create index on bridge.billing_user (email)`,
+        sql`create index on bridge.billing_user (user_uuid)`,
+        sql`create index on bridge.billing_session (realm_id)`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -30,6 +30,13 @@ export type BillingAct =
   | 'schedule_dropped'
   | 'details_changed'
   | 'sponsorship_requested'
+  | 'sponsorship_granted'
+  | 'sponsorship_declined'
+  | 'plan_given'
+  | 'server_reactivated'
+  | 'realm_deactivated'
+  | 'realm_reactivated'
+  | 'user_reactivated'
   | 'refused';
 
 export interface AuditEntry {
@@ -41,6 +48,8 @@ export interface AuditEntry {
   userId?: string | undefined;
   clientAddress?: string | undefined;
   requestId: string;
+  /** Staff's, for the act. */
+  reason?: string | undefined;
   /** Never a token, key or secret. */
   details?: Readonly<Record<string, unknown>>;
 }
@@ -58,7 +67,14 @@ export async function recordAct(db: Db | Trx, entry: AuditEntry): Promise<void> 
       user_id: entry.userId ?? null,
       client_address: entry.clientAddress ?? null,
       request_id: entry.requestId,
-      details: JSON.stringify(entry.details ?? {}),
+      details: JSON.stringify({ ...entry.details, ...(entry.reason === undefined ? {} : { reason: entry.reason }) }),
     })
     .execute();
+}
+
+/** What was done to a realm, or to a server with all of its realms; the newest first. */
+export async function listActs(db: Db | Trx, of: { realmId: string } | { serverId: string }, most: number) {
+  const acts = db.selectFrom('bridge.billing_audit').select(['at', 'act', 'actor_kind as actorKind', 'actor_id as actorId', 'user_id as userId', 'details']);
+  const [name, value] = 'realmId' in of ? (['realm_id', of.realmId] as const) : (['server_id', of.serverId] as const);
+  return acts.where(name, '=', value).orderBy('at', 'desc').orderBy('id', 'desc').limit(most).execute();
 }

@@ -60,9 +60,9 @@ export async function findBillingSession(db: Db | Trx, by: { id: string } | { to
 }
 
 /** Compare-and-set: false when none of them was open. */
-export async function endBillingSessions(trx: Db | Trx, of: { id: string } | { userId: string } | { serverId: string }, at: Date): Promise<boolean> {
+export async function endBillingSessions(trx: Db | Trx, of: { id: string } | { userId: string } | { serverId: string } | { realmId: string }, at: Date): Promise<boolean> {
   const open = trx.updateTable('bridge.billing_session').set({ ended_at: at }).where('ended_at', 'is', null);
-  const [name, value] = 'id' in of ? (['id', of.id] as const) : 'userId' in of ? (['user_id', of.userId] as const) : (['server_id', of.serverId] as const);
+  const [name, value] = 'id' in of ? (['id', of.id] as const) : 'userId' in of ? (['user_id', of.userId] as const) : 'realmId' in of ? (['realm_id', of.realmId] as const) : (['server_id', of.serverId] as const);
   const { numUpdatedRows } = await open.where(name, '=', value).executeTakeFirst();
   return numUpdatedRows > 0n;
 }

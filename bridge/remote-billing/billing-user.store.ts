@@ -32,7 +32,12 @@ export async function findBillingUserById(db: Db | Trx, id: string): Promise<Bil
 
 /** Everybody of a realm or of a whole server who ever confirmed an address. */
 export async function listBillingUsers(db: Db | Trx, of: { realmId: string } | { serverId: string }): Promise<readonly BillingUser[]> {
-  const all = selectUsers(db).where('state', '!=', 'pending').orderBy('date_joined').orderBy('id');
+  return (await listAllBillingUsers(db, of)).filter(({ state }) => state !== 'pending');
+}
+
+/** With those who have only opened a link. */
+export async function listAllBillingUsers(db: Db | Trx, of: { realmId: string } | { serverId: string }): Promise<readonly BillingUser[]> {
+  const all = selectUsers(db).orderBy('date_joined').orderBy('id');
   return ('realmId' in of ? all.where('realm_id', '=', of.realmId) : all.where('server_id', '=', of.serverId)).execute();
 }
 
@@ -107,6 +112,15 @@ export async function deactivateBillingUser(trx: Trx, userId: string): Promise<b
     .where('state', '=', 'confirmed')
     .executeTakeFirst();
   return numUpdatedRows === 1n;
+}
+
+export async function findBillingUserByIdForUpdate(trx: Trx, id: string): Promise<BillingUser | undefined> {
+  return selectUsers(trx).where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** By staff, whatever the state before. */
+export async function setBillingUserState(trx: Trx, userId: string, state: BillingUserState): Promise<void> {
+  await trx.updateTable('bridge.billing_user').set({ state }).where('id', '=', userId).execute();
 }
 
 /** The terms that this person was shown and ticked (SECURITY.md 19). */

@@ -2,4 +2,6 @@
 export interface From {
   clientAddress: string;
   requestId: string;
+  /** Why, where it was asked for. */
+  reason?: string;
 }

@@ -129,3 +129,21 @@ function keyOf(counted: Counted): ['client_hash', string] | ['server_id', string
   if ('clientHash' in counted) return ['client_hash', counted.clientHash];
   return 'serverId' in counted ? ['server_id', counted.serverId] : ['mailbox_hash', counted.mailboxHash];
 }
+
+/** Links that still open for a place, whether their mail is on its way or sent. */
+export async function listOpenConfirmations(db: Db | Trx, of: { serverId: string; realmId: string | null }, now: Date) {
+  return db
+    .selectFrom('bridge.billing_login_request as r')
+    .innerJoin('bridge.billing_mail as m', 'm.login_request_id', 'r.id')
+    .leftJoin('bridge.billing_mail_token as t', (join) => join.onRef('t.mail_id', '=', 'm.id').on('t.purpose', '=', 'confirmation'))
+    .innerJoin('bridge.remote_server as s', 's.id', 'r.server_id')
+    .select(['r.email', 'r.full_name as fullName', 'r.requested_at as requestedAt', 'm.state as mail', 't.expires_at as expiresAt'])
+    .where('r.server_id', '=', of.serverId)
+    .where('r.realm_id', 'is not distinct from', of.realmId)
+    .where('r.completed_at', 'is', null)
+    .where('r.revoked_at', 'is', null)
+    .whereRef('r.key_generation', '=', 's.key_generation')
+    .where((eb) => eb.or([eb('t.expires_at', '>', now), eb('m.state', '=', 'queued')]))
+    .orderBy('r.requested_at', 'desc')
+    .execute();
+}

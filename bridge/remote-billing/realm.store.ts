@@ -110,6 +110,11 @@ export async function markLocallyDeleted(trx: Trx, ids: readonly string[], at: D
   await trx.updateTable('bridge.remote_realm').set({ locally_deleted_at: at }).where('id', 'in', ids).where('locally_deleted_at', 'is', null).execute();
 }
 
+/** By staff: `null` takes it back. */
+export async function setRegistrationDeactivated(trx: Trx, id: string, at: Date | null): Promise<void> {
+  await trx.updateTable('bridge.remote_realm').set({ registration_deactivated_at: at }).where('id', '=', id).execute();
+}
+
 /** An older report changes nothing. */
 export async function reportSeats(trx: Trx, id: string, seats: number, reportedAt: Date): Promise<void> {
   await trx

@@ -103,6 +103,28 @@ export async function deactivateServer(trx: Trx, id: string, at: Date): Promise<
   await trx.updateTable('bridge.remote_server').set({ deactivated_at: at }).where('id', '=', id).where('deactivated_at', 'is', null).execute();
 }
 
+/** False when the hostname is another active server's by now. */
+export async function reactivateServer(trx: Trx, id: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('bridge.remote_server as s')
+    .set({ deactivated_at: null })
+    .where('s.id', '=', id)
+    .where(({ not, exists, selectFrom }) => not(exists(selectFrom('bridge.remote_server as o').select('o.id').whereRef('o.hostname', '=', 's.hostname').where('o.deactivated_at', 'is', null))))
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** What only support asks for. */
+export interface ServerFacts {
+  version: string | null;
+  registeredAt: Date;
+  lastRequestAt: Date;
+}
+
+export async function readServerFacts(db: Db, id: string): Promise<ServerFacts> {
+  return db.selectFrom('bridge.remote_server').select(['version', 'registered_at as registeredAt', 'last_request_at as lastRequestAt']).where('id', '=', id).executeTakeFirstOrThrow();
+}
+
 /** How far the server's reports have been taken, by its own row numbers. */
 export interface ReportMarks {
   lastRealmCountId: number;

@@ -22,7 +22,7 @@ const EXAMPLES_PER_OPERATION = '300';
 
 const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {
   'vestibule-keycloak': (realm) => realm.stepToken(),
-  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage', { resource_access: { 'vestibule-bridge': { roles: ['trial-manage', 'billing-pages'] } } }),
+  'vestibule-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-manage', { resource_access: { 'vestibule-bridge': { roles: ['trial-manage', 'billing-pages', 'support'] } } }),
   'reading-proxy': (realm) => realm.serviceToken('vestibule-proxy', 'trial-read'),
   'a-program': (realm) => realm.serviceToken('a-program', 'trial-create'),
 };

@@ -14,15 +14,18 @@ import { findLastSponsorship, insertSponsorship, type SponsorshipRequest, type S
 
 export type NotLive = { result: 'over'; loginUrl: string | undefined } | Refusal;
 
-export interface ReadAccount {
-  result: 'account';
-  live: LiveSession;
+export interface AccountState {
   account: Account | undefined;
   plan: Plan | undefined;
   scheduled: Plan | undefined;
   ledger: Awaited<ReturnType<typeof listLedger>>;
   invoices: readonly Invoice[];
   sponsorship: SponsorshipRequest | undefined;
+}
+
+export interface ReadAccount extends AccountState {
+  result: 'account';
+  live: LiveSession;
 }
 
 /** For whoever's session it is, if it is alive. */
@@ -41,11 +44,13 @@ export function actingAs(live: LiveSession, from: From): Acting {
 
 /** All that the pages of an account show. */
 export async function readAccount(db: Db, live: LiveSession): Promise<ReadAccount> {
-  const account = await findAccount(db, accountOf(live));
-  if (account === undefined) return { result: 'account', live, account, plan: undefined, scheduled: undefined, ledger: [], invoices: [], sponsorship: undefined };
+  return { result: 'account', live, ...(await readAccountOf(db, accountOf(live))) };
+}
+
+export async function readAccountOf(db: Db, of: AccountOf): Promise<AccountState> {
+  const account = await findAccount(db, of);
+  if (account === undefined) return { account, plan: undefined, scheduled: undefined, ledger: [], invoices: [], sponsorship: undefined };
   return {
-    result: 'account',
-    live,
     account,
     plan: await findPlan(db, account.id, 'active'),
     scheduled: await findPlan(db, account.id, 'scheduled'),
@@ -79,7 +84,7 @@ export async function askForSponsorship(db: Db, using: { clock: Clock }, acting:
   });
 }
 
-export async function readInvoice(db: Db, live: LiveSession, number: number): Promise<Invoice | undefined> {
-  const account = await findAccount(db, accountOf(live));
+export async function readInvoice(db: Db, of: AccountOf, number: number): Promise<Invoice | undefined> {
+  const account = await findAccount(db, of);
   return account && findInvoice(db, account.id, number);
 }

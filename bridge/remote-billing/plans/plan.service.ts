@@ -14,7 +14,7 @@ export interface PlanUsing extends Omit<BillUsing, 'requestId'> {
 /** Who acts on whose plan. */
 export interface Acting {
   of: AccountOf;
-  audit: Pick<AuditEntry, 'actor' | 'serverId' | 'realmId' | 'userId' | 'clientAddress' | 'requestId'>;
+  audit: Pick<AuditEntry, 'actor' | 'serverId' | 'realmId' | 'userId' | 'clientAddress' | 'requestId' | 'reason'>;
 }
 
 export type When = 'now' | 'at_end';

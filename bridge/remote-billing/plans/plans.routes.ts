@@ -4,7 +4,7 @@ import type { LiveSession } from '../billing-session.service.ts';
 import type { From } from '../caller.ts';
 import { giveUpServer } from '../deactivate-server.service.ts';
 import { fromOf, type BillingPagesUsing } from '../pages.from.ts';
-import { actingAs, askForSponsorship, demandSession, readAccount, readInvoice, saveDetails } from './account.service.ts';
+import { accountOf, actingAs, askForSponsorship, demandSession, readAccount, readInvoice, saveDetails } from './account.service.ts';
 import { findAccount } from './account.store.ts';
 import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, setRenewal, type PlanChange } from './plan.service.ts';
 import {
@@ -134,7 +134,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'One invoice as it was issued, to show or print.',
       body: invoiceBody,
       reply: invoiceAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live) => invoiceToWire(await readInvoice(db, live, body.number))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live) => invoiceToWire(await readInvoice(db, accountOf(live), body.number))),
     }),
     route({
       ...shared,

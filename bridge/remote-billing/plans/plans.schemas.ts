@@ -7,15 +7,15 @@ const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const ONLY_LINE_BREAKS = /^[^\u0000-\u0009\u000b-\u001f\u007f-\u009f]*$/;
 const MOST_RECIPIENTS = 10;
 
-const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
+export const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
 const lines = (max: number) => z.string().max(max).regex(ONLY_LINE_BREAKS, 'must not contain control characters but line breaks');
 const session_id = z.uuid().transform((id) => id.toLowerCase()).meta({ description: 'Of the billing session that this browser has' });
 const amount = z.int().meta({ description: "In the currency's smallest unit" });
-const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
+export const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
 const priced = z.enum(['basic', 'business']);
 const period = z.enum(['month', 'year']);
 const when = z.enum(['now', 'at_end']).meta({ description: 'At once, or when the current plan ends' });
-const seats = z.int().min(1).max(MOST_SEATS);
+export const seats = z.int().min(1).max(MOST_SEATS);
 
 /** What a call with a session may always answer. */
 const over = z.strictObject({ result: z.literal('over'), login_url: z.string().optional() });
@@ -39,17 +39,22 @@ const invoiceHead = z.strictObject({ number: z.int(), issued_at: epochSeconds, d
 const details = z.strictObject({ legal_name: z.string(), postal_address: z.string(), vat_id: z.string(), purchase_order: z.string(), invoice_recipients: z.array(z.string()) });
 const offer = z.strictObject({ type: priced, name: z.string(), minimum_seats: z.int(), month: amount, year: amount });
 
+export const books = {
+  plan: plan.nullable().meta({ description: 'null: the free plan' }),
+  scheduled: plan.nullable().meta({ description: 'What begins when the plan ends' }),
+  details,
+  ledger: z.array(entry),
+  invoices: z.array(invoiceHead),
+};
+export const seatsReported = z.strictObject({ seats: z.int(), at: epochSeconds }).nullable();
+
 export const sessionBody = z.strictObject({ session_id });
 
 export const accountAnswer = z.discriminatedUnion('result', [
   z.strictObject({
     result: z.literal('account'),
-    plan: plan.nullable().meta({ description: 'null: the free plan' }),
-    scheduled: plan.nullable().meta({ description: 'What begins when the plan ends' }),
-    seats_reported: z.strictObject({ seats: z.int(), at: epochSeconds }).nullable().meta({ description: "The server's last count, to prefill with" }),
-    details,
-    ledger: z.array(entry),
-    invoices: z.array(invoiceHead),
+    ...books,
+    seats_reported: seatsReported.meta({ description: "The server's last count, to prefill with" }),
     sponsorship: z.strictObject({ state: z.enum(['pending', 'granted', 'declined']), requested_plan: z.string(), requested_at: epochSeconds }).nullable(),
     currency: z.string(),
     tax_percent: z.number(),
@@ -69,16 +74,18 @@ export const detailsBody = z.strictObject({
 });
 export const doneAnswer = z.discriminatedUnion('result', [done, changed, over, refused]);
 
-const wanted = { session_id, type: priced, period, seats, when };
-export const quoteBody = z.strictObject(wanted);
+export const wanted = { type: priced, period, seats, when };
+export const quote = { ...money, currency: z.string(), unit_price: amount, tax_percent: z.number(), credit: z.strictObject(money).meta({ description: 'Given back of the running period; taken off already' }), begins_at: epochSeconds };
+export const agreedTotal = z.int().min(0).meta({ description: 'What was shown and agreed to' });
+export const quoteBody = z.strictObject({ session_id, ...wanted });
 export const quoteAnswer = z.discriminatedUnion('result', [
-  z.strictObject({ result: z.literal('quote'), ...money, currency: z.string(), unit_price: amount, tax_percent: z.number(), credit: z.strictObject(money).meta({ description: 'Given back of the running period; taken off already' }), begins_at: epochSeconds }),
+  z.strictObject({ result: z.literal('quote'), ...quote }),
   changed.meta({ description: 'Not to be had like that' }),
   over,
   refused,
 ]);
 
-export const agreeBody = z.strictObject({ ...wanted, total: z.int().min(0).meta({ description: 'What the person saw and agreed to' }) });
+export const agreeBody = z.strictObject({ session_id, ...wanted, total: agreedTotal });
 export const planChangeAnswer = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('begun'), invoice_number: z.int() }),
   z.strictObject({ result: z.literal('scheduled') }),
@@ -103,15 +110,16 @@ export const sponsorshipBody = z.strictObject({
 export const sponsorshipAnswer = z.discriminatedUnion('result', [z.strictObject({ result: z.literal('asked') }), z.strictObject({ result: z.literal('pending') }), over, refused]);
 
 export const invoiceBody = z.strictObject({ session_id, number: z.int().min(1) });
+export const issuedInvoice = z.strictObject({
+  result: z.literal('invoice'),
+  ...invoiceHead.shape,
+  seller: z.string(),
+  buyer: z.strictObject({ legal_name: z.string(), postal_address: z.string(), vat_id: z.string(), purchase_order: z.string() }),
+  tax_percent: z.number(),
+  lines: z.array(z.strictObject({ kind: z.enum(['period', 'seats', 'credit']), plan: z.string(), seats: z.int(), unit_price: amount, months: z.int(), period_starts_at: z.string(), period_ends_at: z.string(), ...money })),
+});
 export const invoiceAnswer = z.discriminatedUnion('result', [
-  z.strictObject({
-    result: z.literal('invoice'),
-    ...invoiceHead.shape,
-    seller: z.string(),
-    buyer: z.strictObject({ legal_name: z.string(), postal_address: z.string(), vat_id: z.string(), purchase_order: z.string() }),
-    tax_percent: z.number(),
-    lines: z.array(z.strictObject({ kind: z.enum(['period', 'seats', 'credit']), plan: z.string(), seats: z.int(), unit_price: amount, months: z.int(), period_starts_at: z.string(), period_ends_at: z.string(), ...money })),
-  }),
+  issuedInvoice,
   z.strictObject({ result: z.literal('unknown') }),
   over,
   refused,

@@ -1,11 +1,12 @@
 import type { z } from 'zod';
 import { epochSeconds } from '../../../platform/clock.ts';
 import type { Catalog } from '../catalog.ts';
-import type { NotLive, ReadAccount } from './account.service.ts';
+import type { RemoteRealm } from '../realm.store.ts';
+import type { AccountState, NotLive, ReadAccount } from './account.service.ts';
 import type { Invoice } from './invoice.store.ts';
 import type { quotePlan } from './plan.service.ts';
 import { isPriced, type Plan } from './plan.store.ts';
-import type { accountAnswer, invoiceAnswer, quoteAnswer } from './plans.schemas.ts';
+import type { accountAnswer, invoiceAnswer, issuedInvoice, quoteAnswer } from './plans.schemas.ts';
 
 const NO_DETAILS = { legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] };
 
@@ -17,12 +18,27 @@ export function notLiveToWire(read: NotLive, catalog: Catalog) {
 export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<typeof accountAnswer> {
   const { realm } = read.live.place;
   const { sponsorship } = read;
-  const details = read.account ?? NO_DETAILS;
   return {
     result: 'account',
-    plan: planToWire(read.plan, catalog),
-    scheduled: planToWire(read.scheduled, catalog),
-    seats_reported: realm?.seats == null || realm.seatsReportedAt === null ? null : { seats: realm.seats, at: epochSeconds(realm.seatsReportedAt) },
+    ...booksToWire(read, catalog),
+    seats_reported: seatsToWire(realm),
+    sponsorship: sponsorship === undefined ? null : { state: sponsorship.state, requested_plan: sponsorship.requestedPlan, requested_at: epochSeconds(sponsorship.requestedAt) },
+    currency: catalog.currency,
+    tax_percent: catalog.tax_percent,
+    offers: (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] })),
+  };
+}
+
+export function seatsToWire(realm: Pick<RemoteRealm, 'seats' | 'seatsReportedAt'> | undefined) {
+  return realm?.seats == null || realm.seatsReportedAt === null ? null : { seats: realm.seats, at: epochSeconds(realm.seatsReportedAt) };
+}
+
+/** Plans, and what they cost whom. */
+export function booksToWire(state: AccountState, catalog: Catalog) {
+  const details = state.account ?? NO_DETAILS;
+  return {
+    plan: planToWire(state.plan, catalog),
+    scheduled: planToWire(state.scheduled, catalog),
     details: {
       legal_name: details.legalName,
       postal_address: details.postalAddress,
@@ -30,7 +46,7 @@ export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<type
       purchase_order: details.purchaseOrder,
       invoice_recipients: [...details.invoiceRecipients],
     },
-    ledger: read.ledger.map(({ kind, seats, periodStartsAt, periodEndsAt, at, invoiceNumber, net, tax, total }) => ({
+    ledger: state.ledger.map(({ kind, seats, periodStartsAt, periodEndsAt, at, invoiceNumber, net, tax, total }) => ({
       kind,
       seats,
       period_starts_at: epochSeconds(periodStartsAt),
@@ -41,11 +57,7 @@ export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<type
       tax,
       total,
     })),
-    invoices: read.invoices.map(headToWire),
-    sponsorship: sponsorship === undefined ? null : { state: sponsorship.state, requested_plan: sponsorship.requestedPlan, requested_at: epochSeconds(sponsorship.requestedAt) },
-    currency: catalog.currency,
-    tax_percent: catalog.tax_percent,
-    offers: (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] })),
+    invoices: state.invoices.map(headToWire),
   };
 }
 
@@ -71,7 +83,10 @@ export function quoteToWire(quote: Awaited<ReturnType<typeof quotePlan>>, catalo
 }
 
 export function invoiceToWire(invoice: Invoice | undefined): z.input<typeof invoiceAnswer> {
-  if (invoice === undefined) return { result: 'unknown' };
+  return invoice === undefined ? { result: 'unknown' } : issuedToWire(invoice);
+}
+
+export function issuedToWire(invoice: Invoice): z.input<typeof issuedInvoice> {
   const { seller, buyer, lines, taxBasisPoints } = invoice.content;
   return {
     result: 'invoice',

@@ -5,7 +5,7 @@ import type { Claims } from '../support/realm.ts';
 export interface Endpoint {
   method: 'GET' | 'POST';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'billing';
+  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'billing' | 'support';
   /** Of several bodies that OpenAPI describes, which. */
   body?: number;
   /** Of a request that is let in. */
@@ -13,6 +13,8 @@ export interface Endpoint {
   /** Query or body of such a request. */
   valid(bridge: TestBridge): Promise<Readonly<Record<string, unknown>>>;
 }
+
+const BECAUSE = { actor: randomUUID(), reason: 'They asked by telephone.' };
 
 /** Every endpoint of the bridge; body.test.ts holds it against /openapi.json. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -44,7 +46,24 @@ export const ENDPOINTS: readonly Endpoint[] = [
   billing('sponsorship/ask', () => ({ session_id: randomUUID(), organization_type: 'Open source', description: 'We count.', expected_users: '10', requested_plan: 'community' })),
   billing('invoice/read', () => ({ session_id: randomUUID(), number: 1 })),
   billing('server/deactivate', () => ({ session_id: randomUUID() })),
+  support('search', 200, { query: 'example.org' }),
+  support('read', 404, { kind: 'realm' }),
+  support('invoice/read', 404, { kind: 'server', number: 1 }),
+  support('plan/quote', 404, { kind: 'realm', type: 'basic', period: 'month', seats: 10, when: 'now' }),
+  support('plan/change', 404, { ...BECAUSE, kind: 'realm', type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 }),
+  support('plan/give', 404, { ...BECAUSE, kind: 'realm', type: 'community' }),
+  support('plan/seats', 404, { ...BECAUSE, kind: 'realm', seats: 10 }),
+  support('plan/renewal', 404, { ...BECAUSE, kind: 'server', renews: false }),
+  support('plan/unschedule', 404, { ...BECAUSE, kind: 'realm' }),
+  support('plan/end', 404, { ...BECAUSE, kind: 'realm', give_back: false }),
+  support('sponsorship/decide', 404, { ...BECAUSE, kind: 'realm', sponsorship_id: randomUUID(), decision: 'approve' }),
+  support('standing', 404, { ...BECAUSE, kind: 'user', active: false }),
 ];
+
+/** Of a place that is not there, where one is meant. */
+function support(path: string, status: number, valid: Readonly<Record<string, unknown>>): Endpoint {
+  return { method: 'POST', path: `/api/remote-billing/support/${path}`, caller: 'support', status, valid: async () => ('kind' in valid ? { uuid: randomUUID(), ...valid } : valid) };
+}
 
 function billing(path: string, valid: () => Readonly<Record<string, unknown>>): Endpoint {
   return { method: 'POST', path: `/api/remote-billing/${path}`, caller: 'billing', status: 200, valid: async () => valid() };
@@ -58,6 +77,7 @@ export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Clai
   if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
   if (endpoint.caller === 'reading proxy') return realm.serviceToken('vestibule-proxy', 'trial-read', claims);
   if (endpoint.caller === 'billing') return realm.serviceToken('vestibule-proxy', 'billing-pages', claims);
+  if (endpoint.caller === 'support') return realm.serviceToken('vestibule-proxy', 'support', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
 }
 

@@ -39,11 +39,12 @@ const keyTo = async (count = 1) => {
   return keys()[0]!;
 };
 const ask = async () => billing.pages('login/mail', { token: await billing.access(server, realm, ada), email: ada.email });
+const openServer = () => billing.pages('server-login/open', { zulip_org_id: server.id, zulip_org_key: server.key });
 const complete = (token: string, attempt: string) => billing.pages('login/complete', { token, attempt, accepted_terms: TERMS });
 
-/** Breaks the next commit, or its answer, and says what the caller was told. */
-async function broken(does: 'cut-request' | 'cut-answer', call: () => Promise<{ status: number }>): Promise<number> {
-  toPostgres.inject({ sees: 'commit', does });
+/** Breaks the next commit, or another statement, or its answer, and says what the caller was told. */
+async function broken(does: 'cut-request' | 'cut-answer', call: () => Promise<{ status: number }>, sees = 'commit'): Promise<number> {
+  toPostgres.inject({ sees, does });
   try {
     return (await call()).status;
   } finally {
@@ -76,6 +77,18 @@ describe.each(['cut-request', 'cut-answer'] as const)('Postgres away at the comm
     const again = await complete(token, attempt);
     expect(again.body).toMatchObject({ result: 'signed_in' });
     expect((await complete(token, attempt)).body).toEqual(again.body);
+  });
+});
+
+describe.each(['cut-request', 'cut-answer'] as const)('Postgres away (%s), where nothing is committed', (does) => {
+  test('when a server asks for a link: it asks again', async () => {
+    expect(await broken(does, () => billing.billing(server, realm, ada), 'update "bridge"."remote_server"')).toBe(500);
+    expect((await billing.billing(server, realm, ada)).body).toMatchObject({ result: 'success' });
+  });
+
+  test('when id and key are typed: they are typed again', async () => {
+    expect(await broken(does, openServer, 'from "bridge"."remote_server"')).toBe(500);
+    expect((await openServer()).body).toMatchObject({ result: 'email_form' });
   });
 });
 

@@ -1,0 +1,2 @@
+/** How the bridge finds a realm's billing user: test/bridge/peer.test.ts holds it against what the bridge sends. */
+export const BILLING_USER = `select "id", "realm_id" as "realmId", "server_id" as "serverId", "email", "full_name" as "fullName", "state", "date_joined" as "dateJoined", "last_login" as "lastLogin", "tos_version" as "tosVersion", "major_release_mails" as "majorReleaseMails", "maintenance_release_mails" as "maintenanceReleaseMails" from "bridge"."billing_user" where "realm_id" = $1 and "user_uuid" = $2`;

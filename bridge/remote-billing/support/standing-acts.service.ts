@@ -1,0 +1,67 @@
+import type { Clock } from '../../../platform/clock.ts';
+import { AppError } from '../../../platform/problem.ts';
+import type { Db, Trx } from '../../db/schema.ts';
+import { recordAct, type BillingAct } from '../audit.store.ts';
+import { endBillingSessions } from '../billing-session.store.ts';
+import { findBillingUserByIdForUpdate, setBillingUserState } from '../billing-user.store.ts';
+import { giveUpServer } from '../deactivate-server.service.ts';
+import { findRealm, lockRealm, setRegistrationDeactivated } from '../realm.store.ts';
+import { findServer, findServerForUpdate, reactivateServer } from '../server.store.ts';
+import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
+
+interface Using {
+  clock: Clock;
+}
+
+/** Whether a server, a realm or a person may go on. Who may not is signed out at once. */
+export async function setStanding(db: Db, using: Using, { kind, uuid, active }: { kind: 'server' | 'realm' | 'user'; uuid: string; active: boolean }, staff: StaffFrom): Promise<void> {
+  if (kind === 'server') return active ? reactivate(db, using, uuid, staff) : deactivate(db, using, uuid, staff);
+  await db.transaction().execute((trx) => (kind === 'realm' ? setRealm : setUser)(trx, using, uuid, active, staff));
+}
+
+async function deactivate(db: Db, using: Using, id: string, { actor, ...from }: StaffFrom): Promise<void> {
+  const server = await findServer(db, id);
+  if (server === undefined) throw nothingThere();
+  if (server.deactivated) throw already('deactivated');
+  await giveUpServer(db, using, id, actor, from);
+}
+
+async function reactivate(db: Db, using: Using, id: string, staff: StaffFrom): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const server = await findServerForUpdate(trx, id);
+    if (server === undefined) throw nothingThere();
+    if (!server.deactivated) throw already('active');
+    if (!(await reactivateServer(trx, id))) throw new AppError('hostname_taken', `Another server is registered as ${server.hostname} now: deactivate that one first, or leave it.`);
+    await record(trx, using, staff, 'server_reactivated', { serverId: id });
+  });
+}
+
+async function setRealm(trx: Trx, using: Using, id: string, active: boolean, staff: StaffFrom): Promise<void> {
+  await lockRealm(trx, id);
+  const realm = await findRealm(trx, id);
+  if (realm === undefined) throw nothingThere();
+  if (realm.registrationDeactivated !== active) throw already(active ? 'active' : 'deactivated');
+  if (!active && (realm.planType === 'basic' || realm.planType === 'business')) throw new AppError('paid_plan_runs', 'This realm pays: end its plan first.');
+  await setRegistrationDeactivated(trx, id, active ? null : using.clock.now());
+  if (!active) await endBillingSessions(trx, { realmId: id }, new Date());
+  await record(trx, using, staff, active ? 'realm_reactivated' : 'realm_deactivated', { serverId: realm.serverId, realmId: id });
+}
+
+async function setUser(trx: Trx, using: Using, id: string, active: boolean, staff: StaffFrom): Promise<void> {
+  const user = await findBillingUserByIdForUpdate(trx, id);
+  if (user === undefined) throw nothingThere();
+  if ((user.state === 'deactivated') !== active) throw already(active ? 'active' : 'deactivated');
+  // Who never confirmed an address has not done so by being taken back (SECURITY.md 17).
+  await setBillingUserState(trx, id, active ? (user.lastLogin === null ? 'pending' : 'confirmed') : 'deactivated');
+  if (!active) await endBillingSessions(trx, { userId: id }, new Date());
+  const realm = user.realmId === null ? undefined : await findRealm(trx, user.realmId);
+  await record(trx, using, staff, active ? 'user_reactivated' : 'user_deactivated', { serverId: user.serverId ?? realm?.serverId, realmId: realm?.id, userId: id });
+}
+
+function already(state: 'active' | 'deactivated'): AppError {
+  return notPossible(`It is ${state} already: read it again.`);
+}
+
+async function record(trx: Trx, using: Using, staff: StaffFrom, act: BillingAct, of: { serverId?: string | undefined; realmId?: string | undefined; userId?: string }): Promise<void> {
+  await recordAct(trx, { at: using.clock.now(), act, ...staff, ...of });
+}
