@@ -77,19 +77,22 @@ export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string |
   return row?.sealed_tokens;
 }
 
-/** A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. */
-export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Promise<void> {
+/** A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. Answers with the keys of these. */
+export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Promise<readonly string[]> {
   const [keys, milliseconds] = [[...seen.keys()].join(' '), Array.from(seen.values(), (at) => at.getTime()).join(' ')];
-  await sql`
-    update proxy.session set last_seen_at = seen.at
-    from (
-      select free.id_hash, told.at
-      from (select decode(key, 'base64') as id_hash, timestamptz 'epoch' + milliseconds::bigint * interval '1 millisecond' as at
-        from unnest(string_to_array(${keys}, ' '), string_to_array(${milliseconds}, ' ')) as one(key, milliseconds)) as told
-      join proxy.session as free on free.id_hash = told.id_hash and free.last_seen_at < told.at
-      for no key update of free skip locked
-    ) as seen
-    where session.id_hash = seen.id_hash`.execute(db);
+  const { rows } = await sql<{ key: string }>`
+    with told as (
+      select key, decode(key, 'base64') as id_hash, timestamptz 'epoch' + milliseconds::bigint * interval '1 millisecond' as at
+      from unnest(string_to_array(${keys}, ' '), string_to_array(${milliseconds}, ' ')) as one(key, milliseconds)
+    ), free as (
+      select session.id_hash, told.at from told join proxy.session on session.id_hash = told.id_hash and session.last_seen_at < told.at
+      for no key update of session skip locked
+    ), written as (
+      update proxy.session set last_seen_at = free.at from free where session.id_hash = free.id_hash returning session.id_hash
+    )
+    select key from told join proxy.session on session.id_hash = told.id_hash and session.last_seen_at < told.at
+    where not exists (select from written where written.id_hash = told.id_hash)`.execute(db);
+  return rows.map(({ key }) => key);
 }
 
 /** Brings the end nearer, never further away. */

@@ -12,8 +12,11 @@ export interface Touches {
   flush(): Promise<void>;
 }
 
-/** Collects when people were last seen. `write` may fail: while Postgres is away, memory counts. */
-export function collectTouches(write: (seen: Seen) => Promise<void>): Touches {
+/**
+ * Collects when people were last seen. `write` answers with the keys that it had to leave out, which are tried again: a refresh has
+ * the row in hand just when somebody comes back. It may fail: while Postgres is away, memory counts.
+ */
+export function collectTouches(write: (seen: Seen) => Promise<readonly string[]>): Touches {
   const underWay = new Set<Seen>();
   let open = new Map<string, Date>();
   let timer: NodeJS.Timeout | undefined;
@@ -25,15 +28,18 @@ export function collectTouches(write: (seen: Seen) => Promise<void>): Touches {
     const seen = open;
     open = new Map();
     underWay.add(seen);
-    await write(seen).catch(() => {});
+    const leftOut = await write(seen).catch((): readonly string[] => []);
+    for (const key of leftOut) if (!open.has(key)) add(key, seen.get(key) as Date);
     underWay.delete(seen);
   };
 
+  const add = (key: string, at: Date): void => {
+    open.set(key, at);
+    timer ??= setTimeout(() => void flush(), TOGETHER_MILLISECONDS).unref();
+  };
+
   return {
-    add: (key, at) => {
-      open.set(key, at);
-      timer ??= setTimeout(() => void flush(), TOGETHER_MILLISECONDS);
-    },
+    add,
     unwritten: (key) => open.get(key) ?? [...underWay].findLast((seen) => seen.has(key))?.get(key),
     flush,
   };

@@ -16,7 +16,7 @@ const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000);
 describe('who was seen is written down', () => {
   test('together', async () => {
     const writes: number[] = [];
-    const touches = collectTouches(async (seen) => void writes.push(seen.size));
+    const touches = collectTouches(async (seen) => (writes.push(seen.size), []));
     for (const key of ['a', 'b', 'a']) touches.add(key, AT);
     await eventually(async () => writes.length === 1, 1_000);
     touches.add('c', AT);
@@ -26,7 +26,7 @@ describe('who was seen is written down', () => {
 
   test('at once at the end, and nothing where nobody was', async () => {
     const writes: number[] = [];
-    const touches = collectTouches(async (seen) => void writes.push(seen.size));
+    const touches = collectTouches(async (seen) => (writes.push(seen.size), []));
     await touches.flush();
     touches.add('a', AT);
     await touches.flush();
@@ -39,14 +39,29 @@ describe('who was seen is written down', () => {
     await expect(touches.flush()).resolves.toBeUndefined();
   });
 
+  test('again where it was left out, unless seen later meanwhile', async () => {
+    const writes: [string, Date][][] = [];
+    const touches = collectTouches(async (seen) => {
+      writes.push([...seen]);
+      return writes.length === 1 ? ['a', 'b'] : [];
+    });
+    for (const key of ['a', 'b', 'c']) touches.add(key, AT);
+    const flushing = touches.flush();
+    const later = new Date(AT.getTime() + 1);
+    touches.add('b', later);
+    await flushing;
+    await eventually(async () => writes.length === 2, 1_000);
+    expect(new Map(writes[1])).toEqual(new Map([['a', AT], ['b', later]]));
+  });
+
   test('and known until then', async () => {
-    const writing = Promise.withResolvers<void>();
+    const writing = Promise.withResolvers<readonly string[]>();
     const touches = collectTouches(() => writing.promise);
     touches.add('a', AT);
     expect(touches.unwritten('a')).toBe(AT);
     const flushing = touches.flush();
     expect(touches.unwritten('a')).toBe(AT);
-    writing.resolve();
+    writing.resolve([]);
     await flushing;
     expect(touches.unwritten('a')).toBeUndefined();
   });
@@ -82,7 +97,8 @@ describe('in Postgres', () => {
     await logout.query('begin');
     await logout.query('delete from proxy.session where id_hash = $1', [one!.id_hash]);
     const at = inSeconds(30);
-    await touchSessions(db, new Map([one!, other!].map(({ id_hash }) => [sessionKey(id_hash), at])));
+    const leftOut = await touchSessions(db, new Map([one!, other!].map(({ id_hash }) => [sessionKey(id_hash), at])));
+    expect(leftOut).toEqual([sessionKey(one!.id_hash)]);
     await logout.query('rollback');
     await logout.end();
     expect((await rows()).map(({ last_seen_at }) => last_seen_at)).toEqual([one!.last_seen_at, at]);
