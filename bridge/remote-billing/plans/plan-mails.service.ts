@@ -45,5 +45,8 @@ async function queue(trx: Trx, using: BillingMailUsing, kind: BillingMailKind, t
 }
 
 function day(instant: Date, { locale, time_zone: timeZone }: Catalog): string {
-  return new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone, timeZoneName: 'short' }).format(instant);
+  const date = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone }).format(instant);
+  // Of the zone alone: with the date it would say "at UTC", as of a time.
+  const zone = new Intl.DateTimeFormat(locale, { timeZone, timeZoneName: 'short' }).formatToParts(instant).find(({ type }) => type === 'timeZoneName');
+  return `${date} (${zone?.value ?? timeZone})`;
 }

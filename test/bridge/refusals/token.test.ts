@@ -57,7 +57,7 @@ const FAULTS: readonly [string, number, (endpoint: Endpoint) => Promise<string> 
   ['no azp', 403, claiming(() => ({ azp: undefined }))],
   ['several azp', 403, claiming(() => ({ azp: ['vestibule-keycloak', 'vestibule-proxy'] }))],
   ['no role', 403, claiming(() => ({ resource_access: undefined }))],
-  ['another role', 403, claiming(() => ({ resource_access: roles('support') }))],
+  ['another role', 403, (endpoint) => tokenFor(endpoint, bridge, { resource_access: roles(endpoint.caller === 'support' ? 'billing-pages' : 'support') })],
   ['roles that are text', 403, claiming(() => ({ resource_access: { 'vestibule-bridge': { roles: 'trial-callback trial-manage' } } }))],
   ["a person's session", 403, claiming(() => ({ sid: 'a-session' }))],
   ["a person's name", 403, claiming(() => ({ preferred_username: 'ada@example.com' }))],
