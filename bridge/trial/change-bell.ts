@@ -1,7 +1,7 @@
 import type { Log } from '../../platform/log.ts';
 import { hearNotices } from '../../platform/notices.ts';
 
-/** Told by the trigger of migration 0004. */
+/** Told by the trigger of migration 0003. */
 const CHANNEL = { name: 'bridge_trial_change', tells: 'changed trials', meanwhile: 'they are looked for every 2 s', applicationName: 'vestibule-bridge-notices' };
 
 /** Rings when a trial changed, by whichever replica. Whoever waits looks now and then all the same. */
