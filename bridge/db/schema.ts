@@ -105,7 +105,7 @@ export interface TrialTable {
   trial_access_until: Date;
 }
 
-/** Written by the trigger of migration 0004 and by nothing else: the newest word about each person and product. */
+/** Written by the trigger of migration 0003 and by nothing else: the newest word about each person and product. */
 export interface TrialChangeTable {
   user_id: string;
   product: string;
