@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { lockRegistrant, revokeInvitations } from '../../bridge/trial/invitation.store.ts';
+import { eventually } from '../support/eventually.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from './support/bridge.ts';
 
 const DAY = 86_400;
@@ -122,6 +124,24 @@ describe('creation', () => {
     const second = await create(token, { user_id: first.user_id });
     expect([second.status, second.body['code']]).toEqual([409, 'trial_exists']);
     expect(await verify(token)).toMatchObject({ valid: true });
+  });
+
+  test('an invitation that is withdrawn between the look and the reservation is not reserved', async () => {
+    const token = await invite();
+    const answer = await bridge.db.transaction().execute(async (trx) => {
+      await lockRegistrant(trx, { product: 'app', address });
+      const creating = create(token);
+      // It has looked, and waits for the lock that this transaction holds.
+      await eventually(async () => {
+        const { rows } = await sql`select from pg_locks join pg_database on pg_database.oid = database where locktype = 'advisory' and not granted and datname = current_database()`.execute(trx);
+        return rows.length > 0;
+      });
+      await revokeInvitations(trx, address);
+      return { creating };
+    });
+    const refused = await answer.creating;
+    expect([refused.status, refused.body['code']]).toEqual([410, 'invitation_revoked']);
+    expect(await trialsOf(refused.user_id)).toEqual([]);
   });
 
   test('50 at once with different attempts leave one pending, and no 500', async () => {
