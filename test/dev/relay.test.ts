@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 import { openRelay, type Relay } from '../support/relay.ts';
@@ -63,6 +63,16 @@ test('cuts before the request or before its answer, once', async () => {
   await expect(get('/b')).rejects.toThrow(/fetch failed|aborted/);
   expect(asked).toEqual(['/b']);
   expect(await get('/a')).toBe('answer');
+});
+
+test('sees what comes in two pieces', async () => {
+  relay.inject({ sees: 'GET /a', does: 'cut-request' });
+  const socket = connect(relay.port, '127.0.0.1').setNoDelay(true);
+  socket.write('GET');
+  await once(server, 'connection');
+  socket.write(' /a HTTP/1.1\r\n\r\n');
+  await once(socket, 'close');
+  expect(asked).toEqual([]);
 });
 
 test('answers a share of the requests itself', async () => {

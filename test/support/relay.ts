@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chance } from './chance.ts';
 
 const SEED = 1;
+const LONGEST_SOUGHT = 128;
 
 export interface Fault {
-  /** Looked for in what the dialling side sends; the empty text is in everything. */
+  /** Looked for in what the dialling side sends, in however many pieces it comes; the empty text is in everything. */
   sees: string;
   /**
    * `hold`: these bytes, or the next ones of the answer, wait with all that follow them on that connection.
@@ -56,6 +57,8 @@ interface Pair {
   there: Way;
   back: Way;
   cutNextAnswer: boolean;
+  /** The end of what the client sent before: what a fault looks for may come in two pieces. */
+  before: Buffer;
 }
 
 /** A TCP relay in front of a port of this machine, with faults to order. */
@@ -66,7 +69,7 @@ export async function openRelay(targetPort: number): Promise<Relay> {
 
   const server = createServer({ allowHalfOpen: false }, (client) => {
     const upstream = connect(targetPort, '127.0.0.1');
-    const pair: Pair = { client, server: upstream, there: { to: upstream, waiting: undefined, over: false }, back: { to: client, waiting: undefined, over: false }, cutNextAnswer: false };
+    const pair: Pair = { client, server: upstream, there: { to: upstream, waiting: undefined, over: false }, back: { to: client, waiting: undefined, over: false }, cutNextAnswer: false, before: Buffer.alloc(0) };
     pairs.add(pair);
     for (const socket of [client, upstream]) socket.setNoDelay(true).on('error', () => {});
     client.on('data', (bytes: Buffer) => onRequest(pair, bytes));
@@ -82,7 +85,8 @@ export async function openRelay(targetPort: number): Promise<Relay> {
   });
 
   const onRequest = (pair: Pair, bytes: Buffer): void => {
-    const fault = faults.find((one) => applies(one, bytes));
+    const fault = faults.find((one) => applies(one, pair.before, bytes));
+    pair.before = Buffer.concat([pair.before, bytes]).subarray(-LONGEST_SOUGHT);
     if (fault?.does === 'cut-request') return destroy(pair);
     if (typeof fault?.does === 'number') return void pair.client.end(`HTTP/1.1 ${fault.does} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
     if (fault?.does === 'cut-answer') pair.cutNextAnswer = true;
@@ -149,8 +153,9 @@ export async function openRelay(targetPort: number): Promise<Relay> {
   };
 }
 
-function applies(fault: Injected, bytes: Buffer): boolean {
-  if (fault.done >= (fault.times ?? 1) || !bytes.includes(fault.sees)) return false;
+function applies(fault: Injected, before: Buffer, bytes: Buffer): boolean {
+  const unseen = fault.sees.length > 1 ? Buffer.concat([before.subarray(1 - fault.sees.length), bytes]) : bytes;
+  if (fault.done >= (fault.times ?? 1) || !unseen.includes(fault.sees)) return false;
   if (fault.dice() >= (fault.share ?? 1)) return false;
   fault.done += 1;
   return true;
