@@ -6,6 +6,7 @@ import type { Log } from '../platform/log.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
+import type { LifeRoutesUsing } from './life/life.routes.ts';
 import type { Meter } from './metrics/meter.ts';
 import type { BillingParts } from './remote-billing/billing-parts.ts';
 import { serverPaths } from './remote-billing/servers.openapi.ts';
@@ -15,7 +16,7 @@ import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
 const CONTENT_POLICY = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"], baseUri: ["'none'"] };
 
-interface Using extends TrialRoutesUsing {
+interface Using extends TrialRoutesUsing, LifeRoutesUsing {
   log: Log;
   meter: Meter;
   dependencies: Readonly<Record<string, Dependency>>;

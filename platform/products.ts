@@ -26,6 +26,8 @@ const productSchema = z.strictObject({
   reminder_days: z.array(z.number().positive()).default([]),
   clients: z.array(z.string().min(1)).min(1),
   roles: z.array(z.string().min(1)).default([]),
+  /** Instead of `roles` once the trial became a full account. */
+  converted_roles: z.array(z.string().min(1)).default([]),
   app: z.strictObject({
     name: z.string().min(1),
     path: z.string().startsWith('/').includes('{id}').default('/apps/{id}'),

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
+import { TRIAL_LIFE } from './trial-life.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -162,6 +163,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create index on bridge.billing_session (realm_id)`,
       ]),
   },
+  '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
