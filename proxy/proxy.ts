@@ -155,7 +155,7 @@ function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RoutePart
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl };
   const express = createApp(parts, routes(parts));
-  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors };
 }
 
 /** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */

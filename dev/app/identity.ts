@@ -9,6 +9,8 @@ export interface Identity {
   groups: string[];
   /** The id of the person's small app, where there is one. */
   trialApp: string | undefined;
+  /** `grace`: the trial is over, and the person may still come in for a while; empty without a trial. */
+  trialState: string;
   trialEndsAt: Date | undefined;
 }
 
@@ -29,6 +31,7 @@ export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined
     roles: header('x-user-roles').split(/[\s,]+/).filter(Boolean),
     groups: header('x-user-groups').split(',').filter(Boolean),
     trialApp: header('x-trial-app') || undefined,
+    trialState: header('x-trial-state'),
     trialEndsAt: endsAt > 0 ? new Date(endsAt * 1000) : undefined,
   };
 }

@@ -63,15 +63,16 @@ function facts(identity: Identity): string {
     ['X-User-Name', identity.name],
     ['X-User-Roles', identity.roles.join(', ')],
     ['X-Trial-App', identity.trialApp ?? ''],
+    ['X-Trial-State', identity.trialState],
     ['X-Trial-Ends-At', identity.trialEndsAt?.toISOString() ?? ''],
   ];
   return rows.map(([name = '', value = '']) => `<tr><th scope="row">${name}</th><td>${escapeHtml(value) || '–'}</td></tr>`).join('');
 }
 
-function remaining({ trialEndsAt }: Identity): string {
+function remaining({ trialEndsAt, trialState }: Identity): string {
   if (!trialEndsAt) return 'No end';
   const days = Math.ceil((trialEndsAt.getTime() - Date.now()) / DAY_MS);
-  if (days <= 0) return 'Ended';
+  if (days <= 0) return trialState === 'grace' ? 'Ended: days of grace' : 'Ended';
   return days === 1 ? '1 day left' : `${days} days left`;
 }
 

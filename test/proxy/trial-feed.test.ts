@@ -39,7 +39,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
 const isRefused = (browser: Browser) => async () => (await statusOf(browser)) === 401;
 const expiresAt = async (browser: Browser) => (JSON.parse((await browser.get('/api/session')).body) as { expires_at: number }).expires_at;
-const tell = (trial_access_until: number | null, more: { product?: string; version?: number } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
+const tell = (trial_access_until: number | null, more: { product?: string; version?: number; trial_ends_at?: number } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
 
 /** The newest word that the proxy's database has about this person. */
 async function toldVersion(): Promise<number> {
@@ -75,6 +75,13 @@ describe('what the bridge says of a trial holds in every replica within a second
     expect(stand.app.last().headers['x-trial-ends-at']).not.toBe(String(until));
     await statusOf(here);
     expect(stand.app.last().headers['x-trial-ends-at']).toBe(String(until));
+  });
+
+  test('an end that people were told, with days of grace: the app hears of it', async () => {
+    const { here, there } = await knownToBoth();
+    tell(now() + HOUR_SECONDS, { trial_ends_at: now() - 1 });
+    await eventually(async () => (await statusOf(here)) === 200 && stand.app.last().headers['x-trial-state'] === 'grace', HOLDS_WITHIN_MS);
+    expect(await statusOf(there)).toBe(200);
   });
 
   test('more time, for whoever was refused a moment ago too', async () => {
