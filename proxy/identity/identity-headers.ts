@@ -33,8 +33,8 @@ const KNOWN: Readonly<Record<string, (identity: Identity, clock: Pick<Clock, 'no
   groups: ({ groups }) => listed(groups),
   trial_app: ({ trial }) => inHeader(trial?.app ?? ''),
   // What people were told is over, what is enforced is not.
-  trial_state: ({ trial }, clock) => (trial ? (trial.endsAt <= clock.now() ? 'grace' : 'active') : ''),
-  trial_ends_at: ({ trial }) => (trial ? String(epochSeconds(trial.endsAt)) : ''),
+  trial_state: ({ trial }, clock) => (trial?.endsAt ? (trial.endsAt <= clock.now() ? 'grace' : 'active') : ''),
+  trial_ends_at: ({ trial }) => (trial?.endsAt ? String(epochSeconds(trial.endsAt)) : ''),
 };
 
 const PLAIN = /^[\x20-\x7e]*$/;

@@ -50,6 +50,10 @@ async function toldVersion(): Promise<number> {
   return (rows[0] as { version: number | null }).version ?? 0;
 }
 
+async function trialOf(browser: Browser): Promise<{ app: string; ends_at: number | null; access_until: number | null }> {
+  return (JSON.parse((await browser.get('/api/session')).body) as { trial: { app: string; ends_at: number | null; access_until: number | null } }).trial;
+}
+
 async function knownToBoth(): Promise<{ here: Browser; there: Browser }> {
   const here = await stand.signedIn();
   const there = new Browser(other.url);
@@ -96,10 +100,16 @@ describe('what the bridge says of a trial holds in every replica within a second
     expect(await statusOf(here)).toBe(401);
   });
 
-  test('no end any more', async () => {
+  test('no end any more: the app stays theirs, at once and at the next sign-in', async () => {
     const { here } = await knownToBoth();
+    const before = await trialOf(here);
     tell(null);
-    await eventually(async () => (JSON.parse((await here.get('/api/session')).body) as { trial: unknown }).trial === null, HOLDS_WITHIN_MS);
+    await eventually(async () => (await trialOf(here)).access_until === null, HOLDS_WITHIN_MS);
+    expect(await trialOf(here)).toEqual({ app: before.app, ends_at: null, access_until: null });
+    await statusOf(here);
+    expect(stand.app.last().headers).toMatchObject({ 'x-trial-app': before.app, 'x-trial-state': '', 'x-trial-ends-at': '' });
+    const again = await stand.signedIn();
+    expect(await trialOf(again)).toEqual({ app: before.app, ends_at: null, access_until: null });
   });
 });
 
