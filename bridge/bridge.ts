@@ -11,6 +11,7 @@ import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
+import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
@@ -121,6 +122,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    development: config.development,
+    embedTokens: config.embed && embedTokens(config.embed.keys, config.embed.url),
+    embedUrl: config.embed?.url ?? config.proxyUrl,
     billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],

@@ -164,6 +164,13 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0010-embeds': {
+    up: (db) =>
+      statements(db, [
+        // Tokens carry it: what was framed before a revocation is over.
+        sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -128,6 +128,8 @@ export interface TrialAppTable {
   trial_id: string;
   name: string;
   path: string;
+  /** Rises with every revocation of its embeds. */
+  embed_generation: Generated<number>;
 }
 
 export interface TrialAppPermissionTable {
