@@ -27,7 +27,7 @@ export function embedRoutes(using: EmbedRoutesUsing): readonly Route[] {
       summary: "A token with which a page of a listed origin shows a person's small app in a frame, once, within five minutes.",
       body: embedTokenBody,
       reply: embedTokenAnswer,
-      problems: ['not_found', 'trial_over', 'unavailable'],
+      problems: ['not_found', 'trial_over', 'not_possible'],
       answer: async ({ body }) => {
         const { token, expiresAt } = await makeEmbedToken(db, using, body);
         return { token, url: `${using.embedUrl}/embed/${body.app}`, expires_at: expiresAt };

@@ -39,7 +39,7 @@ export interface EmbedStanding {
 /** A token with which a page of `origin` may show one small app, once. */
 export async function makeEmbedToken(db: Db, using: EmbedUsing, wish: EmbedWish): Promise<{ token: string; expiresAt: number }> {
   const { embedTokens } = using;
-  if (embedTokens === undefined) throw new AppError('unavailable', 'Embeds are off: an operator sets EMBED_SIGNING_KEY.');
+  if (embedTokens === undefined) throw new AppError('not_possible', 'Embeds are off: an operator sets EMBED_SIGNING_KEY.');
   const app = await findApp(db, wish.app);
   if (app === undefined || !(await isOf(db, app, wish.username))) throw new AppError('not_found', 'There is no such app, or it is not that person’s.');
   checkOrigin(using, app, wish.origin);
@@ -56,12 +56,15 @@ async function isOf(db: Db, app: EmbeddableApp, username: string | undefined): P
 
 /** SECURITY.md 16. What is listed is an origin already; the wish must be that very text. */
 function checkOrigin({ products, development }: EmbedUsing, app: EmbeddableApp, origin: string): void {
-  const refused = (words: string) => new AppError('invalid_request', `origin: ${words}`, { field: 'origin' });
-  if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw refused('must be an origin, such as https://www.example.com, without a path.');
+  if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw refusedOrigin('must be an origin, such as https://www.example.com, without a path.');
   const { protocol, hostname } = new URL(origin);
   const isLocal = /^(?:localhost|.*\.localhost|127\.0\.0\.1)$/.test(hostname);
-  if (protocol !== 'https:' && !(development && isLocal)) throw refused('must be https.');
-  if (!productOf(products, app.product).app.embed_origins.includes(origin)) throw refused(`is not among app.embed_origins of product ${app.product} (docs/products.md).`);
+  if (protocol !== 'https:' && !(development && isLocal)) throw refusedOrigin('must be https.');
+  if (!productOf(products, app.product).app.embed_origins.includes(origin)) throw refusedOrigin(`is not among app.embed_origins of product ${app.product} (docs/products.md).`);
+}
+
+function refusedOrigin(words: string): AppError {
+  return new AppError('invalid_request', `origin: ${words}`, { field: 'origin' });
 }
 
 /** Undefined: there is no such app any more. */

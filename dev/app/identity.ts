@@ -12,6 +12,8 @@ export interface Identity {
   /** `grace`: the trial is over, and the person may still come in for a while; empty without a trial. */
   trialState: string;
   trialEndsAt: Date | undefined;
+  /** In a frame of another page: what leads out of the small app leads nowhere. */
+  framed: boolean;
 }
 
 export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined {
@@ -33,5 +35,6 @@ export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined
     trialApp: header('x-trial-app') || undefined,
     trialState: header('x-trial-state'),
     trialEndsAt: endsAt > 0 ? new Date(endsAt * 1000) : undefined,
+    framed: header('x-forwarded-prefix') !== '',
   };
 }

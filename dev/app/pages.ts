@@ -22,7 +22,7 @@ export function dashboardPage(identity: Identity): string {
 export function smallAppPage(identity: Identity): string {
   const bars = [38, 52, 44, 67, 59, 78, 92].map((height, day) => `<span style="height:${height}%"><i>${'MTWTFSS'[day]}</i></span>`).join('');
   return frame('Trial workspace', identity, `<div data-testid="small-app">
-<p class="crumb"><a href="/">Home</a> / Trial workspace</p>
+${identity.framed ? '' : '<p class="crumb"><a href="/">Home</a> / Trial workspace</p>'}
 <h1>This is your small app</h1>
 <p class="under">It was made when your account was made, and opens for you alone: <code>${escapeHtml(identity.trialApp ?? '')}</code></p>
 <section class="cards" aria-label="Overview">
@@ -52,7 +52,7 @@ function frame(title: string, identity: Identity | undefined, body: string): str
   return page({
     title: `${title} · Sample app`,
     style: STYLE,
-    body: `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header><main data-testid="sample-app">${body}</main>`,
+    body: `${identity?.framed ? '' : `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header>`}<main data-testid="sample-app">${body}</main>`,
   });
 }
 

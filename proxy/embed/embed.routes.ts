@@ -30,7 +30,7 @@ export function embedRouter(parts: EmbedParts): Router {
   const ours = sameOrigin(parts.embedUrl);
   router.get('/trial/assets/:file', assetRoute(parts.pages));
   router.post('/embed/:app', express.urlencoded({ extended: false, limit: LONGEST_FORM }), takeToken(parts));
-  router.all(['/embed/:app/', '/embed/:app/*path'], (req, res, next) => (SAFE.has(req.method) ? next() : ours(req, res, next)), passToApp(parts));
+  router.all(['/embed/:app', '/embed/:app/', '/embed/:app/*path'], (req, res, next) => (SAFE.has(req.method) ? next() : ours(req, res, next)), passToApp(parts));
   return router;
 }
 
@@ -45,7 +45,7 @@ function takeToken(parts: EmbedParts): RequestHandler<{ app: string }> {
       return showOver(parts, req, res, entered.origin);
     }
     res.append('Set-Cookie', cookieOf(parts.embedUrl, app, entered));
-    res.redirect(303, `/embed/${app}/`);
+    res.redirect(303, `/embed/${app}`);
   };
 }
 

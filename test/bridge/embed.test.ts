@@ -104,7 +104,7 @@ test('without a key there are none, and the answer says what to set', async () =
   const off = await openBridge();
   const token = await off.realm.serviceToken('a-manager', 'trial-manage');
   const answer = await off.send('/api/trial/embed-token', { body: { app: '00000000-0000-4000-8000-000000000000', origin: ORIGIN }, headers: { authorization: `Bearer ${token}` } });
-  expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(answer).toMatchObject({ status: 409, body: { code: 'not_possible' } });
   expect(String(answer.body['detail'])).toContain('EMBED_SIGNING_KEY');
   expect((await off.send('/.well-known/jwks.json', { method: 'GET' })).body).toEqual({ keys: [] });
   await off.close();
