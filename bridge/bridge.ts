@@ -24,6 +24,7 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { startFirstLooks } from './trial/first-looks.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
@@ -84,6 +85,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     meter,
     log,
   );
+  const firstLooks = startFirstLooks(db, log);
   const sweepTimer = billing && startSweepTimer(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
@@ -125,7 +127,10 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       sweepTimer?.stop();
+      firstLooks.stop();
       await worker.stop();
+      // Whoever comes next may be a release that knows of jobs only.
+      await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();
       transport.close();
       await close();
@@ -133,6 +138,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   };
 
   async function onMove(): Promise<void> {
+    await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
     await sweepTimer?.sweepNow();
   }

@@ -162,6 +162,14 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create index on bridge.billing_session (realm_id)`,
       ]),
   },
+  '0013-first-looks': {
+    up: (db) =>
+      statements(db, [
+        // Of real time: when a job is to ask Keycloak what came of the attempt. Null: one is queued, or nobody needs to.
+        sql`alter table bridge.registration add column first_look_at timestamptz`,
+        sql`create index registration_first_look on bridge.registration (first_look_at) where first_look_at is not null`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely';
+import { prepared } from '../../platform/prepared.ts';
 import type { Db, InvitationState, Trx } from '../db/schema.ts';
 
 export interface Invitation {
@@ -48,18 +49,18 @@ export async function deleteInvitation(db: Db | Trx, tokenHash: Buffer): Promise
 }
 
 export async function findInvitation(db: Db, tokenHash: Buffer): Promise<Invitation | undefined> {
-  return selectInvitation(db, tokenHash);
+  return selectInvitation(db, tokenHash, { start: prepared('look') });
 }
 
 export async function findInvitationForUpdate(trx: Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
-  return selectInvitation(trx, tokenHash, sql` for update`);
+  return selectInvitation(trx, tokenHash, { end: sql` for update` });
 }
 
 // As text: Keycloak waits for this one, and building it took a tenth of the answer.
-async function selectInvitation(db: Db | Trx, tokenHash: Buffer, more = sql``): Promise<Invitation | undefined> {
-  const { rows } = await sql<Invitation>`
+async function selectInvitation(db: Db | Trx, tokenHash: Buffer, { start = sql``, end = sql`` }: { start?: RawBuilder<unknown>; end?: RawBuilder<unknown> }): Promise<Invitation | undefined> {
+  const { rows } = await sql<Invitation>`${start}
     select id, product, address, first_name as "firstName", last_name as "lastName", locale, state, attempt_id as "attemptId", expires_at as "expiresAt"
-    from bridge.invitation where token_hash = ${tokenHash}${more}`.execute(db);
+    from bridge.invitation where token_hash = ${tokenHash}${end}`.execute(db);
   return rows[0];
 }
 

@@ -1,4 +1,6 @@
-import { sql, type RawBuilder } from 'kysely';
+import { sql } from 'kysely';
+import { prepared } from '../../platform/prepared.ts';
+import { addingReconcileJob } from '../db/job.ts';
 import type { Db, RegistrationState, Trx } from '../db/schema.ts';
 import { registrantLock } from './invitation.store.ts';
 import { trialOfAttempt, type NewTrialApp } from './trial.store.ts';
@@ -42,16 +44,19 @@ const COLUMNS = [
   'looks',
 ] as const;
 
+/** The next ones come with the next sweep. */
+const FIRST_LOOKS_AT_ONCE = 1_000;
+
 const COLUMNS_OF_ATTEMPT = sql.join(COLUMNS.map((column) => sql.raw(column.replace(/ as (\w+)$/, ' as "$1"'))));
 
 /**
- * The attempt, the invitation that it holds from now on, the trial of a user who is known, and `firstLook`, the job that
- * finds out what came of it. One statement, because Keycloak waits for it. Undefined, and nothing written, when the
+ * The attempt, the invitation that it holds from now on, and the trial of a user who is known; after so many seconds of
+ * real time a job finds out what came of it. One statement, because Keycloak waits for it. Undefined, and nothing written, when the
  * invitation is not issued. Throws a unique violation where the registrant has a pending attempt, the attempt was made
  * before, or the user has a trial of the product.
  */
-export async function insertRegistration(db: Db | Trx, registration: NewRegistration, app: NewTrialApp, firstLook: RawBuilder<string>): Promise<Registration | undefined> {
-  const { rows } = await sql<Registration & { jobId: string }>`
+export async function insertRegistration(db: Db | Trx, registration: NewRegistration, app: NewTrialApp, firstLookInSeconds: number): Promise<Registration | undefined> {
+  const { rows } = await sql<Registration>`${prepared('reserve')}
     with registrant as materialized (
       select id, ${registrantLock(sql`product`, sql`address`)} from bridge.invitation where id = ${registration.invitationId}
     ), held as (
@@ -59,18 +64,15 @@ export async function insertRegistration(db: Db | Trx, registration: NewRegistra
       from registrant where bridge.invitation.id = registrant.id and state = 'issued' returning bridge.invitation.id
     ), attempt as (
       insert into bridge.registration (
-        attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at
+        attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at, first_look_at
       )
       select ${registration.attemptId}::uuid, id, ${registration.product}, ${registration.address}, ${registration.userId}, ${registration.madeBy},
         ${registration.locale}, ${registration.trialAppId}::uuid, ${registration.trialEndsAt}::timestamptz, ${registration.trialAccessUntil}::timestamptz,
-        ${registration.attemptedAt}::timestamptz
+        ${registration.attemptedAt}::timestamptz, now() + make_interval(secs => ${firstLookInSeconds}::int)
       from held returning *
     ), ${trialOfAttempt(app)}
-    select ${COLUMNS_OF_ATTEMPT}, ${firstLook} as "jobId" from attempt`.execute(db);
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  const { jobId: _jobId, ...inserted } = row;
-  return inserted;
+    select ${COLUMNS_OF_ATTEMPT} from attempt`.execute(db);
+  return rows[0];
 }
 
 export async function findRegistration(db: Db | Trx, attemptId: string): Promise<Registration | undefined> {
@@ -105,6 +107,22 @@ export async function findPendingRegistration(
     .executeTakeFirst();
 }
 
+/**
+ * Has a job look for each attempt whose first look is due, or, with `all`, will ever be. Whatever became of the attempt: also
+ * one that was superseded may have been committed. One statement, so that an attempt is never without both. Answers how many.
+ */
+export async function queueFirstLooks(db: Db, { all }: { all: boolean }): Promise<number> {
+  const { rows } = await sql`
+    with due as (
+      select attempt_id from bridge.registration where first_look_at <= ${all ? sql`'infinity'` : sql`now()`} order by first_look_at
+      limit ${FIRST_LOOKS_AT_ONCE} for update skip locked
+    ), queued as (
+      update bridge.registration as one set first_look_at = null from due where one.attempt_id = due.attempt_id returning one.attempt_id
+    )
+    select ${addingReconcileJob(sql`attempt_id`)} from queued`.execute(db);
+  return rows.length;
+}
+
 /** Compare-and-set: true when the attempt was in one of `from`. */
 export async function moveRegistration(
   trx: Trx,
@@ -135,26 +153,25 @@ export async function recordRollback(db: Db, { attemptId, userId }: { attemptId:
 }
 
 /**
- * A pending attempt whose user exists is confirmed, every invitation of its registrant is spent, and `noLook` takes back
- * the job that would have looked for it. One statement. False, and nothing written, when it is not this user's or not pending.
+ * A pending attempt whose user exists is confirmed, and every invitation of its registrant is spent: nobody needs to look
+ * for it any more. One statement. False, and nothing written, when it is not this user's or not pending.
  */
 export async function confirmRegistration(
   db: Db | Trx,
   { attemptId, userId, outcome }: { attemptId: string; userId: string; outcome: 'committed' | null },
   now: Date,
-  noLook: RawBuilder<unknown>,
 ): Promise<boolean> {
-  const { rows } = await sql`
+  const { rows } = await sql`${prepared('confirm')}
     with registrant as materialized (
       select attempt_id, ${registrantLock(sql`product`, sql`address`)} from bridge.registration where attempt_id = ${attemptId}
     ), confirmed as (
-      update bridge.registration as one set state = 'confirmed', settled_at = ${now}, outcome = coalesce(${outcome}, outcome)
+      update bridge.registration as one set state = 'confirmed', settled_at = ${now}, first_look_at = null, outcome = coalesce(${outcome}, outcome)
       from registrant where one.attempt_id = registrant.attempt_id and user_id = ${userId} and state = 'pending' returning product, address
     ), spent as (
       update bridge.invitation as one set state = 'spent'
       from confirmed where one.product = confirmed.product and one.address = confirmed.address and state in ('issued', 'reserved')
     )
-    select ${noLook} from confirmed`.execute(db);
+    select from confirmed`.execute(db);
   return rows.length > 0;
 }
 

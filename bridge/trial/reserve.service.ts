@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
-import { addingJob, addJob, reconcileKey } from '../db/job.ts';
+import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import { findInvitationForUpdate, freeInvitation, lockInvitedRegistrant, reserveInvitation, type Invitation } from './invitation.store.ts';
 import { appOf } from './provision.service.ts';
@@ -62,7 +62,7 @@ export async function reserve(
     ...trialEnd(product, now),
     attemptedAt: now,
   };
-  return insertRegistration(db, registration, appOf(product, trialAppId), addingJob(...firstLook(attempt.attemptId)));
+  return insertRegistration(db, registration, appOf(product, trialAppId), FIRST_LOOK_SECONDS);
 }
 
 export async function holdInvitation(trx: Trx, { invitationId, attemptId }: Registration): Promise<void> {
@@ -71,11 +71,7 @@ export async function holdInvitation(trx: Trx, { invitationId, attemptId }: Regi
 }
 
 export async function lookForIt(trx: Trx, attemptId: string): Promise<void> {
-  await addJob(trx, ...firstLook(attemptId));
-}
-
-function firstLook(attemptId: string) {
-  return ['reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS }] as const;
+  await addJob(trx, 'reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS });
 }
 
 export function changedUnderItsLock(): never {

@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely';
+import { prepared } from '../../platform/prepared.ts';
 import type { Db, Trx } from '../db/schema.ts';
 
 export interface Trial {
@@ -46,7 +47,7 @@ export async function deleteTrial(trx: Trx, attemptId: string): Promise<void> {
 
 /** Of several products that one client serves, the trial that lasts longest. As text: Keycloak waits for this one. */
 export async function findLongestTrial(db: Db, userId: string, products: readonly string[]): Promise<Trial | undefined> {
-  const { rows } = await sql<Trial>`
+  const { rows } = await sql<Trial>`${prepared('longest-trial')}
     select product, user_id as "userId", trial_ends_at as "trialEndsAt", trial_access_until as "trialAccessUntil"
     from bridge.trial where user_id = ${userId} and product = any(${products}) order by trial_access_until desc limit 1`.execute(db);
   return rows[0];

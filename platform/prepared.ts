@@ -1,0 +1,26 @@
+import { sql, type RawBuilder } from 'kysely';
+import type { Pool, PoolClient } from 'pg';
+
+const MARK = /^\/\* prepared: (\S+) \*\//;
+
+/**
+ * Begins a statement that Postgres parses and plans once for each connection, under that name. For the few that somebody
+ * waits for: each is kept by each connection, and one name is one text.
+ */
+export function prepared(name: string): RawBuilder<unknown> {
+  return sql.raw(`/* prepared: ${name} */ `);
+}
+
+/** Sends statements that begin with {@link prepared} as named ones, on every connection of the pool. */
+export function prepareMarked(pool: Pool): void {
+  pool.on('connect', (client) => {
+    const send = (...args: unknown[]): unknown => (Object.getPrototypeOf(client) as { query: (...args: unknown[]) => unknown }).query.apply(client, args);
+    const query = (first: unknown, ...more: unknown[]): unknown => {
+      const name = typeof first === 'string' ? MARK.exec(first)?.[1] : undefined;
+      if (name === undefined) return send(first, ...more);
+      const [values, ...callback] = more;
+      return send({ name, text: first, values }, ...callback);
+    };
+    client.query = query as PoolClient['query'];
+  });
+}
