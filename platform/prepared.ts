@@ -1,17 +1,11 @@
-import { sql, type RawBuilder } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 
 const MARK = /^\/\* prepared: (\S+) \*\//;
 
 /**
- * Begins a statement that Postgres parses and plans once for each connection, under that name. For the few that somebody
- * waits for: each is kept by each connection, and one name is one text.
+ * On every connection of the pool: Postgres parses and plans a statement that begins with such a comment once for each
+ * connection, under that name. For the few that somebody waits for: each is kept by each connection, and one name is one text.
  */
-export function prepared(name: string): RawBuilder<unknown> {
-  return sql.raw(`/* prepared: ${name} */ `);
-}
-
-/** Sends statements that begin with {@link prepared} as named ones, on every connection of the pool. */
 export function prepareMarked(pool: Pool): void {
   pool.on('connect', (client) => {
     const send = (...args: unknown[]): unknown => (Object.getPrototypeOf(client) as { query: (...args: unknown[]) => unknown }).query.apply(client, args);

@@ -52,6 +52,7 @@ describe('after a whole sign-up', () => {
         'creation reserved 1',
         'creation superseding 1',
         'outcome confirmed 1',
+        'reconcile absent 1',
       ].toSorted(),
     );
     expect(seen.sum('vestibule_bridge_mails_total', { kind: 'invitation', outcome: 'sent' })).toBe(1);
