@@ -178,7 +178,7 @@ function differences(seen: Seen, trial: TrialRow, stamp: Stamp): readonly string
   const endsAt = epochSeconds(seen.clock.toReal(trial.trialEndsAt));
   const accessUntil = epochSeconds(seen.clock.toReal(trial.trialAccessUntil));
   // A clock that was moved since the stamping shifts both instants alike.
-  const shift = seen.movedClock ? stamp.trial_ends_at - endsAt : 0;
+  const shift = seen.movedClock ? (stamp.trial_ends_at ?? endsAt) - endsAt : 0;
   return [
     stamp.trial_ends_at === endsAt + shift ? '' : 'trial_ends_at',
     stamp.trial_access_until === accessUntil + shift ? '' : 'trial_access_until',

@@ -10,7 +10,16 @@ export function endOf(registration: Registration, clock: Clock): { trial_ends_at
   };
 }
 
+/** What of a life stands in the stamp besides its end. */
+export interface StampedLife {
+  state: string;
+  /** Keycloak keeps the highest. */
+  version: number;
+}
+
+const NEWBORN: StampedLife = { state: 'active', version: 1 };
+
 /** The entry of `trial_stamp` (docs/architecture.md, "The stamp"). */
-export function stampOf(product: Product, registration: Registration, clock: Clock): string {
-  return JSON.stringify({ product: product.id, state: 'active', ...endOf(registration, clock), trial_app: registration.trialAppId, clients: product.clients });
+export function stampOf(product: Product, registration: Registration, clock: Clock, { state, version }: StampedLife = NEWBORN): string {
+  return JSON.stringify({ product: product.id, state, ...endOf(registration, clock), trial_app: registration.trialAppId, clients: product.clients, version });
 }

@@ -13,7 +13,7 @@ interface Golden {
 
 const FOLDER = join(import.meta.dirname, '..', 'contract');
 /** Copies made when a release goes out; those before the previous one may go. */
-const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name);
 const TOKEN = 'bGV0LW1lLWluLXBsZWFzZS0wMDAwMDAwMDAwMDAwMDA';
 const CREATION = golden('creation-reserved.json').request.body;
 
@@ -80,7 +80,7 @@ describe('the messages between Keycloak and bridge', () => {
   /** The jar reads what it knows of an answer: to an older one the bridge may say more, never less. */
   test.each(RELEASES.flatMap(messagesIn))('as of release %s', async (path) => {
     const { answer, response } = await answerTo(path);
-    expect(answer).toMatchObject(response);
+    expect(withStampsRead(answer)).toMatchObject(withStampsRead(response) as object);
   });
 });
 
@@ -95,6 +95,11 @@ test('the jar is of the version that the package has, and of a contract that the
   expect(pom).toContain(`<artifactId>vestibule-keycloak</artifactId>\n  <version>${version}</version>`);
   expect(SPOKEN_CONTRACTS).toContain(/<vestibule.contract>(.*)</.exec(pom)?.[1]);
 });
+
+/** A stamp is JSON in a text: it too may say more. */
+function withStampsRead(message: object): unknown {
+  return JSON.parse(JSON.stringify(message), (name, value: unknown) => (name === 'trial_stamp' ? (value as string[]).map((one) => JSON.parse(one) as unknown) : value));
+}
 
 function messagesIn(folder: string): string[] {
   return readdirSync(join(FOLDER, folder)).filter((file) => file.endsWith('.json')).map((file) => join(folder, file));
