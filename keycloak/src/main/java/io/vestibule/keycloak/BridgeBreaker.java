@@ -19,7 +19,7 @@ final class BridgeBreaker {
     static final int FAILURES_IN_A_ROW = 5;
     static final int WINDOW_CALLS = 20;
     static final long WINDOW_NANOS = 10_000_000_000L;
-    static final long PAUSE_NANOS = 5_000_000_000L;
+    static final long PAUSE_NANOS = 2_000_000_000L;
 
     private static final Logger LOG = Logger.getLogger(BridgeBreaker.class);
     private static final Map<String, BridgeBreaker> BY_BRIDGE = new ConcurrentHashMap<>();
