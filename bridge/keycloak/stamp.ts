@@ -3,18 +3,7 @@ import { z } from 'zod';
 /** Of users, multivalued, for admins only; one entry per product (docs/architecture.md). */
 export const STAMP_ATTRIBUTE = 'trial_stamp';
 
-const stampSchema = z.object({
-  product: z.string(),
-  state: z.string().default('active'),
-  /** Both null once the trial became a full account. */
-  trial_ends_at: z.number().nullable(),
-  trial_access_until: z.number().nullable(),
-  trial_app: z.string(),
-  /** Of the life that it tells of; those of older releases have none. */
-  version: z.number().default(0),
-  /** Written by the jar: whether the account was made by this trial. */
-  made: z.boolean().default(false),
-});
+const stampSchema = z.object({ product: z.string(), trial_ends_at: z.number().nullable(), trial_access_until: z.number().nullable(), trial_app: z.string() });
 
 /** One entry of the user attribute `trial_stamp`; instants in epoch seconds of real time. */
 export type Stamp = z.infer<typeof stampSchema>;
