@@ -88,7 +88,7 @@ async function proxyFaults(view: View): Promise<readonly string[]> {
 async function scopeMappings(view: View): Promise<Faults> {
   const { config, products } = view;
   const [proxy, bridge, management] = [view.client(config.proxyClientId), view.client(config.clientId), view.client('realm-management')];
-  const wanted = products.flatMap(({ clients, roles }) => (clients.includes(config.proxyClientId) ? roles : []));
+  const wanted = products.flatMap(({ clients, roles, converted_roles }) => (clients.includes(config.proxyClientId) ? [...roles, ...converted_roles] : []));
   const [realmRoles, ofBridge, ofManagement, ofKeeper] = await Promise.all([
     scopeOf(view, proxy, '/realm/composite'),
     scopeOf(view, proxy, `/clients/${bridge?.id}/composite`),
