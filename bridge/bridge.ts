@@ -28,6 +28,7 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { startFirstLooks } from './trial/first-looks.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
@@ -93,6 +94,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     log,
   );
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
+  const firstLooks = startFirstLooks(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -137,7 +139,10 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
+      firstLooks.stop();
       await worker.stop();
+      // Whoever comes next may be a release that knows of jobs only.
+      await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();
       transport.close();
       await close();
@@ -145,6 +150,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   };
 
   async function onMove(): Promise<void> {
+    await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
     await Promise.all(sweepTimers.map((timer) => timer.sweepNow()));
   }

@@ -98,6 +98,8 @@ export interface RegistrationTable {
   /** The first look that found nobody. */
   absent_at: Date | null;
   looks: Generated<number>;
+  /** Of real time; null once a job looks, or nobody needs to. */
+  first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
 }

@@ -31,7 +31,7 @@ test("a page of another site shows a person's small app in a frame, and the fram
   await page.click(`text=${address}`);
   const frame = page.frameLocator('iframe[name="embed"]');
   await frame.locator('[data-testid="sample-app"]').waitFor();
-  expect(await frame.locator('body').textContent()).toContain('Trial workspace');
+  expect(await frame.locator('body').textContent()).toContain('This is your small app');
   expect(await axe(page)).toEqual([]);
   await screenshot(page, 'embed');
   const shown = page.frames().find((one) => one.url().includes('/embed/'));
