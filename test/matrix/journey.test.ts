@@ -54,7 +54,7 @@ describe('registering', () => {
     expect(isSignedIn(page)).toBe(true);
     const [user] = await usersNamed(address);
     expect(user?.emailVerified).toBe(true);
-    expect(JSON.parse(user?.attributes?.['trial_stamp']?.[0] ?? '{}')).toMatchObject({ product: 'app', state: 'active', clients: ['vestibule-proxy'] });
+    expect(JSON.parse(user?.attributes?.['trial_stamp']?.[0] ?? '{}')).toMatchObject({ product: 'app', state: 'active', clients: ['vestibule-proxy'], made: true, roles: ['trial-user'] });
     expect((await admin.get(`/users/${user?.id}/groups`)).map((group: { path: string }) => group.path)).toEqual(['/vestibule-trials']);
     const smallApp = await browser.get(page.link(/\/apps\//));
     expect([smallApp.status, /<h1[^>]*>This is your small app/.test(smallApp.body)]).toEqual([200, true]);
