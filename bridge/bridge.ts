@@ -7,6 +7,7 @@ import type { Log } from '../platform/log.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
+import { blockedDomains } from './address/blocked-domains.ts';
 import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
@@ -53,6 +54,7 @@ export interface Bridge {
 
 /** The whole bridge on a migrated database. */
 export async function startBridge(config: Config, products: Products, log: Log, given: Given = {}): Promise<Bridge> {
+  const isBlocked = blockedDomains(products);
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-bridge',
@@ -71,7 +73,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const billing = config.billing && billingParts(config.billing, pool, hash);
   const registry = new Registry();
   const meter = createMeter(registry);
-  const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
+  const jobs = { ...config, products, isBlocked, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {

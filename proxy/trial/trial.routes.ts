@@ -44,7 +44,8 @@ export function trialRoutes(parts: TrialParts): Handlers {
   const wantedPage = (value: unknown): string | undefined => nextPage(value, parts.publicUrl, parts.products);
 
   const showForm = (form: Form, req: Request, res: Response, product: Product, input: Input, problem: { errors?: FieldErrors; alert?: string; status?: number } = {}): void => {
-    const t = translateFor(parts, req, product);
+    const language = languageOf(parts, req, product);
+    const t = parts.pages.translate(language);
     const wanted = wantedPage(input['next_page']);
     show(parts, req, res, {
       template: form,
@@ -54,12 +55,12 @@ export function trialRoutes(parts: TrialParts): Handlers {
       product,
       languageSwitch: 'form',
       data: {
-        heading: t('trial.heading', { product: product.name, days: new Intl.NumberFormat(languageOf(parts, req, product)).format(product.trial_days) }),
+        heading: t('trial.heading', { product: product.name, days: new Intl.NumberFormat(language).format(product.trial_days) }),
         productId: product.id,
         nextPage: wanted,
         alert: problem.alert,
-        rows: fieldRows(product, t, input, problem.errors ?? {}, EXTENT[form]),
-        consents: consentBoxes(product, t, input, problem.errors ?? {}, EXTENT[form]),
+        rows: fieldRows(product, { language, t }, input, problem.errors ?? {}, EXTENT[form]),
+        consents: consentBoxes(product, { language, t }, input, problem.errors ?? {}, EXTENT[form]),
         signInUrl: wanted === undefined ? '/api/login' : `/api/login?${new URLSearchParams({ next_page: wanted }).toString()}`,
       },
     });
@@ -90,7 +91,7 @@ export function trialRoutes(parts: TrialParts): Handlers {
           return res.redirect(303, '/trial/check-email');
         }
         case 'refused': {
-          const onField = refusedField(fieldRows(product, t, input, {}, extent), answer.field);
+          const onField = refusedField(product, extent, answer.field);
           return showForm(form, req, res, product, input, { status: 400, ...(onField ? { errors: onField } : { alert: t('form.rejected') }) });
         }
         case 'limited':
