@@ -9,6 +9,7 @@ import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
 import { blockedDomains } from './address/blocked-domains.ts';
 import { createApp } from './app.ts';
+import { captchaBy, noCaptcha } from './captcha/captcha.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
@@ -108,6 +109,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
+    captcha: config.captcha ? captchaBy(config.captcha, log) : noCaptcha,
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
     bell,

@@ -4,6 +4,7 @@ import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { AddressHash } from '../address/address-hash.ts';
+import type { Captcha } from '../captcha/captcha.ts';
 import { addJob } from '../db/job.ts';
 import type { Db } from '../db/schema.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
@@ -18,6 +19,7 @@ export interface RegisterRequest {
   next_page?: string | undefined;
   attributes?: Readonly<Record<string, string>> | undefined;
   consents?: readonly { id: string; version: string }[] | undefined;
+  captcha?: string | undefined;
 }
 
 interface Using {
@@ -26,6 +28,7 @@ interface Using {
   clock: Clock;
   hash: AddressHash;
   limit: RegisterLimit;
+  captcha: Captcha;
 }
 
 /** Validates, limits and enqueues: the same work whoever the address belongs to. Who that is, a job finds out. */
@@ -33,7 +36,7 @@ export async function register(
   db: Db,
   using: Using,
   request: RegisterRequest,
-  from: { clientAddress: string; requestId: string; locale: (product: Product) => string },
+  from: { clientAddress: string; isProgram: boolean; requestId: string; locale: (product: Product) => string },
 ): Promise<void> {
   const product = findProduct(using.products, request.product);
   if (product === undefined) throw refused('product', 'there is no such product.');
@@ -44,6 +47,7 @@ export async function register(
   const attributes = declaredAttributes(product, request.attributes ?? {});
   const consents = declaredConsents(product, request.consents ?? []);
   await using.limit.consume(from.clientAddress);
+  if (!from.isProgram) await using.captcha.demand(request.captcha, { clientAddress: from.clientAddress, product });
   await db.transaction().execute(async (trx) => {
     const id = await insertSignUpRequest(trx, {
       product: product.id,

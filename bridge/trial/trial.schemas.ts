@@ -6,6 +6,8 @@ import { secret } from '../../platform/secret.ts';
 // oxlint-disable-next-line no-control-regex
 const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const MAX_TOKEN_LENGTH = 2_048;
+/** hCaptcha's are thousands of characters long. */
+const MAX_CAPTCHA_LENGTH = 10_000;
 const MAX_PASSWORD_LENGTH = 1_024;
 
 const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
@@ -25,6 +27,7 @@ export const registerBody = z.strictObject({
   next_page: z.string().max(LONGEST_NEXT_PAGE).optional().meta({ description: 'A path of the proxy, or a start_url of a product' }),
   attributes: z.record(line(32), line(2000)).optional(),
   consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
+  captcha: z.string().max(MAX_CAPTCHA_LENGTH).optional().meta({ description: "What the captcha's widget gave; needed where a captcha is set up, from everybody but programs with the role trial-create" }),
 });
 export const registerAnswer = z.strictObject({ status: z.literal('accepted') });
 
