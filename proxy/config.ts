@@ -7,6 +7,7 @@ import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
 import { origin } from './site/site-settings.ts';
 import { loadSites } from './site/sites-file.ts';
+import { CAPTCHA_PROVIDERS, type CaptchaProvider } from './trial/captcha-widget.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
@@ -27,6 +28,8 @@ export interface ProxyConfig {
   bridgeUrl: string;
   /** The origin of the billing pages; undefined where there are none. */
   billingUrl: string | undefined;
+  /** What the bridge asks of a sign-up; undefined: nothing. */
+  captcha: { provider: CaptchaProvider; siteKey: string } | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -58,6 +61,8 @@ const SHAPE = {
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
+  CAPTCHA_PROVIDER: z.enum(CAPTCHA_PROVIDERS).optional(),
+  CAPTCHA_SITE_KEY: text.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -73,7 +78,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
   const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
-  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
+  const captchaFaults = (read.CAPTCHA_PROVIDER === undefined) === (read.CAPTCHA_SITE_KEY === undefined) ? [] : [`${read.CAPTCHA_PROVIDER ? 'CAPTCHA_SITE_KEY' : 'CAPTCHA_PROVIDER'}: is not set, and the other of the captcha is`];
+  if (billingFaults.length + captchaFaults.length > 0) throw new ConfigError([...billingFaults, ...captchaFaults]);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -87,6 +93,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
     billingUrl: read.BILLING_URL,
+    captcha: read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY ? { provider: read.CAPTCHA_PROVIDER, siteKey: read.CAPTCHA_SITE_KEY } : undefined,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,

@@ -36,6 +36,8 @@ export type Input = Readonly<Record<string, unknown>>;
 const ADDRESS_LENGTH = 254;
 const NAME_LENGTH = 100;
 
+/** The bridge's field, and the key of its errors. */
+export const CAPTCHA = 'captcha';
 const OWN_FIELDS: readonly string[] = ['firstname', 'lastname', 'company'];
 /** The bridge's names for what the form calls otherwise. */
 const FORM_NAMES: Readonly<Record<string, string>> = { username: 'email' };
@@ -84,8 +86,8 @@ export function consentBoxes(product: Product, { language, t }: Speech, input: I
   });
 }
 
-/** What is missing; whether an address can be written to is for the bridge to judge. */
-export function missing(product: Product, input: Input): FieldErrors {
+/** What is missing, the captcha's answer included where a field for it is named; whether an address can be written to is for the bridge to judge. */
+export function missing(product: Product, input: Input, captchaField?: string): FieldErrors {
   const empty = (name: string): boolean => (text(input[name]) ?? '').trim() === '';
   const errors: Record<string, string> = {};
   if (empty('email')) errors['email'] = 'form.missing_email';
@@ -94,6 +96,7 @@ export function missing(product: Product, input: Input): FieldErrors {
     if (required && empty(`consents.${id}`)) errors[`consents.${id}`] = 'form.missing_consent';
     else if (!empty(`consents.${id}`) && input[`consents.${id}`] !== version) errors[`consents.${id}`] = 'form.changed_consent';
   }
+  if (captchaField !== undefined && empty(captchaField)) errors[CAPTCHA] = 'form.missing_captcha';
   return errors;
 }
 
@@ -101,6 +104,7 @@ export function missing(product: Product, input: Input): FieldErrors {
 export function refusedField(product: Product, extent: Extent, field: string | undefined): FieldErrors | undefined {
   const name = FORM_NAMES[field ?? ''] ?? field ?? '';
   if (name === 'email') return { email: 'form.bad_email' };
+  if (name === CAPTCHA) return { [CAPTCHA]: 'form.refused_captcha' };
   if (asked(product.consents, extent).some(({ id }) => name === `consents.${id}`)) return { [name]: 'form.changed_consent' };
   const texts = [...(extent === 'again' ? [] : OWN_FIELDS), ...asked(product.attributes, extent).map(({ id }) => `attributes.${id}`)];
   return texts.includes(name) ? { [name]: 'form.bad_value' } : undefined;
