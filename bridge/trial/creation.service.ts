@@ -6,11 +6,13 @@ import { hashToken } from '../../platform/token.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
 import { findInvitation, type Invitation } from './invitation.store.ts';
+import { completeAnswers, keepAnswers } from './given.service.ts';
+import { asksAnything, judgeOffered, type Offered } from './questions.ts';
 import { findAttempts, type Registration } from './registration.store.ts';
 import { productOf } from './provision.service.ts';
 import { changedUnderItsLock, lockInvitation, reserve, supersede, usableInvitation } from './reserve.service.ts';
 
-export interface CreationRequest {
+export interface CreationRequest extends Offered {
   token: string;
   username: string;
   user_id: string;
@@ -40,12 +42,14 @@ export async function create(db: Db, using: Using, request: CreationRequest): Pr
   return (await createAtOnce(db, using, request)) ?? createUnderLock(db, using, request);
 }
 
-/** The ordinary case, an invitation that nobody holds: a look and one statement. Undefined, and nothing written, in any other. */
+/** The ordinary case, an invitation that nobody holds, to a product that asks nothing: a look and one statement. Undefined, and nothing written, in any other. */
 async function createAtOnce(db: Db, using: Using, request: CreationRequest): Promise<Creation | undefined> {
   const invitation = await findInvitation(db, hashToken(request.token));
   if (invitation?.state !== 'issued') return undefined;
   const attempt = attemptOn(usableInvitation(invitation, using.clock.now()), request);
   const product = productOf(using.products, invitation.product);
+  if (asksAnything(product)) return undefined;
+  judgeOffered(product, request);
   const registration = await reserve(db, using, product, invitation, attempt).catch((error: unknown) => {
     if (isUniqueViolation(error)) return undefined;
     throw error;
@@ -60,12 +64,14 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest): 
     if (same !== undefined) return again(using.products, same, invitation, request);
     const usable = usableInvitation(invitation, using.clock.now());
     const attempt = attemptOn(usable, request);
-    const superseding = await supersede(trx, pending, using.clock.now());
     const product = productOf(using.products, usable.product);
+    const answers = await completeAnswers(trx, product, usable, request, { step: 'registration_form', at: using.clock.now() });
+    const superseding = await supersede(trx, pending, using.clock.now());
     const registration = await reserve(trx, using, product, usable, attempt).catch((error: unknown) => {
       if (isUniqueViolation(error)) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
       throw error;
     });
+    await keepAnswers(trx, product, request.attempt_id, answers);
     return { product, registration: registration ?? changedUnderItsLock(), way: superseding ? 'superseding' : 'reserved' };
   });
 }

@@ -107,7 +107,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       reply: verifyAnswer,
       problems: [],
       answer: async ({ body, outcome }) => {
-        const looked = await verify(db, clock, body.token);
+        const looked = await verify(db, using, body.token);
         outcome(looked.valid ? 'valid' : looked.reason);
         return verifyToWire(looked, clock);
       },
