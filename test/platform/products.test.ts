@@ -30,6 +30,12 @@ test('the shipped file has one product, app, and it is the default', () => {
   expect(findProduct(products, 'other')).toBeUndefined();
 });
 
+test('the test stack has the shipped product as its default, and a second one', () => {
+  const [first, second] = loadProducts('test/support/products.yaml');
+  expect(first).toEqual(loadProducts('products.yaml')[0]);
+  expect(second?.id).toBe('lab');
+});
+
 test('products are found by the client they apply to', () => {
   const products = loadProducts(file(`products: [${one('app')}, ${one('other').replace('vestibule-proxy', 'second')}]`));
   expect(productsOfClient(products, 'second').map((product) => product.id)).toEqual(['other']);
