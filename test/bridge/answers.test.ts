@@ -54,11 +54,12 @@ const WAYS: Readonly<Record<string, (token: string, given: object) => Promise<An
 const create = (way: string, token: string, given: object = {}) => (WAYS[way] ?? WAYS['program']!)(token, given);
 const registered = async () => (await bridge.db.selectFrom('bridge.registration').selectAll().where('address', '=', address).where('state', '!=', 'superseded').execute()).at(-1);
 
+const seconds = (at: Date) => at.getTime() / 1000 - NOW;
+
 async function kept() {
   const attempt = (await registered())?.attempt_id ?? randomUUID();
   const attributes = await bridge.db.selectFrom('bridge.given_attribute').select(['attribute', 'value', 'given_at', 'step']).where('attempt_id', '=', attempt).orderBy('attribute').execute();
   const consents = await bridge.db.selectFrom('bridge.given_consent').select(['consent', 'version', 'given_at', 'step']).where('attempt_id', '=', attempt).orderBy('consent').execute();
-  const seconds = (at: Date) => at.getTime() / 1000 - NOW;
   return {
     attributes: attributes.map((one) => [one.attribute, one.value, one.step, seconds(one.given_at)]),
     consents: consents.map((one) => [one.consent, one.version, one.step, seconds(one.given_at)]),

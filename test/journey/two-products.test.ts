@@ -48,7 +48,7 @@ afterAll(async () => {
 
 /** Another client with all that the proxy's has, at another site. */
 async function clientLike(clientId: string, { site, clientId: name, secret }: Place) {
-  const [{ id, protocolMappers, attributes, ...client }] = await admin.get(`/clients?clientId=${clientId}`);
+  const [{ id: _id, protocolMappers, attributes, ...client }] = await admin.get(`/clients?clientId=${clientId}`);
   return {
     ...client,
     clientId: name,
@@ -58,7 +58,7 @@ async function clientLike(clientId: string, { site, clientId: name, secret }: Pl
     baseUrl: `${site}/api/login/resume`,
     redirectUris: [`${site}/api/callback`, `${site}/api/login`],
     attributes: { ...attributes, 'post.logout.redirect.uris': `${site}/api/logout/done`, 'backchannel.logout.url': `${site}/api/logout/back-channel` },
-    protocolMappers: protocolMappers.map(({ id: _id, ...mapper }: { id: string }) => mapper),
+    protocolMappers: protocolMappers.map(({ id: _own, ...mapper }: { id: string }) => mapper),
   };
 }
 
