@@ -1,9 +1,10 @@
 import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
 import type { BillingPlansSchema } from './billing-plans.schema.ts';
 import type { RemoteBillingSchema } from './remote-billing.schema.ts';
+import type { TrialLifeSchema } from './trial-life.schema.ts';
 
 /** Row types of schema `bridge`. Instants are domain time. */
-export interface Schema extends RemoteBillingSchema, BillingPlansSchema {
+export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLifeSchema {
   'bridge.sign_up_request': SignUpRequestTable;
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;
@@ -23,7 +24,8 @@ export type Trx = Transaction<Schema>;
 
 export type InvitationState = 'issued' | 'reserved' | 'spent' | 'revoked';
 export type RegistrationState = 'pending' | 'confirmed' | 'superseded' | 'released';
-export type MailKind = 'invitation' | 'welcome_back' | 'trial_ended';
+export const MAIL_KINDS = ['invitation', 'welcome_back', 'trial_ended', 'trial_reminder', 'trial_grace', 'trial_over', 'trial_extended', 'trial_converted'] as const;
+export type MailKind = (typeof MAIL_KINDS)[number];
 export type MailState = 'queued' | 'sent' | 'failed';
 
 export interface SignUpRequestTable {
@@ -46,7 +48,10 @@ export interface SignUpRequestTable {
 
 export interface MailTable {
   id: Generated<string>;
-  sign_up_request_id: string;
+  /** What it answers; null where it tells what became of a trial. */
+  sign_up_request_id: string | null;
+  /** The trial that it invites to or tells about. */
+  life_id: string | null;
   kind: MailKind;
   product: string;
   address: string;
@@ -66,6 +71,7 @@ export interface InvitationTable {
   product: string;
   address: string;
   mail_id: string | null;
+  life_id: string | null;
   first_name: string | null;
   last_name: string | null;
   locale: string;
@@ -94,6 +100,8 @@ export interface RegistrationTable {
   /** The first look that found nobody. */
   absent_at: Date | null;
   looks: Generated<number>;
+  /** Of real time; null once a job looks, or nobody needs to. */
+  first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
 }
@@ -122,8 +130,9 @@ export interface TrialTable {
   product: string;
   user_id: string;
   attempt_id: string;
-  trial_ends_at: Date;
-  trial_access_until: Date;
+  trial_ends_at: Date | null;
+  /** Null, with the end: converted, no end any more. */
+  trial_access_until: Date | null;
 }
 
 /** Written by the trigger of migration 0003 and by nothing else: the newest word about each person and product. */
@@ -142,6 +151,8 @@ export interface TrialAppTable {
   trial_id: string;
   name: string;
   path: string;
+  /** Rises with every revocation of its embeds. */
+  embed_generation: Generated<number>;
 }
 
 export interface TrialAppPermissionTable {
