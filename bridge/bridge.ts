@@ -7,7 +7,9 @@ import type { Log } from '../platform/log.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
+import { blockedDomains } from './address/blocked-domains.ts';
 import { createApp } from './app.ts';
+import { captchaBy, noCaptcha } from './captcha/captcha.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
@@ -59,6 +61,7 @@ export interface Bridge {
 
 /** The whole bridge on a migrated database. */
 export async function startBridge(config: Config, products: Products, log: Log, given: Given = {}): Promise<Bridge> {
+  const isBlocked = blockedDomains(products);
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-bridge',
@@ -78,7 +81,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const registry = new Registry();
   const meter = createMeter(registry);
   const keeper = given.keeper ?? trialKeeper(config.keycloak, () => admin.getAccessToken().then((token) => token ?? ''));
-  const jobs = { ...config, keeper, products, clock, hash, accounts, links, render, transport, meter, log };
+  const jobs = { ...config, keeper, products, isBlocked, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {
@@ -117,6 +120,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
+    captcha: config.captcha ? captchaBy(config.captcha, log) : noCaptcha,
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
     bell,

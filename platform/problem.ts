@@ -45,11 +45,13 @@ export const PROBLEMS = {
   payload_too_large: [413, 'The request is too large'],
   unsupported_media_type: [415, 'The body is of an unsupported type'],
   misdirected_request: [421, 'This host is not served here'],
+  captcha_refused: [422, 'The captcha was not solved'],
   idempotency_key_reused: [422, 'This Idempotency-Key was used for something else'],
   password_refused: [422, 'The password policy refuses this password'],
   rate_limited: [429, 'Too many requests'],
   internal_error: [500, 'Something went wrong here'],
   bad_gateway: [502, 'The service behind this one did not answer'],
+  captcha_unavailable: [503, "The captcha can't be checked right now"],
   unavailable: [503, 'This service is not ready'],
   gateway_timeout: [504, 'The service behind this one took too long'],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -7,6 +7,7 @@ import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
 import { origin } from './site/site-settings.ts';
 import { loadSites } from './site/sites-file.ts';
+import { CAPTCHA_PROVIDERS, type CaptchaProvider } from './trial/captcha-widget.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
@@ -31,6 +32,8 @@ export interface ProxyConfig {
   staffUrl: string | undefined;
   /** The origin of frames that show small apps; undefined where there are none. */
   embedUrl: string | undefined;
+  /** What the bridge asks of a sign-up; undefined: nothing. */
+  captcha: { provider: CaptchaProvider; siteKey: string } | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -64,6 +67,8 @@ const SHAPE = {
   BILLING_URL: origin.optional(),
   STAFF_URL: origin.optional(),
   EMBED_URL: origin.optional(),
+  CAPTCHA_PROVIDER: z.enum(CAPTCHA_PROVIDERS).optional(),
+  CAPTCHA_SITE_KEY: text.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -79,8 +84,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
   const { BILLING_URL, STAFF_URL, EMBED_URL } = read;
-  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
-  if (faults.length > 0) throw new ConfigError(faults);
+  const captchaFaults = (read.CAPTCHA_PROVIDER === undefined) === (read.CAPTCHA_SITE_KEY === undefined) ? [] : [`${read.CAPTCHA_PROVIDER ? 'CAPTCHA_SITE_KEY' : 'CAPTCHA_PROVIDER'}: is not set, and the other of the captcha is`];
+  const originFaults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
+  if (originFaults.length + captchaFaults.length > 0) throw new ConfigError([...originFaults, ...captchaFaults]);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -96,6 +102,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     billingUrl: BILLING_URL,
     staffUrl: STAFF_URL,
     embedUrl: EMBED_URL,
+    captcha: read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY ? { provider: read.CAPTCHA_PROVIDER, siteKey: read.CAPTCHA_SITE_KEY } : undefined,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,

@@ -41,6 +41,7 @@ import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
+import { captchaWidget } from './trial/captcha-widget.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
@@ -96,7 +97,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, captcha: config.captcha && captchaWidget(config.captcha) };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },

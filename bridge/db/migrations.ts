@@ -164,6 +164,28 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0008-what-people-gave': {
+    up: (db) =>
+      statements(db, [
+        // Of what a product asks besides the address, by the attempt that made the account; personal data, gone with it.
+        sql`create table bridge.given_attribute (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          attribute text not null,
+          value text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, attribute)
+        )`,
+        sql`create table bridge.given_consent (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          consent text not null,
+          version text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, consent)
+        )`,
+      ]),
+  },
   '0010-embeds': {
     up: (db) =>
       statements(db, [

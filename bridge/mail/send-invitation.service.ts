@@ -1,9 +1,9 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { productOf } from '../trial/provision.service.ts';
-import type { Product, Products } from '../../platform/products.ts';
-import { domainOf } from '../address/address.ts';
+import type { Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
+import type { IsBlocked } from '../address/blocked-domains.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
@@ -25,6 +25,7 @@ interface Using {
   clock: Clock;
   hash: AddressHash;
   accounts: Accounts;
+  isBlocked: IsBlocked;
   mailLimits: { perMailboxPerDay: number; secondsBetween: number };
   log: Log;
 }
@@ -34,7 +35,7 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
   const request = await findSignUpRequest(db, signUpRequestId);
   if (request === undefined || request.result !== null) return undefined;
   const product = productOf(using.products, request.product);
-  const kind = isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
+  const kind = using.isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
     const mailboxHash = using.hash.mailbox(request.address);
@@ -44,11 +45,6 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
     return result;
   });
-}
-
-function isBlocked(product: Product, address: string): boolean {
-  const domain = domainOf(address);
-  return product.blocked_domains.some((blocked) => domain === blocked || domain.endsWith(`.${blocked}`));
 }
 
 async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<MailKind> {

@@ -1,9 +1,9 @@
-import type { Request, Response } from 'express';
 import type { BlockList } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
+import type { Captcha } from '../captcha/captcha.ts';
 import type { Db } from '../db/schema.ts';
 import { clientAddress } from '../../platform/client-address.ts';
 import { preflight, restrictOrigin } from '../http/cors.ts';
@@ -52,6 +52,7 @@ export interface TrialRoutesUsing {
   hash: AddressHash;
   accounts: Accounts;
   makeAccount: MakeAccount;
+  captcha: Captcha;
   limit: RegisterLimit;
   guard: Guard;
   bell: ChangeBell;
@@ -80,11 +81,14 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       body: registerBody,
       status: 202,
       reply: registerAnswer,
-      problems: ['rate_limited', 'unauthorized'],
+      problems: ['captcha_refused', 'rate_limited', 'unauthorized', 'captcha_unavailable'],
       answer: async ({ body, req, res, outcome }) => {
         restrictOrigin(res, req.headers.origin, findProduct(products, body.product)?.origins ?? []);
+        const fromProxy = await using.guard.isFrom(using.proxyClientId, req, res);
         await register(db, using, body, {
-          clientAddress: await clientAddressOf(using, req, res),
+          clientAddress: clientAddress(req, using.trustedProxies, fromProxy),
+          // The proxy asks for whoever sits at a browser, whatever its own roles.
+          isProgram: !fromProxy && (await using.guard.hasRole(program.role, req, res)),
           requestId: requestIdOf(res),
           locale: (product) => chooseLocale(using.locales, body.locale, req.headers['accept-language'], product.locale),
         });
@@ -103,7 +107,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       reply: verifyAnswer,
       problems: [],
       answer: async ({ body, outcome }) => {
-        const looked = await verify(db, clock, body.token);
+        const looked = await verify(db, using, body.token);
         outcome(looked.valid ? 'valid' : looked.reason);
         return verifyToWire(looked, clock);
       },
@@ -204,9 +208,4 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       },
     }),
   ];
-}
-
-async function clientAddressOf(using: TrialRoutesUsing, req: Request, res: Response): Promise<string> {
-  const believed = await using.guard.isFrom(using.proxyClientId, req, res);
-  return clientAddress(req, using.trustedProxies, believed);
 }

@@ -30,6 +30,7 @@ export interface SignUp {
   next_page?: string;
   attributes?: Record<string, string>;
   consents?: { id: string; version: string }[];
+  captcha?: string;
 }
 
 /** `refused`: `field` where the bridge means one. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import org.apache.http.HttpEntity;
@@ -37,6 +38,7 @@ import org.keycloak.util.JsonSerialization;
  */
 final class BridgeClient {
 
+    private static final Pattern QUESTION_FIELD = Pattern.compile("(attributes|consents)\\..+");
     private static final int MAX_ANSWER_BYTES = 64 * 1024;
 
     // Socket timeouts count per read, so a bridge that drips bytes would hold the request for ever: this cuts it.
@@ -78,7 +80,7 @@ final class BridgeClient {
             String username = text(body, "username");
             String reason = text(body, "reason");
             if (body.path("valid").booleanValue() && username != null) {
-                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"));
+                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"), questions(body));
             }
             if (!body.path("valid").booleanValue() && reason != null) {
                 return new Verification.Refused(reason, text(body, "product"), text(body, "username"));
@@ -97,10 +99,20 @@ final class BridgeClient {
         putIfGiven(body, "first_name", request.firstName());
         putIfGiven(body, "last_name", request.lastName());
         putIfGiven(body, "locale", request.locale());
+        if (!request.answers().attributes().isEmpty()) {
+            body.put("attributes", request.answers().attributes());
+        }
+        if (!request.answers().consents().isEmpty()) {
+            body.put("consents", request.answers().consents().entrySet().stream().map(one -> Map.of("id", one.getKey(), "version", one.getValue())).toList());
+        }
         Reply reply = post("/api/trial/creation", body);
         String code = text(reply.body, "code");
         if ((reply.status == 409 || reply.status == 410) && code != null) {
             return new Creation.Refused(code);
+        }
+        String field = text(reply.body, "field");
+        if (reply.status == 400 && field != null && QUESTION_FIELD.matcher(field).matches()) {
+            return new Creation.Unanswered(field);
         }
         if (reply.status != 200) {
             return new Creation.NoAnswer(reply.cause());
@@ -195,6 +207,24 @@ final class BridgeClient {
             }
             return node;
         }
+    }
+
+    /** What is asked and was not given with the address. */
+    private static List<Question> questions(JsonNode body) {
+        List<Question> questions = new ArrayList<>();
+        for (String kind : List.of("attributes", "consents")) {
+            for (JsonNode asked : body.path(kind)) {
+                String id = text(asked, "id");
+                String label = text(asked, "label");
+                String version = text(asked, "version");
+                if (id != null && label != null && !asked.path("given").asBoolean() && "consents".equals(kind) == (version != null)) {
+                    Map<String, String> labels = new LinkedHashMap<>();
+                    asked.path("labels").properties().forEach(one -> labels.put(one.getKey(), one.getValue().asText()));
+                    questions.add(new Question(kind + "." + id, version, text(asked, "url"), label, labels, asked.path("required").asBoolean(), asked.path("max_length").asInt()));
+                }
+            }
+        }
+        return List.copyOf(questions);
     }
 
     private static Map<String, List<String>> attributes(JsonNode node) {
