@@ -42,6 +42,7 @@ const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
   'infos-none.json': created,
   'outcome-committed.json': created,
   'outcome-rolled-back.json': created,
+  'outcomes.json': created,
   'verify-expired.json': expired,
   'verify-revoked.json': inState('revoked'),
   'verify-spent.json': inState('spent'),

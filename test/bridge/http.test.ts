@@ -100,6 +100,7 @@ describe('what the bridge says of itself', () => {
       '/api/trial/changes',
       '/api/trial/creation',
       '/api/trial/creation/outcome',
+      '/api/trial/creation/outcomes',
       '/api/trial/infos',
       '/api/trial/not-me',
       '/api/trial/register',
