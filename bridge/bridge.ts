@@ -11,10 +11,14 @@ import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
+import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
+import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
+import { keepLife } from './life/keep.service.ts';
+import { sweepLives } from './life/sweep.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
 import { mailPreviewRoutes } from './mail/preview.routes.ts';
@@ -29,7 +33,7 @@ import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
 import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
-import { startSweepTimer } from './remote-billing/plans/sweep-timer.ts';
+import { startSweepTimer } from './db/sweep-timer.ts';
 import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import { hurryJobs, startWorker } from './worker.ts';
@@ -41,6 +45,7 @@ export interface Given {
   clock?: Clock;
   accounts?: Accounts;
   makeAccount?: MakeAccount;
+  keeper?: TrialKeeper;
   newAppId?: () => string;
 }
 
@@ -72,7 +77,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const billing = config.billing && billingParts(config.billing, pool, hash);
   const registry = new Registry();
   const meter = createMeter(registry);
-  const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
+  const keeper = given.keeper ?? trialKeeper(config.keycloak, () => admin.getAccessToken().then((token) => token ?? ''));
+  const jobs = { ...config, keeper, products, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {
@@ -80,13 +86,15 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
       send_billing_mail: ({ billing_mail_id }, { lastTry }) => sendBillingMail(db, { ...jobs, ...demandBilling() }, billing_mail_id, lastTry),
       sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
+      sweep_lives: async () => void (await sweepLives(db, jobs)),
+      keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
     log,
   );
+  const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
   const firstLooks = startFirstLooks(db, log);
-  const sweepTimer = billing && startSweepTimer(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -105,6 +113,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     clock,
     hash,
     accounts,
+    keeper,
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
@@ -115,6 +124,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    development: config.development,
+    embedTokens: config.embed && embedTokens(config.embed.keys, config.embed.url),
+    embedUrl: config.embed?.url ?? config.proxyUrl,
     billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
@@ -126,7 +138,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     metricsPort: metricsServer?.port,
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
-      sweepTimer?.stop();
+      for (const timer of sweepTimers) timer.stop();
       firstLooks.stop();
       await worker.stop();
       // Whoever comes next may be a release that knows of jobs only.
@@ -140,7 +152,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   async function onMove(): Promise<void> {
     await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
-    await sweepTimer?.sweepNow();
+    await Promise.all(sweepTimers.map((timer) => timer.sweepNow()));
   }
 
   function demandBilling() {

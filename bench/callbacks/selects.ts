@@ -5,5 +5,5 @@ export const SELECTS = {
     from bridge.invitation where token_hash = $1`,
   infos: `/* prepared: longest-trial */
     select product, user_id as "userId", trial_ends_at as "trialEndsAt", trial_access_until as "trialAccessUntil"
-    from bridge.trial where user_id = $1 and product = any($2) order by trial_access_until desc limit 1`,
+    from bridge.trial where user_id = $1 and product = any($2) order by trial_access_until desc nulls first limit 1`,
 } as const;

@@ -7,6 +7,8 @@ export interface Jobs {
   send_mail: { mail_id: string };
   send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
+  keep_life: { life_id: string };
+  sweep_lives: Record<string, never>;
   sweep_plans: Record<string, never>;
 }
 
@@ -14,6 +16,8 @@ interface JobOptions {
   key?: string;
   inSeconds?: number;
   maxAttempts?: number;
+  /** Jobs of one queue run one after the other. */
+  queue?: string;
 }
 
 /** Adds a job in the caller's transaction. A job with the same `key` that has not started is replaced. */
@@ -26,7 +30,8 @@ export async function addJob<Name extends keyof Jobs>(
   await sql`select (graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
     job_key => ${options.key ?? null}::text,
     run_at => now() + make_interval(secs => ${options.inSeconds ?? 0}::double precision),
-    max_attempts => ${options.maxAttempts ?? null}::int)).id`.execute(db);
+    max_attempts => ${options.maxAttempts ?? null}::int,
+    queue_name => ${options.queue ?? null}::text)).id`.execute(db);
 }
 
 /** One job looks for what came of an attempt, however often it is added. */

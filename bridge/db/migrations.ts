@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
+import { TRIAL_LIFE } from './trial-life.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -160,6 +161,14 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create index on bridge.billing_user (email)`,
         sql`create index on bridge.billing_user (user_uuid)`,
         sql`create index on bridge.billing_session (realm_id)`,
+      ]),
+  },
+  '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0010-embeds': {
+    up: (db) =>
+      statements(db, [
+        // Tokens carry it: what was framed before a revocation is over.
+        sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
       ]),
   },
   '0013-first-looks': {

@@ -1,9 +1,10 @@
 import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
 import type { BillingPlansSchema } from './billing-plans.schema.ts';
 import type { RemoteBillingSchema } from './remote-billing.schema.ts';
+import type { TrialLifeSchema } from './trial-life.schema.ts';
 
 /** Row types of schema `bridge`. Instants are domain time. */
-export interface Schema extends RemoteBillingSchema, BillingPlansSchema {
+export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLifeSchema {
   'bridge.sign_up_request': SignUpRequestTable;
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;
@@ -21,7 +22,8 @@ export type Trx = Transaction<Schema>;
 
 export type InvitationState = 'issued' | 'reserved' | 'spent' | 'revoked';
 export type RegistrationState = 'pending' | 'confirmed' | 'superseded' | 'released';
-export type MailKind = 'invitation' | 'welcome_back' | 'trial_ended';
+export const MAIL_KINDS = ['invitation', 'welcome_back', 'trial_ended', 'trial_reminder', 'trial_grace', 'trial_over', 'trial_extended', 'trial_converted'] as const;
+export type MailKind = (typeof MAIL_KINDS)[number];
 export type MailState = 'queued' | 'sent' | 'failed';
 
 export interface SignUpRequestTable {
@@ -44,7 +46,10 @@ export interface SignUpRequestTable {
 
 export interface MailTable {
   id: Generated<string>;
-  sign_up_request_id: string;
+  /** What it answers; null where it tells what became of a trial. */
+  sign_up_request_id: string | null;
+  /** The trial that it invites to or tells about. */
+  life_id: string | null;
   kind: MailKind;
   product: string;
   address: string;
@@ -64,6 +69,7 @@ export interface InvitationTable {
   product: string;
   address: string;
   mail_id: string | null;
+  life_id: string | null;
   first_name: string | null;
   last_name: string | null;
   locale: string;
@@ -103,8 +109,9 @@ export interface TrialTable {
   product: string;
   user_id: string;
   attempt_id: string;
-  trial_ends_at: Date;
-  trial_access_until: Date;
+  trial_ends_at: Date | null;
+  /** Null, with the end: converted, no end any more. */
+  trial_access_until: Date | null;
 }
 
 /** Written by the trigger of migration 0003 and by nothing else: the newest word about each person and product. */
@@ -123,6 +130,8 @@ export interface TrialAppTable {
   trial_id: string;
   name: string;
   path: string;
+  /** Rises with every revocation of its embeds. */
+  embed_generation: Generated<number>;
 }
 
 export interface TrialAppPermissionTable {

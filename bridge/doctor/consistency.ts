@@ -175,15 +175,19 @@ function wrongStamp(seen: Seen, userId: string, stamp: Stamp): readonly Finding[
 }
 
 function differences(seen: Seen, trial: TrialRow, stamp: Stamp): readonly string[] {
-  const endsAt = epochSeconds(seen.clock.toReal(trial.trialEndsAt));
-  const accessUntil = epochSeconds(seen.clock.toReal(trial.trialAccessUntil));
+  const endsAt = inSeconds(seen, trial.trialEndsAt);
+  const accessUntil = inSeconds(seen, trial.trialAccessUntil);
   // A clock that was moved since the stamping shifts both instants alike.
-  const shift = seen.movedClock ? stamp.trial_ends_at - endsAt : 0;
+  const shift = seen.movedClock && stamp.trial_ends_at !== null && endsAt !== null ? stamp.trial_ends_at - endsAt : 0;
   return [
-    stamp.trial_ends_at === endsAt + shift ? '' : 'trial_ends_at',
-    stamp.trial_access_until === accessUntil + shift ? '' : 'trial_access_until',
+    stamp.trial_ends_at === (endsAt && endsAt + shift) ? '' : 'trial_ends_at',
+    stamp.trial_access_until === (accessUntil && accessUntil + shift) ? '' : 'trial_access_until',
     stamp.trial_app === trial.trialAppId ? '' : 'trial_app',
   ].filter(Boolean);
+}
+
+function inSeconds(seen: Seen, instant: Date | null): number | null {
+  return instant && epochSeconds(seen.clock.toReal(instant));
 }
 
 function doubleFindings(seen: Seen): readonly Finding[] {

@@ -7,6 +7,8 @@ import type { AddressHash } from '../address/address-hash.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
+import { recordEvent } from '../life/event.store.ts';
+import { findOpenLife, insertLife } from '../life/life.store.ts';
 import { findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
 import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/trial.store.ts';
 import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
@@ -55,7 +57,7 @@ async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise
   const known = account?.emailVerified === true ? account : undefined;
   const trials = known === undefined ? await trialsLeftBehind(db, using, request) : [await findLongestTrial(db, known.id, [request.product])];
   const now = using.clock.now();
-  if (trials.some((trial) => trial !== undefined && trial.trialAccessUntil <= now)) return 'trial_ended';
+  if (trials.some((trial) => trial?.trialAccessUntil != null && trial.trialAccessUntil <= now)) return 'trial_ended';
   return known === undefined ? 'invitation' : 'welcome_back';
 }
 
@@ -83,6 +85,7 @@ async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffe
 async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailboxHash: Buffer, queuedAt: Date): Promise<void> {
   const mailId = await insertMail(trx, {
     signUpRequestId: request.id,
+    lifeId: kind === 'invitation' ? await inviteToLife(trx, request, queuedAt) : null,
     kind,
     product: request.product,
     address: request.address,
@@ -91,4 +94,13 @@ async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailb
     queuedAt,
   });
   await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
+}
+
+/** An address that is invited again goes on with the life that it has. */
+async function inviteToLife(trx: Trx, request: SignUpRequest, at: Date): Promise<string> {
+  const open = await findOpenLife(trx, request);
+  const lifeId = open ?? (await insertLife(trx, { ...request, beganAt: at }));
+  if (open === undefined) await recordEvent(trx, { lifeId, at, kind: 'invited', to: 'invited', actor: 'person', requestId: request.requestId });
+  await recordEvent(trx, { lifeId, at, kind: 'mail_queued', actor: 'person', requestId: request.requestId, detail: { mail: 'invitation' } });
+  return lifeId;
 }

@@ -2,19 +2,19 @@ import { Counter, type Registry } from 'prom-client';
 import { durations } from '../../platform/metrics.ts';
 import type { Jobs } from '../db/job.ts';
 import type { BillingMailKind } from '../db/remote-billing.schema.ts';
-import type { MailKind } from '../db/schema.ts';
+import { MAIL_KINDS, type MailKind } from '../db/schema.ts';
 
 /** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
 export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile';
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 
-const MAIL_KINDS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
+const INVITATION_RESULTS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
 const BILLING_MAIL_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
-const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed'] as const;
+const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed', 'overtaken'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   register: ['accepted'],
-  invitation: [...MAIL_KINDS, 'blocked', 'suppressed', 'limited'],
+  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited'],
   verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
   creation: ['reserved', 'superseding', 'repeated'],
   program_creation: ['created', 'repeated'],

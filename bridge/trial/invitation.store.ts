@@ -18,6 +18,7 @@ export interface NewInvitation {
   product: string;
   address: string;
   mailId: string | null;
+  lifeId: string | null;
   firstName: string | null;
   lastName: string | null;
   locale: string;
@@ -33,6 +34,7 @@ export async function insertInvitation(db: Db | Trx, invitation: NewInvitation):
       product: invitation.product,
       address: invitation.address,
       mail_id: invitation.mailId,
+      life_id: invitation.lifeId,
       first_name: invitation.firstName,
       last_name: invitation.lastName,
       locale: invitation.locale,
@@ -103,6 +105,10 @@ export async function spendInvitations(trx: Trx, registrant: { product: string; 
     .where('address', '=', registrant.address)
     .where('state', 'in', ['issued', 'reserved'])
     .execute();
+}
+
+export async function revokeInvitationsOf(trx: Trx, { product, address }: { product: string; address: string }): Promise<void> {
+  await trx.updateTable('bridge.invitation').set({ state: 'revoked' }).where('product', '=', product).where('address', '=', address).where('state', 'in', ['issued', 'reserved']).execute();
 }
 
 export async function revokeInvitations(trx: Trx, address: string): Promise<void> {

@@ -245,7 +245,7 @@ export async function recordLook(trx: Trx, attemptId: string, absentAt: Date | n
     .execute();
 }
 
-export async function hasConfirmedRegistration(trx: Trx, of: { product: string; userId: string }): Promise<boolean> {
+export async function hasConfirmedRegistration(trx: Db | Trx, of: { product: string; userId: string }): Promise<boolean> {
   const row = await trx
     .selectFrom('bridge.registration')
     .select('attempt_id')

@@ -8,12 +8,12 @@ const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const MAX_TOKEN_LENGTH = 2_048;
 const MAX_PASSWORD_LENGTH = 1_024;
 
-const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
+export const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
 const token = z.string().min(1).max(MAX_TOKEN_LENGTH).meta({ description: 'From the link in the mail' });
-const userId = line(255).min(1).meta({ description: 'The id of the Keycloak user' });
+export const userId = line(255).min(1).meta({ description: 'The id of the Keycloak user' });
 const attemptId = z.uuid().transform((id) => id.toLowerCase());
 const locale = z.string().regex(/^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$/, 'must be a language tag').max(35);
-const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
+export const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
 
 export const registerBody = z.strictObject({
   username: line(320).min(1).meta({ description: 'An e-mail address', example: 'ada@example.com' }),
@@ -101,6 +101,7 @@ export const infosAnswer = z.union([
     trial_access_until: epochSeconds,
     days_left: z.int(),
   }),
+  z.strictObject({ trial: z.literal(true), state: z.literal('converted'), expired: z.literal(false) }),
   z.strictObject({ trial: z.literal(false), expired: z.literal(false) }),
 ]);
 

@@ -4,8 +4,9 @@ import type { Db, Trx } from '../db/schema.ts';
 export interface Trial {
   product: string;
   userId: string;
-  trialEndsAt: Date;
-  trialAccessUntil: Date;
+  /** Null, with `trialAccessUntil`: converted, no end any more. */
+  trialEndsAt: Date | null;
+  trialAccessUntil: Date | null;
 }
 
 export interface NewTrialApp {
@@ -49,10 +50,20 @@ export async function deleteTrial(trx: Trx, attemptId: string): Promise<void> {
   await trx.deleteFrom('bridge.trial').where('attempt_id', '=', attemptId).execute();
 }
 
+/** What people are told and what is enforced; the proxies hear of it. */
+export async function setTrialEnds(trx: Trx, of: { userId: string; product: string }, ends: Pick<Trial, 'trialEndsAt' | 'trialAccessUntil'>): Promise<void> {
+  await trx
+    .updateTable('bridge.trial')
+    .set({ trial_ends_at: ends.trialEndsAt, trial_access_until: ends.trialAccessUntil })
+    .where('user_id', '=', of.userId)
+    .where('product', '=', of.product)
+    .execute();
+}
+
 // Keycloak waits for this one.
 const LONGEST = `/* prepared: longest-trial */
     select product, user_id as "userId", trial_ends_at as "trialEndsAt", trial_access_until as "trialAccessUntil"
-    from bridge.trial where user_id = $1 and product = any($2) order by trial_access_until desc limit 1`;
+    from bridge.trial where user_id = $1 and product = any($2) order by trial_access_until desc nulls first limit 1`;
 
 /** Of several products that one client serves, the trial that lasts longest. */
 export async function findLongestTrial(db: Db, userId: string, products: readonly string[]): Promise<Trial | undefined> {

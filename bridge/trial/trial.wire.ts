@@ -56,6 +56,7 @@ function appToWire(product: Product, { trialAppId }: Registration) {
 
 export function infosToWire(infos: TrialInfos | undefined, clock: Clock): z.input<typeof infosAnswer> {
   if (infos === undefined) return { trial: false, expired: false };
+  if (infos.state === 'converted') return { trial: true, state: infos.state, expired: false };
   return {
     trial: true,
     state: infos.state,

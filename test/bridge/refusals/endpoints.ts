@@ -5,7 +5,7 @@ import type { Claims } from '../support/realm.ts';
 export interface Endpoint {
   method: 'GET' | 'POST';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'billing' | 'support';
+  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'manager' | 'billing' | 'support';
   /** Of several bodies that OpenAPI describes, which. */
   body?: number;
   /** Of a request that is let in. */
@@ -28,6 +28,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
   { method: 'GET', path: '/api/trial/changes', caller: 'reading proxy', status: 200, valid: async () => ({ follow: 'false' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
+  { method: 'POST', path: '/api/trial/extend', caller: 'manager', status: 404, valid: async () => ({ user_id: randomUUID(), days: 7, reason: 'They asked.' }) },
+  { method: 'POST', path: '/api/trial/completion', caller: 'manager', status: 404, valid: async () => ({ user_id: randomUUID(), reason: 'They pay.' }) },
+  { method: 'GET', path: '/api/trial', caller: 'manager', status: 200, valid: async () => ({ state: 'active', limit: '10' }) },
+  { method: 'GET', path: '/api/trial/{id}', caller: 'manager', status: 404, valid: async () => ({}) },
+  { method: 'POST', path: '/api/trial/{id}/resend', caller: 'manager', status: 404, valid: async () => ({ reason: 'It was lost.' }) },
+  { method: 'POST', path: '/api/trial/{id}/revoke', caller: 'manager', status: 404, valid: async () => ({ reason: 'A mistake.' }) },
+  { method: 'POST', path: '/api/trial/embed-token', caller: 'manager', status: 409, valid: async () => ({ app: randomUUID(), origin: 'https://www.example.com' }) },
+  { method: 'POST', path: '/api/trial/embed-revoke', caller: 'manager', status: 404, valid: async () => ({ app: randomUUID(), reason: 'A leak.' }) },
+  { method: 'POST', path: '/api/trial/embed-standing', caller: 'reading proxy', status: 200, valid: async () => ({ app: randomUUID() }) },
   billing('server-login/open', () => ({ zulip_org_id: randomUUID(), zulip_org_key: 'x'.repeat(64) })),
   billing('login/open', () => ({ token: 'of-nobody' })),
   billing('login/mail', () => ({ token: 'of-nobody', email: newAddress() })),
@@ -41,22 +50,26 @@ export const ENDPOINTS: readonly Endpoint[] = [
   billing('account/save', () => ({ session_id: randomUUID(), legal_name: 'Analytical Society' })),
   billing('plan/quote', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now' })),
   billing('plan/agree', () => ({ session_id: randomUUID(), type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 })),
-  billing('plan/seats', () => ({ session_id: randomUUID(), seats: 10 })),
+  billing('plan/seats/quote', () => ({ session_id: randomUUID(), seats: 10 })),
+  billing('plan/seats', () => ({ session_id: randomUUID(), seats: 10, total: 0 })),
   billing('plan/renewal', () => ({ session_id: randomUUID(), renews: false })),
   billing('plan/unschedule', () => ({ session_id: randomUUID() })),
   billing('sponsorship/ask', () => ({ session_id: randomUUID(), organization_type: 'Open source', description: 'We count.', expected_users: '10', requested_plan: 'community' })),
   billing('invoice/read', () => ({ session_id: randomUUID(), number: 1 })),
   billing('server/deactivate', () => ({ session_id: randomUUID() })),
   support('search', 200, { query: 'example.org' }),
+  support('pending', 200, { limit: 10 }),
   support('read', 404, { kind: 'realm' }),
   support('invoice/read', 404, { kind: 'server', number: 1 }),
   support('plan/quote', 404, { kind: 'realm', type: 'basic', period: 'month', seats: 10, when: 'now' }),
   support('plan/change', 404, { ...BECAUSE, kind: 'realm', type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 }),
   support('plan/give', 404, { ...BECAUSE, kind: 'realm', type: 'community' }),
-  support('plan/seats', 404, { ...BECAUSE, kind: 'realm', seats: 10 }),
+  support('plan/seats/quote', 404, { kind: 'realm', seats: 10 }),
+  support('plan/seats', 404, { ...BECAUSE, kind: 'realm', seats: 10, total: 0 }),
   support('plan/renewal', 404, { ...BECAUSE, kind: 'server', renews: false }),
   support('plan/unschedule', 404, { ...BECAUSE, kind: 'realm' }),
-  support('plan/end', 404, { ...BECAUSE, kind: 'realm', give_back: false }),
+  support('plan/end/quote', 404, { kind: 'realm' }),
+  support('plan/end', 404, { ...BECAUSE, kind: 'realm', give_back: 0 }),
   support('sponsorship/decide', 404, { ...BECAUSE, kind: 'realm', sponsorship_id: randomUUID(), decision: 'approve' }),
   support('standing', 404, { ...BECAUSE, kind: 'user', active: false }),
 ];
@@ -77,6 +90,7 @@ export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
   if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
   if (endpoint.caller === 'reading proxy') return realm.serviceToken('vestibule-proxy', 'trial-read', claims);
+  if (endpoint.caller === 'manager') return realm.serviceToken('a-manager', 'trial-manage', claims);
   if (endpoint.caller === 'billing') return realm.serviceToken('vestibule-proxy', 'billing-pages', claims);
   if (endpoint.caller === 'support') return realm.serviceToken('vestibule-proxy', 'support', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
@@ -85,9 +99,14 @@ export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Clai
 /** Sends what is given as it is. */
 export async function ask(bridge: TestBridge, endpoint: Endpoint, given: { token?: string | undefined; content: Readonly<Record<string, unknown>> | string }): Promise<Answer> {
   const headers = given.token === undefined ? {} : { authorization: `Bearer ${given.token}` };
-  if (endpoint.method === 'POST') return bridge.send(endpoint.path, { headers, body: given.content });
+  if (endpoint.method === 'POST') return bridge.send(addressOf(endpoint), { headers, body: given.content });
   const query = typeof given.content === 'string' ? given.content : new URLSearchParams(given.content as Record<string, string>).toString();
-  return bridge.send(`${endpoint.path}?${query}`, { method: 'GET', headers });
+  return bridge.send(`${addressOf(endpoint)}?${query}`, { method: 'GET', headers });
+}
+
+/** Of a trial that is not there, where one is named. */
+export function addressOf({ path }: Endpoint): string {
+  return path.replace('{id}', randomUUID());
 }
 
 export function newAddress(): string {

@@ -9,6 +9,7 @@ import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
 import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
+import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
 import { createLog } from '../../../platform/log.ts';
@@ -39,7 +40,18 @@ export interface KnownAccounts extends Accounts {
   make: MakeAccount;
 }
 
+/** Keycloak's stamps as the jar keeps them: the highest version of each person and product. */
+export interface KeptTrials extends TrialKeeper {
+  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number } | undefined;
+  rolesOf(userId: string): ReadonlySet<string>;
+  /** Whose sessions were ended, in order. */
+  ended: string[];
+  /** Every call fails until told otherwise. */
+  fail(failing: boolean): void;
+}
+
 export interface TestBridge {
+  keeper: KeptTrials;
   url: string;
   metricsPort: number | undefined;
   db: Kysely<Schema>;
@@ -54,6 +66,8 @@ export interface TestBridge {
   /** As one of Keycloak's steps. */
   asStep(path: string, body?: unknown): Promise<Answer>;
   asProxy(path: string, body?: unknown): Promise<Answer>;
+  /** As the service account of a client with `trial-manage`. */
+  asManager(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** As the service account of a client with `trial-create`. */
   asProgram(path: string, body?: unknown, clientId?: string): Promise<Answer>;
   invite(invitation?: Partial<NewInvitation> & { token?: string }): Promise<string>;
@@ -84,6 +98,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [database, realm, inbox] = await Promise.all([freshDatabase(), openRealm(), openInbox({ host: '127.0.0.1', smtpPort: 0 })]);
   const clock = testClock();
   const accounts = knownAccounts();
+  const keeper = keptTrials();
   const lines: string[] = [];
   const config = loadConfig({
     VESTIBULE_MODE: 'development',
@@ -106,7 +121,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [first] = loadProducts('products.yaml');
   const products = options.products ?? [{ ...first, ...options.product }];
   const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
-  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts, makeAccount: accounts.make }), ...options });
+  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts, keeper, makeAccount: accounts.make }), ...options });
   const url = `http://127.0.0.1:${bridge.port}`;
   const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
 
@@ -135,12 +150,15 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     databaseUrl: database.bridgeUrl,
     clock,
     accounts,
+    keeper,
     inbox,
     realm,
     log: () => lines.join(''),
     send,
     asStep: async (path, body) => withToken(await realm.stepToken(), path, body),
     asProgram: async (path, body, clientId = 'a-program') => withToken(await realm.serviceToken(clientId, 'trial-create'), path, body),
+    asManager: async (path, body, headers = {}) =>
+      send(path, { method: body === undefined ? 'GET' : 'POST', body, headers: { authorization: `Bearer ${await realm.serviceToken('a-manager', 'trial-manage')}`, ...headers } }),
     asProxy: async (path, body) => withToken(await realm.serviceToken('vestibule-proxy', 'trial-manage'), path, body),
     invite: async ({ token = randomBytes(32).toString('base64url'), ...given } = {}) => {
       const issuedAt = clock.now();
@@ -149,6 +167,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
         product: 'app',
         address: 'ada@example.com',
         mailId: null,
+        lifeId: null,
         firstName: 'Ada',
         lastName: 'Lovelace',
         locale: 'en',
@@ -228,5 +247,34 @@ function knownAccounts(): KnownAccounts {
     check: async () => void (await answer(undefined)),
     findById: (id) => answer(accounts.get(id)),
     findByAddress: (address) => answer([...accounts.values()].find((one) => one.username === address)),
+  };
+}
+
+function keptTrials(): KeptTrials {
+  const stamps = new Map<string, ReturnType<KeptTrials['stampOf']> & object>();
+  const roles = new Map<string, Set<string>>();
+  let failing = false;
+  const answer = async <Value>(value: () => Value): Promise<Value> => {
+    if (failing) throw new Error('Keycloak does not answer');
+    return value();
+  };
+  const rolesOf = (userId: string) => roles.get(userId) ?? new Set<string>();
+  const ended: string[] = [];
+  return {
+    ended,
+    stampOf: (userId, product = 'app') => stamps.get(`${userId} ${product}`),
+    rolesOf,
+    fail: (now) => {
+      failing = now;
+    },
+    keepStamp: (userId, { product, entry, version, roles: { grant, revoke } }) =>
+      answer(() => {
+        if ((stamps.get(`${userId} ${product}`)?.version ?? 0) >= version) return 'newer';
+        stamps.set(`${userId} ${product}`, JSON.parse(entry) as ReturnType<KeptTrials['stampOf']> & object);
+        roles.set(userId, new Set([...rolesOf(userId), ...grant].filter((role) => !revoke.includes(role))));
+        return 'held';
+      }),
+    endSessions: (userId) => answer(() => ended.push(userId)),
+    remove: () => answer(() => 'removed'),
   };
 }
