@@ -15,7 +15,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | POST /api/trial/register, POST /api/legacy/trial/register | anybody | trial/trial.routes.ts |
  * | POST /api/trial/verify | Keycloak's steps | trial/trial.routes.ts |
  * | POST /api/trial/creation | Keycloak's steps; programs, with a password | trial/trial.routes.ts |
- * | POST /api/trial/creation/outcome | Keycloak's steps | trial/trial.routes.ts |
+ * | POST /api/trial/creation/outcome, POST /api/trial/creation/outcomes | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/changes | proxy, as a stream | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |

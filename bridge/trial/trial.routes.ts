@@ -12,13 +12,14 @@ import { route, streamRoute, type Route } from '../http/route.ts';
 import type { MakeAccount } from '../keycloak/account-maker.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
+import type { Meter } from '../metrics/meter.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
 import type { ChangeBell } from './change-bell.ts';
 import { changesAfter } from './changes.service.ts';
 import { create } from './creation.service.ts';
 import { readInfos } from './infos.service.ts';
 import { disown } from './not-me.service.ts';
-import { takeOutcome } from './outcome.service.ts';
+import { takeOutcome, takeOutcomes } from './outcome.service.ts';
 import { createByProgram } from './program-creation.service.ts';
 import { register } from './register.service.ts';
 import {
@@ -33,6 +34,8 @@ import {
   notMeBody,
   outcomeAnswer,
   outcomeBody,
+  outcomesAnswer,
+  outcomesBody,
   programCreationAnswer,
   programCreationBody,
   registerAnswer,
@@ -55,6 +58,7 @@ export interface TrialRoutesUsing {
   captcha: Captcha;
   limit: RegisterLimit;
   guard: Guard;
+  meter: Pick<Meter, 'step'>;
   bell: ChangeBell;
   locales: readonly string[];
   proxyUrl: string;
@@ -161,6 +165,21 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         const result = await takeOutcome(db, clock, body);
         outcome(result);
         return { result };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/creation/outcomes',
+      summary: 'The same of several registrations that ended at about the same time. The results are in their order.',
+      caller: keycloakStep,
+      body: outcomesBody,
+      status: 200,
+      reply: outcomesAnswer,
+      problems: [],
+      answer: async ({ body }) => {
+        const results = await takeOutcomes(db, clock, body.outcomes);
+        for (const result of results) using.meter.step('outcome', result);
+        return { results: [...results] };
       },
     }),
     route({

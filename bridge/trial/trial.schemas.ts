@@ -104,7 +104,10 @@ export const programCreationAnswer = z.strictObject({
 });
 
 export const outcomeBody = z.strictObject({ attempt_id: attemptId, user_id: userId, outcome: z.enum(['committed', 'rolled_back']) });
-export const outcomeAnswer = z.strictObject({ result: z.enum(['confirmed', 'recorded', 'ignored']) });
+const taken = z.enum(['confirmed', 'recorded', 'ignored']);
+export const outcomeAnswer = z.strictObject({ result: taken });
+export const outcomesBody = z.strictObject({ outcomes: z.array(outcomeBody).min(1).max(50) });
+export const outcomesAnswer = z.strictObject({ results: z.array(taken) });
 
 export const infosQuery = z
   .strictObject({ user_id: userId.optional(), username: line(320).min(1).optional(), client_id: line(255).min(1).optional() })

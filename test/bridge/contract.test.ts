@@ -63,6 +63,7 @@ const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
   'outcome-committed.json': created,
   'outcome-rolled-back.json': created,
   'verify-asking.json': invitedWithTeam,
+  'outcomes.json': created,
   'verify-expired.json': expired,
   'verify-revoked.json': inState('revoked'),
   'verify-spent.json': inState('spent'),

@@ -106,6 +106,7 @@ describe('what the bridge says of itself', () => {
       '/api/trial/completion',
       '/api/trial/creation',
       '/api/trial/creation/outcome',
+      '/api/trial/creation/outcomes',
       '/api/trial/embed-revoke',
       '/api/trial/embed-standing',
       '/api/trial/embed-token',

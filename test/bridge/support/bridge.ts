@@ -75,7 +75,8 @@ export interface TestBridge {
   settled(): Promise<void>;
   /** Runs now what waits for later. */
   hurry(): Promise<void>;
-  close(): Promise<void>;
+  /** `before`: once the bridge has stopped, while its database is there. */
+  close(looking?: { before?: () => Promise<void> }): Promise<void>;
 }
 
 export interface Answer {
@@ -182,8 +183,9 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
       await hurryJobs(db);
       await settled();
     },
-    close: async () => {
+    close: async ({ before } = {}) => {
       await bridge.stop();
+      await before?.();
       await closeDatabase();
       await Promise.all([inbox.close(), realm.close()]);
       await database.drop();

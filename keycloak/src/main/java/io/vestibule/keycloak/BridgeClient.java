@@ -39,6 +39,8 @@ import org.keycloak.util.JsonSerialization;
 final class BridgeClient {
 
     private static final Pattern QUESTION_FIELD = Pattern.compile("(attributes|consents)\\..+");
+    static final int MAX_OUTCOMES = 50;
+
     private static final int MAX_ANSWER_BYTES = 64 * 1024;
 
     // Socket timeouts count per read, so a bridge that drips bytes would hold the request for ever: this cuts it.
@@ -127,11 +129,33 @@ final class BridgeClient {
 
     /** Tells how Keycloak's transaction ended. Best effort: the bridge's reconcile job decides without it too. */
     boolean outcome(String attemptId, String userId, boolean committed) {
+        return outcome(new Outcome(attemptId, userId, committed));
+    }
+
+    /** Of several registrations, at most {@value #MAX_OUTCOMES}, in one call; a bridge that does not know it yet is told each. */
+    boolean outcomes(List<Outcome> outcomes) {
+        if (outcomes.size() == 1) {
+            return outcome(outcomes.get(0));
+        }
+        int status = post("/api/trial/creation/outcomes", Map.of("outcomes", outcomes.stream().map(BridgeClient::body).toList())).status;
+        return status == 404 ? outcomes.stream().filter(one -> !outcome(one)).count() == 0 : status == 200;
+    }
+
+    private boolean outcome(Outcome outcome) {
+        return post("/api/trial/creation/outcome", body(outcome)).status == 200;
+    }
+
+    private static Map<String, Object> body(Outcome outcome) {
         Map<String, Object> body = new LinkedHashMap<>();
-        body.put("attempt_id", attemptId);
-        body.put("user_id", userId);
-        body.put("outcome", committed ? "committed" : "rolled_back");
-        return post("/api/trial/creation/outcome", body).status == 200;
+        body.put("attempt_id", outcome.attemptId());
+        body.put("user_id", outcome.userId());
+        body.put("outcome", outcome.committed() ? "committed" : "rolled_back");
+        return body;
+    }
+
+    /** Whether calls of the other go to the same bridge with the same proof. */
+    boolean speaksAs(BridgeClient other) {
+        return settings.equals(other.settings) && serviceToken.equals(other.serviceToken);
     }
 
     /** Asks whether a person's trial at a client is over. */
@@ -283,6 +307,10 @@ final class BridgeClient {
         });
         timer.setRemoveOnCancelPolicy(true);
         return timer;
+    }
+
+    /** How Keycloak's transaction ended for one attempt. */
+    record Outcome(String attemptId, String userId, boolean committed) {
     }
 
     /** @param status 0 when there was no answer */

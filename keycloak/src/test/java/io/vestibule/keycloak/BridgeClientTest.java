@@ -123,6 +123,15 @@ class BridgeClientTest {
     }
 
     @Test
+    void aBridgeThatTakesOneOutcomeAtATimeIsToldEach() {
+        List<BridgeClient.Outcome> two = List.of(new BridgeClient.Outcome("a", USER_ID, true), new BridgeClient.Outcome("b", USER_ID, false));
+        try (FakeBridge bridge = FakeBridge.knowing("/api/trial/creation/outcome", "{\"result\":\"confirmed\"}")) {
+            assertTrue(client(bridge.url()).outcomes(two));
+            assertTrue(bridge.asked().body().contains("rolled_back"), bridge.asked().body());
+        }
+    }
+
+    @Test
     void namesThatAreMissingAreNotSent() throws IOException {
         try (FakeBridge bridge = FakeBridge.answering(500, "{}")) {
             client(bridge.url()).create(request("t"));
@@ -156,6 +165,8 @@ class BridgeClientTest {
             case "creation" -> client.create(new Creation.Request(contract.text("token"), contract.text("username"), contract.text("user_id"),
                     contract.text("attempt_id"), contract.text("first_name"), contract.text("last_name"), contract.text("locale"), answers(contract)));
             case "outcome" -> client.outcome(contract.text("attempt_id"), contract.text("user_id"), "committed".equals(contract.text("outcome")));
+            case "outcomes" -> client.outcomes(contract.request().path("body").path("outcomes").valueStream().map(one -> new BridgeClient.Outcome(
+                    one.path("attempt_id").textValue(), one.path("user_id").textValue(), "committed".equals(one.path("outcome").textValue()))).toList());
             case "infos" -> client.infos(contract.query("user_id"), contract.query("client_id"));
             default -> throw new AssertionError("No Java side for " + contract);
         };
@@ -182,7 +193,7 @@ class BridgeClientTest {
                             Map.of("trial_stamp", List.of(answer.path("attributes").path("trial_stamp").path(0).textValue())),
                             List.of(answer.path("roles").path(0).textValue()))
                     : answer.has("field") ? new Creation.Unanswered(answer.path("field").textValue()) : new Creation.Refused(answer.path("code").textValue());
-            case "outcome" -> true;
+            case "outcome", "outcomes" -> true;
             case "infos" -> new Infos.Known(answer.path("trial").booleanValue(), answer.path("expired").booleanValue(),
                     answer.has("trial_ends_at") ? answer.path("trial_ends_at").longValue() : null,
                     answer.has("trial_access_until") ? answer.path("trial_access_until").longValue() : null);
