@@ -34,9 +34,19 @@ import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
 import { startSweepTimer } from './db/sweep-timer.ts';
 import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
+import type { Endpoint } from './webhooks/endpoints.ts';
+import { webhookPost } from './webhooks/post.ts';
+import { keepSubscriptions } from './webhooks/subscription.store.ts';
+import { startTeller } from './webhooks/teller.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
 export const POOL_SIZE = 20;
+
+/** What people may try, and whose apps hear of it. */
+export interface Offers {
+  products: Products;
+  endpoints: readonly Endpoint[];
+}
 
 /** What a test hands in instead. */
 export interface Given {
@@ -56,7 +66,7 @@ export interface Bridge {
 }
 
 /** The whole bridge on a migrated database. */
-export async function startBridge(config: Config, products: Products, log: Log, given: Given = {}): Promise<Bridge> {
+export async function startBridge(config: Config, { products, endpoints }: Offers, log: Log, given: Given = {}): Promise<Bridge> {
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-bridge',
@@ -91,6 +101,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     meter,
     log,
   );
+  await keepSubscriptions(db, endpoints);
+  const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
+  const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
@@ -133,7 +146,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
-      await worker.stop();
+      await Promise.all([worker.stop(), teller.stop()]);
+      await post.close();
       keys.stop();
       transport.close();
       await close();

@@ -14,6 +14,8 @@ const domain = z
   .transform((written) => domainToASCII(written.trim().normalize('NFC')))
   .refine((written) => DOMAIN.test(written), 'must be a domain, such as example.com');
 
+const variable = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
+
 const productSchema = z.strictObject({
   id,
   name: z.string().min(1),
@@ -34,6 +36,12 @@ const productSchema = z.strictObject({
     permissions: z.array(z.string().min(1)).default([]),
   }),
   mail: z.strictObject({ from: z.string().optional(), templates: z.string().default('bridge/mail/templates') }).prefault({}),
+  /** Where the app hears what happens to trials, and the variables that hold the secrets by which it knows us. */
+  webhook: z
+    .strictObject({ url: z.url({ protocol: /^https?$/, error: 'an http(s) address' }), secret_env: z.union([variable, z.array(variable).min(1)]).transform((names) => [names].flat()) })
+    .optional(),
+  /** `wait`: nobody is let into the app before it has answered `trial.created`. */
+  provision: z.enum(['tell', 'wait']).default('tell'),
   origins: z.array(z.url()).default([]),
   blocked_domains: z.array(domain).default([]),
   attributes: z.array(z.strictObject({ id, label: z.string(), required: z.boolean().default(false), max_length: z.number().int().positive().default(200) })).default([]),
@@ -41,7 +49,11 @@ const productSchema = z.strictObject({
 });
 
 const fileSchema = z.strictObject({
-  products: z.array(productSchema).min(1).refine((all) => new Set(all.map((one) => one.id)).size === all.length, 'product ids must differ'),
+  products: z
+    .array(productSchema)
+    .min(1)
+    .refine((all) => new Set(all.map((one) => one.id)).size === all.length, 'product ids must differ')
+    .refine((all) => all.every(({ provision, webhook }) => provision === 'tell' || webhook !== undefined), '`provision: wait` needs a `webhook`: nobody else could say that it is done'),
 });
 
 export type Product = Readonly<z.infer<typeof productSchema>>;

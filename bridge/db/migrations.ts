@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
+import { WEBHOOKS } from './webhooks.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -164,6 +165,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0009-webhooks': { up: (db) => statements(db, WEBHOOKS) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
