@@ -18,6 +18,7 @@ const MAKERS = {
   addressHashKey: key,
   billingToken: key,
   selfHostedServer: serverKey,
+  sampleAppWebhook: webhookSecret,
 };
 
 export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;
@@ -40,6 +41,10 @@ function password(): string {
 /** 64 characters, as the billing service wants them. */
 function serverKey(): string {
   return randomBytes(KEY_BYTES).toString('hex');
+}
+
+function webhookSecret(): string {
+  return `whsec_${key()}`;
 }
 
 function key(): string {

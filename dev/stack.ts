@@ -15,6 +15,7 @@ import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, ty
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
 import type { Progress } from './progress.ts';
 import { changesSince, keepOrigin, originOf, realmFileFor, realmVariables } from './realm.ts';
+import { tellSampleApp } from './products.ts';
 import { secretsOf, type Secrets } from './secrets.ts';
 import { StartError } from './start-error.ts';
 
@@ -105,18 +106,18 @@ async function refusal(signal: AbortSignal | undefined): Promise<never> {
   return signal ? Promise.reject(new StartError('Stopped before it was ready.')) : new Promise(() => {});
 }
 
-async function startParts(options: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
-  const { dataDir, cacheDir, signal, keycloakVersion = KEYCLOAK_VERSION } = options;
+async function startParts(given: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
+  const { dataDir, cacheDir, signal, keycloakVersion = KEYCLOAK_VERSION } = given;
   const progress: Progress = {
-    ...options.progress,
+    ...given.progress,
     step: (...step) => {
       signal?.throwIfAborted();
-      return options.progress.step(...step);
+      return given.progress.step(...step);
     },
   };
-  const ports = portsFrom(options.portBase);
+  const ports = portsFrom(given.portBase);
   const addresses = addressesOf(ports);
-  const dial = (hop: Hop, port: number): Promise<number> => options.detour?.(hop, port) ?? Promise.resolve(port);
+  const dial = (hop: Hop, port: number): Promise<number> => given.detour?.(hop, port) ?? Promise.resolve(port);
   const realmText = realmFileFor(keycloakVersion, readFileSync(join(ROOT, 'realm-export.json'), 'utf8'));
 
   const folder = await claimDataFolder(dataDir);
@@ -127,6 +128,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   makeFolder(cacheDir);
   await refuseTakenPorts(ports);
   const secrets = secretsOf(dataDir);
+  const options = { ...given, env: { ...given.env, PRODUCTS_FILE: tellSampleApp(dataDir, given.env['PRODUCTS_FILE'] || join(ROOT, 'products.yaml'), `${addresses.appInternal}/webhooks`) } };
   const variables = realmVariables(realmText, {
     ...options.env,
     ...realmEnvironment({ ...addresses, bridgeInternal: `http://127.0.0.1:${await dial('keycloak-bridge', ports.bridge)}` }, secrets, options.env),
@@ -155,7 +157,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   await progress.step('Inbox and sample app', 1, async () => {
     const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp, refuseRecipient: options.refuseRecipient });
     undo.push(inbox.close);
-    const app = sampleApp().listen(ports.app, '127.0.0.1');
+    const app = sampleApp({ webhookSecret: secrets.sampleAppWebhook }).listen(ports.app, '127.0.0.1');
     await once(app, 'listening');
     undo.push(() => {
       app.closeAllConnections();

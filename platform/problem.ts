@@ -50,6 +50,7 @@ export const PROBLEMS = {
   internal_error: [500, 'Something went wrong here'],
   bad_gateway: [502, 'The service behind this one did not answer'],
   unavailable: [503, 'This service is not ready'],
+  preparing: [503, 'The workspace is being prepared'],
   gateway_timeout: [504, 'The service behind this one took too long'],
 } as const satisfies Record<string, readonly [number, string]>;
 

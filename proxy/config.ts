@@ -28,6 +28,7 @@ export interface ProxyConfig {
   /** The origin of the billing pages; undefined where there are none. */
   billingUrl: string | undefined;
   contactUrl: string;
+  preparingBudgetMilliseconds: number;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
   /** How long people who are signed in go on while Postgres is away. */
@@ -59,6 +60,7 @@ const SHAPE = {
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
   CONTACT_URL: contact,
+  PREPARING_BUDGET_SECONDS: count.default(60),
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   SESSION_OUTAGE_MINUTES: count.min(0).default(5),
@@ -88,6 +90,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
     billingUrl: read.BILLING_URL,
     contactUrl: read.CONTACT_URL,
+    preparingBudgetMilliseconds: read.PREPARING_BUDGET_SECONDS * 1000,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
     sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,

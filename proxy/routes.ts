@@ -15,6 +15,7 @@ import { signInRoutes } from './remote-billing/sign-in.routes.ts';
 import { signOutRoutes } from './remote-billing/sign-out.routes.ts';
 import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
+import { preparingRoute, type PreparingParts } from './trial/preparing.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
 const LONGEST_FORM = '16kb';
@@ -22,7 +23,7 @@ const LONGEST_REGISTER = '64kb';
 /** Of a self-hosted server: ten thousand rows at a time. */
 const LONGEST_REPORT = '16mb';
 
-export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
+export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts, PreparingParts {
   identity: IdentityTokens;
   /** Undefined where it is answered at a port of its own. */
   health: Health | undefined;
@@ -71,6 +72,7 @@ export function routes(parts: RouteParts): Router {
 
     // Pages. The token of `not-me` is its own proof: nothing to forge.
     '/trial': { get: trial.signUpPage, post: [ours, ...form, trial.signUp] },
+    '/trial/preparing': { get: preparingRoute(parts) },
     '/trial/check-email': { get: trial.checkEmail },
     '/trial/new-link': { get: trial.newLinkPage, post: [ours, ...form, trial.newLink] },
     '/trial/not-me': { get: trial.notMePage, post: [...form, trial.notMe] },

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
@@ -8,20 +9,42 @@ import { findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.s
 
 type Db = Kysely<Tables>;
 
+/** The feed needs some milliseconds; a person whom the bridge does not know waits for so long, once. */
+const HEARD_OF_WITHIN_MILLISECONDS = 1_000;
+const LOOK_AGAIN_MILLISECONDS = 50;
+
+export interface Telling {
+  issuer: string;
+  /** Products of the site's client, whose ends the bridge tells. */
+  productIds: readonly string[];
+  /** Of all products, those whose app must have made a workspace before anybody is let in. */
+  waitingProductIds: ReadonlySet<string>;
+}
+
+/** Who somebody is, and whether the app has still to make what they come for. */
+export type Told = Identity & { preparing: boolean };
+
+/** Somebody who has signed up this second is not let into an app that has not heard of them because the feed is a moment behind. */
+export async function waitForWord(db: Db, identity: Identity, { productIds, waitingProductIds }: Telling): Promise<void> {
+  if (identity.trial === null || !productIds.some((id) => waitingProductIds.has(id))) return;
+  const until = performance.now() + HEARD_OF_WITHIN_MILLISECONDS;
+  while ((await findLongestTrialEnd(db, identity.sub, productIds)) === undefined && performance.now() < until) await pause(LOOK_AGAIN_MILLISECONDS);
+}
+
 /**
  * Who somebody is by a token, with the trial's end as the bridge said it last: the token may be older. In the transaction that writes
  * the session, so that no change comes between.
  */
-export async function asTold(trx: Db, identity: Identity, { issuer, productIds }: { issuer: string; productIds: readonly string[] }): Promise<Identity> {
-  if (productIds.length === 0) return identity;
+export async function asTold(trx: Db, identity: Identity, { issuer, productIds, waitingProductIds }: Telling): Promise<Told> {
+  if (productIds.length === 0) return { ...identity, preparing: false };
   await lockLogin(trx, { issuer, sid: null, sub: identity.sub });
   const told = await findLongestTrialEnd(trx, identity.sub, productIds);
-  if (told === undefined) return identity;
+  if (told === undefined) return { ...identity, preparing: false };
   const { endsAt, accessUntil } = told;
-  return { ...identity, trial: accessUntil && { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil } };
+  return { ...identity, trial: accessUntil && { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil }, preparing: isPreparing(told, waitingProductIds) };
 }
 
-export interface TrialEndKeeping {
+export interface TrialEndKeeping extends Pick<Telling, 'waitingProductIds'> {
   db: Db;
   live: Pick<LiveSessions, 'forget'>;
   /** Whose people the bridge tells about. */
@@ -30,8 +53,12 @@ export interface TrialEndKeeping {
   productIdsBySite: ReadonlyMap<string, readonly string[]>;
 }
 
+function isPreparing({ product, ready }: Pick<TrialEnd, 'product' | 'ready'>, waitingProductIds: ReadonlySet<string>): boolean {
+  return !ready && waitingProductIds.has(product);
+}
+
 /** Writes down what the bridge told and moves the ends of open sessions by it. Answers how many sessions it concerns. */
-export async function takeTrialEnds({ db, live, issuer, productIdsBySite }: TrialEndKeeping, ends: readonly TrialEnd[]): Promise<number> {
+export async function takeTrialEnds({ db, live, issuer, productIdsBySite, waitingProductIds }: TrialEndKeeping, ends: readonly TrialEnd[]): Promise<number> {
   const subs = [...new Set(ends.map(({ userId }) => userId))].sort();
   const open = await db.transaction().execute(async (trx) => {
     for (const sub of subs) await lockLogin(trx, { issuer, sid: null, sub });
@@ -40,7 +67,7 @@ export async function takeTrialEnds({ db, live, issuer, productIdsBySite }: Tria
     const places = new Map(sessions.map(({ sub, site }) => [`${sub} ${site}`, { sub, site }]));
     for (const place of places.values()) {
       const told = await findLongestTrialEnd(trx, place.sub, productIdsBySite.get(place.site) ?? []);
-      if (told) await moveTrialEnd(trx, place, told);
+      if (told) await moveTrialEnd(trx, place, { ...told, preparing: isPreparing(told, waitingProductIds) });
     }
     return sessions;
   });

@@ -176,7 +176,7 @@ test('secrets and addresses stand in no log line, counts in the metrics', async 
   await heard(ada.id, 2);
   expect(bridge.log()).not.toContain(secret);
   expect(bridge.log()).not.toContain(secret.slice('whsec_'.length));
-  await eventually(async () => (await scrape(bridge.metricsPort)).sum('vestibule_bridge_webhooks_total', { type: 'trial.created', outcome: 'delivered' }) > 0);
+  await eventually(async () => ((await scrape(bridge.metricsPort)).sum('vestibule_bridge_webhooks_total', { type: 'trial.created', outcome: 'delivered' }) ?? 0) > 0);
 });
 
 describe('docs/webhooks.md', () => {
