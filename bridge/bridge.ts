@@ -11,6 +11,7 @@ import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
+import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
@@ -27,6 +28,7 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { startFirstLooks } from './trial/first-looks.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
@@ -105,6 +107,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
   const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
   const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
+  const firstLooks = startFirstLooks(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -134,6 +137,9 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    development: config.development,
+    embedTokens: config.embed && embedTokens(config.embed.keys, config.embed.url),
+    embedUrl: config.embed?.url ?? config.proxyUrl,
     billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
@@ -146,8 +152,11 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
+      firstLooks.stop();
       await Promise.all([worker.stop(), teller.stop()]);
       await post.close();
+      // Whoever comes next may be a release that knows of jobs only.
+      await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();
       transport.close();
       await close();
@@ -155,6 +164,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
   };
 
   async function onMove(): Promise<void> {
+    await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
     await Promise.all(sweepTimers.map((timer) => timer.sweepNow()));
   }

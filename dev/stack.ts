@@ -1,21 +1,24 @@
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Express } from 'express';
 import { sampleApp } from './app/app.ts';
 import { claimDataFolder, makeFolder } from './data-folder.ts';
 import { bridgeEnvironment, proxyEnvironment, realmEnvironment, REALM, type Addresses } from './environment.ts';
 import { openInbox } from './inbox/inbox.ts';
 import { ensureJar, type Jar } from './jar.ts';
 import { ensureBuild, ensureDistribution, importRealm, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
+import { embedDemo } from './embed-demo/server.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
 import { selfHostedServer } from './self-hosted/server.ts';
 import { registerServer } from '../self-hosted/self-hosted-billing.ts';
+import { ensureStaffPerson } from './staff-person.ts';
 import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
+import { productsFileFor } from './products.ts';
 import type { Progress } from './progress.ts';
 import { changesSince, keepOrigin, originOf, realmFileFor, realmVariables } from './realm.ts';
-import { tellSampleApp } from './products.ts';
 import { secretsOf, type Secrets } from './secrets.ts';
 import { StartError } from './start-error.ts';
 
@@ -61,9 +64,13 @@ export interface StackDescription {
   app: string;
   /** A product that somebody runs at home, whose billing is done here. */
   selfHosted: string;
+  /** A page of another site that shows small apps in a frame. */
+  embedDemo: string;
   /** What Prometheus would scrape. */
   metrics: { bridge: string; proxy: string };
   admin: { username: string; password: string };
+  /** Has the realm role `staff`. */
+  staff: { username: string; password: string };
   /** As the superuser of the database `vestibule`. */
   databaseUrl: string;
 }
@@ -106,18 +113,18 @@ async function refusal(signal: AbortSignal | undefined): Promise<never> {
   return signal ? Promise.reject(new StartError('Stopped before it was ready.')) : new Promise(() => {});
 }
 
-async function startParts(given: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
-  const { dataDir, cacheDir, signal, keycloakVersion = KEYCLOAK_VERSION } = given;
+async function startParts(options: StackOptions, undo: (() => Promise<unknown> | void)[]): Promise<Omit<Stack, 'stop' | 'destroy'> & { postgres: Postgres }> {
+  const { dataDir, cacheDir, signal, keycloakVersion = KEYCLOAK_VERSION } = options;
   const progress: Progress = {
-    ...given.progress,
+    ...options.progress,
     step: (...step) => {
       signal?.throwIfAborted();
-      return given.progress.step(...step);
+      return options.progress.step(...step);
     },
   };
-  const ports = portsFrom(given.portBase);
+  const ports = portsFrom(options.portBase);
   const addresses = addressesOf(ports);
-  const dial = (hop: Hop, port: number): Promise<number> => given.detour?.(hop, port) ?? Promise.resolve(port);
+  const dial = (hop: Hop, port: number): Promise<number> => options.detour?.(hop, port) ?? Promise.resolve(port);
   const realmText = realmFileFor(keycloakVersion, readFileSync(join(ROOT, 'realm-export.json'), 'utf8'));
 
   const folder = await claimDataFolder(dataDir);
@@ -128,7 +135,6 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
   makeFolder(cacheDir);
   await refuseTakenPorts(ports);
   const secrets = secretsOf(dataDir);
-  const options = { ...given, env: { ...given.env, PRODUCTS_FILE: tellSampleApp(dataDir, given.env['PRODUCTS_FILE'] || join(ROOT, 'products.yaml'), `${addresses.appInternal}/webhooks`) } };
   const variables = realmVariables(realmText, {
     ...options.env,
     ...realmEnvironment({ ...addresses, bridgeInternal: `http://127.0.0.1:${await dial('keycloak-bridge', ports.bridge)}` }, secrets, options.env),
@@ -154,15 +160,18 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
   if (changes && changes.length > 0) progress.line(`      Changed: ${changes.join(', ')}. The realm is made again, and what bridge and proxy held about its users is gone.`);
   await prepareDatabases(postgres, secrets);
 
+  const listen = async (app: Express, port: number): Promise<void> => {
+    const server = app.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    undo.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+  };
   await progress.step('Inbox and sample app', 1, async () => {
     const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp, refuseRecipient: options.refuseRecipient });
     undo.push(inbox.close);
-    const app = sampleApp({ webhookSecret: secrets.sampleAppWebhook }).listen(ports.app, '127.0.0.1');
-    await once(app, 'listening');
-    undo.push(() => {
-      app.closeAllConnections();
-      app.close();
-    });
+    await listen(sampleApp({ webhookSecret: secrets.sampleAppWebhook }), ports.app);
   });
 
   const admin = { username: 'admin', password: secrets.admin };
@@ -178,9 +187,12 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
     if (!ok) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
     return started;
   });
+  const staff = await ensureStaffPerson(addresses.keycloakInternal, admin, secrets.staff);
   keepOrigin(dataDir, origin);
 
+  const productsFile = productsFileFor(dataDir, options.env['PRODUCTS_FILE'] || 'products.yaml', { embedOrigin: addresses.embedDemo, webhookUrl: `${addresses.appInternal}/webhooks` });
   const bridgeEnv = bridgeEnvironment({
+    productsFile,
     addresses: {
       ...addresses,
       keycloakInternal: `http://127.0.0.1:${await dial('bridge-keycloak', ports.keycloak)}`,
@@ -191,6 +203,7 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
     databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge), await dial('bridge-postgres', ports.postgres)),
   });
   const proxyEnv = proxyEnvironment({
+    productsFile,
     addresses,
     secrets,
     env: options.env,
@@ -210,15 +223,12 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
   };
   const bridge = await progress.step('Bridge', 2, () => startService('bridge', bridgeEnv, { name: 'bridge', healthPort: ports.bridge }));
   const proxy = await progress.step('Proxy', 2, () => startService('proxy', proxyEnv, { name: 'proxy', healthPort: ports.proxyMetrics }));
-  await progress.step('Self-hosted server with billing', 1, async () => {
+  await progress.step('Self-hosted server with billing, and a page with a frame', 1, async () => {
     const selfHosted = selfHostedServer({ url: addresses.selfHosted, billingUrl: addresses.proxy, serverKey: secrets.selfHostedServer });
     await registerServer(selfHosted, { hostname: new URL(addresses.selfHosted).host, contactEmail: 'admin@selfhosted.example' });
-    const listening = selfHosted.app.listen(ports.selfHosted, '127.0.0.1');
-    await once(listening, 'listening');
-    undo.push(() => {
-      listening.closeAllConnections();
-      listening.close();
-    });
+    await listen(selfHosted.app, ports.selfHosted);
+    const tokenUrl = `${addresses.keycloakInternal}/realms/${REALM}/protocol/openid-connect/token`;
+    await listen(embedDemo({ origin: addresses.embedDemo, bridgeUrl: addresses.bridgeInternal, tokenUrl, clientId: 'vestibule-proxy', clientSecret: secrets.proxyClient }), ports.embedDemo);
   });
   const parts = { postgres: postgresPart, keycloak, bridge, proxy };
 
@@ -232,8 +242,10 @@ async function startParts(given: StackOptions, undo: (() => Promise<unknown> | v
       inbox: addresses.inbox,
       app: addresses.app,
       selfHosted: addresses.selfHosted,
+      embedDemo: addresses.embedDemo,
       metrics: { bridge: `${at(ports.bridgeMetrics)}/metrics`, proxy: `${at(ports.proxyMetrics)}/metrics` },
       admin,
+      staff,
       databaseUrl: postgres.databaseUrl(DATABASE, 'postgres', secrets.postgres),
     },
     smtpUrl: addresses.smtp,
@@ -258,6 +270,7 @@ function addressesOf(ports: Ports): Addresses {
     appInternal: `http://127.0.0.1:${ports.app}`,
     smtp: `smtp://127.0.0.1:${ports.smtp}`,
     selfHosted: at(ports.selfHosted),
+    embedDemo: `http://demo.localhost:${ports.embedDemo}`,
     ports,
   };
 }

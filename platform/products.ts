@@ -16,6 +16,10 @@ const domain = z
 
 const variable = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
 
+function isOrigin(written: string): boolean {
+  return URL.canParse(written) && new URL(written).origin === written;
+}
+
 const productSchema = z.strictObject({
   id,
   name: z.string().min(1),
@@ -34,6 +38,8 @@ const productSchema = z.strictObject({
     name: z.string().min(1),
     path: z.string().startsWith('/').includes('{id}').default('/apps/{id}'),
     permissions: z.array(z.string().min(1)).default([]),
+    /** Origins whose pages may show a person's small app in a frame. */
+    embed_origins: z.array(z.string().refine(isOrigin, 'must be an origin, such as https://www.example.com')).default([]),
   }),
   mail: z.strictObject({ from: z.string().optional(), templates: z.string().default('bridge/mail/templates') }).prefault({}),
   /** Where the app hears what happens to trials, and the variables that hold the secrets by which it knows us. */

@@ -27,6 +27,10 @@ export interface ProxyConfig {
   bridgeUrl: string;
   /** The origin of the billing pages; undefined where there are none. */
   billingUrl: string | undefined;
+  /** The origin of the staff pages; undefined where there are none. */
+  staffUrl: string | undefined;
+  /** The origin of frames that show small apps; undefined where there are none. */
+  embedUrl: string | undefined;
   contactUrl: string;
   preparingBudgetMilliseconds: number;
   sessionIdleMilliseconds: number;
@@ -59,6 +63,8 @@ const SHAPE = {
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
+  STAFF_URL: origin.optional(),
+  EMBED_URL: origin.optional(),
   CONTACT_URL: contact,
   PREPARING_BUDGET_SECONDS: count.default(60),
   SESSION_IDLE_MINUTES: count.min(1).default(30),
@@ -74,8 +80,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
-  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
+  const { BILLING_URL, STAFF_URL, EMBED_URL } = read;
+  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
+  if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -88,7 +95,9 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     databaseUrl: read.PROXY_DATABASE_URL,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
-    billingUrl: read.BILLING_URL,
+    billingUrl: BILLING_URL,
+    staffUrl: STAFF_URL,
+    embedUrl: EMBED_URL,
     contactUrl: read.CONTACT_URL,
     preparingBudgetMilliseconds: read.PREPARING_BUDGET_SECONDS * 1000,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
@@ -101,10 +110,18 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing (SECURITY.md 25). */
-function faultsOfBilling(url: string, sites: readonly Site[]): readonly string[] {
-  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]);
-  return [...publicAddressFaults({ BILLING_URL: url }), ...(others.includes(url) ? ['BILLING_URL: must be of another origin than apps and Keycloak in production'] : [])];
+/** A script that gets into a page of an app must not own billing, the staff pages or what is framed elsewhere, nor one of these another (SECURITY.md 25). */
+function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], others: Readonly<Record<string, string | undefined>> = {}): readonly string[] {
+  const taken = new Set(sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]));
+  return Object.entries(setting).flatMap(([name, url]) =>
+    url === undefined
+      ? []
+      : [
+          ...publicAddressFaults({ [name]: url }),
+          ...(taken.has(url) ? [`${name}: must be of another origin than apps and Keycloak in production`] : []),
+          ...Object.entries(others).flatMap(([other, theirs]) => (url === theirs ? [`${name}: must be of another origin than ${other} in production`] : [])),
+        ],
+  );
 }
 
 export function productsFile(env: Env): string {

@@ -3,7 +3,7 @@ import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
-import { WEBHOOKS } from './webhooks.migration.ts';
+import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -166,6 +166,23 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
   '0009-webhooks': { up: (db) => statements(db, WEBHOOKS) },
+  '0010-embeds': {
+    up: (db) =>
+      statements(db, [
+        // Tokens carry it: what was framed before a revocation is over.
+        sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
+      ]),
+  },
+  '0013-first-looks': {
+    up: (db) =>
+      statements(db, [
+        // Of real time: when a job is to ask Keycloak what came of the attempt. Null: one is queued, or nobody needs to.
+        sql`alter table bridge.registration add column first_look_at timestamptz`,
+        sql`create index registration_first_look on bridge.registration (first_look_at) where first_look_at is not null`,
+        // As before, but a trial that begins rings no bell: nobody has a session yet, and it is told with the next look.
+        TELL_TRIAL,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

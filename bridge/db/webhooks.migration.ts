@@ -1,5 +1,22 @@
 import { sql } from 'kysely';
 
+/**
+ * Tells the proxies. A trial that begins rings no bell, because nobody has a session yet: it is told with the next look. One whose
+ * app has still to make a workspace does, by the update that says so.
+ */
+export const TELL_TRIAL = sql`create or replace function bridge.tell_trial() returns trigger language plpgsql as $$
+  begin
+    perform pg_advisory_xact_lock(hashtext('vestibule trial changes'));
+    insert into bridge.trial_change (user_id, product, trial_ends_at, trial_access_until, version, ready)
+    values (new.user_id, new.product, new.trial_ends_at, new.trial_access_until, nextval('bridge.trial_change_version'), new.ready)
+    on conflict (user_id, product) do update
+      set trial_ends_at = excluded.trial_ends_at, trial_access_until = excluded.trial_access_until, version = excluded.version, ready = excluded.ready;
+    if tg_op = 'UPDATE' then
+      perform pg_notify('bridge_trial_change', '');
+    end if;
+    return null;
+  end $$`;
+
 /** What apps are told, and whether they have answered (docs/webhooks.md). */
 export const WEBHOOKS = [
   // Which product's app is told of which kind of event: written from products.yaml at each start.
@@ -40,16 +57,7 @@ export const WEBHOOKS = [
   // Whether the app has made what its person comes for. Told to the proxies with the trial's end.
   sql`alter table bridge.trial add column ready boolean not null default true`,
   sql`alter table bridge.trial_change add column ready boolean not null default true`,
-  sql`create or replace function bridge.tell_trial() returns trigger language plpgsql as $$
-    begin
-      perform pg_advisory_xact_lock(hashtext('vestibule trial changes'));
-      insert into bridge.trial_change (user_id, product, trial_ends_at, trial_access_until, version, ready)
-      values (new.user_id, new.product, new.trial_ends_at, new.trial_access_until, nextval('bridge.trial_change_version'), new.ready)
-      on conflict (user_id, product) do update
-        set trial_ends_at = excluded.trial_ends_at, trial_access_until = excluded.trial_access_until, version = excluded.version, ready = excluded.ready;
-      perform pg_notify('bridge_trial_change', '');
-      return null;
-    end $$`,
+  TELL_TRIAL,
   sql`create constraint trigger tell_trial_ready after update of ready on bridge.trial
     deferrable initially deferred for each row execute function bridge.tell_trial()`,
   // In the transaction of the event, whoever wrote it (docs/decisions/0049).

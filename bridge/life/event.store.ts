@@ -16,6 +16,7 @@ export type LifeEventKind =
   | 'provisioned'
   | 'webhook_failed'
   | 'signed_in'
+  | 'embeds_revoked'
   | 'reminded'
   | 'ended'
   | 'expired'

@@ -39,6 +39,8 @@ export interface TrialFeed {
   connected(): boolean;
   /** How old what is known may be; undefined before the first word. */
   ageMilliseconds(): number | undefined;
+  /** Reads what has changed up to now, beside the stream. Never throws. */
+  hearNow(): Promise<void>;
   /** Throws while changes are not heard. */
   check(): Promise<void>;
   stop(): Promise<void>;
@@ -67,6 +69,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
     lost = true;
   };
 
+  const onUnheard = (error: unknown): void => log.warn({ err: error }, 'the bridge was asked for changes of trials and did not answer');
+
   const take = async (heard: readonly TrialEnd[]): Promise<void> => {
     for (let at = 0; at < heard.length; at += CHANGES_AT_ONCE) {
       const some = heard.slice(at, at + CHANGES_AT_ONCE);
@@ -75,8 +79,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
     }
   };
 
-  /** Until the bridge ends the answer, or nothing comes any more. Answers whether it said that nothing else has changed. */
-  const read = async (follow: boolean): Promise<boolean> => {
+  /** Until the bridge ends the answer, or nothing comes any more. Answers whether it said that nothing else has changed. `beside`: while a stream may be open. */
+  const read = async (follow: boolean, beside = false): Promise<boolean> => {
     const silent = new AbortController();
     const wait = (): NodeJS.Timeout => setTimeout(() => silent.abort(new Error(`the bridge said nothing for ${SILENCE_LIMIT_MILLISECONDS} ms`)), SILENCE_LIMIT_MILLISECONDS);
     let limit = wait();
@@ -91,7 +95,7 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
         await take(events.filter(({ event }) => event === 'change').map(endIn));
         if (events.at(-1)?.event === 'comment') {
           upToDate = true;
-          onUpToDate(follow);
+          onUpToDate(beside ? connected : follow);
         }
         limit = wait();
       }
@@ -123,6 +127,7 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
   return {
     connected: () => connected,
     ageMilliseconds,
+    hearNow: () => read(false, true).then(() => {}, onUnheard),
     check: async () => {
       if ((ageMilliseconds() ?? Number.POSITIVE_INFINITY) > FRESH_MILLISECONDS) throw new Error('changes of trials are not heard from the bridge');
     },

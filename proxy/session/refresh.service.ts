@@ -16,7 +16,7 @@ const ASK_AGAIN_MILLISECONDS = 15_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
 
-export interface RefreshParts extends Telling {
+export interface RefreshParts extends Omit<Telling, 'hearNow'> {
   db: Kysely<Tables>;
   clock: Pick<Clock, 'now'>;
   seal: Seal;
@@ -39,7 +39,7 @@ export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | 
 /** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE); and the same without the trial. */
 export function sessionEnds(absoluteEndAt: Date, { trial }: Pick<Identity, 'trial'>, { sessionExpiry }: Tokens): { endsAt: Date; endWithoutTrialAt: Date } {
   const endWithoutTrial = Math.min(absoluteEndAt.getTime(), (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000);
-  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
+  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil?.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
 }
 
 /**

@@ -10,7 +10,7 @@ import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts'
 import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
 import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
-import { asTold, waitForWord, type Telling } from './trial-end.service.ts';
+import { asTold, hearOf, type Telling } from './trial-end.service.ts';
 import { deletePastTrialEnds } from './trial-end.store.ts';
 
 /** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
@@ -96,7 +96,7 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
   const absoluteEndAt = new Date(now.getTime() + keeping.limits.absoluteMilliseconds);
   const id = newToken();
   const idHash = hashToken(id);
-  await waitForWord(keeping.db, identity, keeping);
+  await hearOf(keeping.db, identity, keeping);
   const gone = await keeping.db.transaction().execute(async (trx) => {
     const names = { issuer: keeping.issuer, sid: identity.sid, sub: identity.sub };
     await lockLogin(trx, names);

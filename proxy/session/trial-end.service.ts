@@ -9,9 +9,8 @@ import { findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.s
 
 type Db = Kysely<Tables>;
 
-/** The feed needs some milliseconds; a person whom the bridge does not know waits for so long, once. */
-const HEARD_OF_WITHIN_MILLISECONDS = 1_000;
-const LOOK_AGAIN_MILLISECONDS = 50;
+/** No sign-in waits longer for a bridge that does not answer. */
+const HEAR_WITHIN_MILLISECONDS = 1_000;
 
 export interface Telling {
   issuer: string;
@@ -19,29 +18,31 @@ export interface Telling {
   productIds: readonly string[];
   /** Of all products, those whose app must have made a workspace before anybody is let in. */
   waitingProductIds: ReadonlySet<string>;
+  /** Asks the bridge what has changed up to now. */
+  hearNow(): Promise<void>;
 }
 
 /** Who somebody is, and whether the app has still to make what they come for. */
 export type Told = Identity & { preparing: boolean };
 
-/** Somebody who has signed up this second is not let into an app that has not heard of them because the feed is a moment behind. */
-export async function waitForWord(db: Db, identity: Identity, { productIds, waitingProductIds }: Telling): Promise<void> {
+/** Somebody who has signed up this second is not let in unprepared because the feed is a moment behind: then the bridge is asked, once. */
+export async function hearOf(db: Db, identity: Identity, { productIds, waitingProductIds, hearNow }: Telling): Promise<void> {
   if (identity.trial === null || !productIds.some((id) => waitingProductIds.has(id))) return;
-  const until = performance.now() + HEARD_OF_WITHIN_MILLISECONDS;
-  while ((await findLongestTrialEnd(db, identity.sub, productIds)) === undefined && performance.now() < until) await pause(LOOK_AGAIN_MILLISECONDS);
+  if ((await findLongestTrialEnd(db, identity.sub, productIds)) !== undefined) return;
+  await Promise.race([hearNow(), pause(HEAR_WITHIN_MILLISECONDS)]);
 }
 
 /**
  * Who somebody is by a token, with the trial's end as the bridge said it last: the token may be older. In the transaction that writes
  * the session, so that no change comes between.
  */
-export async function asTold(trx: Db, identity: Identity, { issuer, productIds, waitingProductIds }: Telling): Promise<Told> {
+export async function asTold(trx: Db, identity: Identity, { issuer, productIds, waitingProductIds }: Omit<Telling, 'hearNow'>): Promise<Told> {
   if (productIds.length === 0) return { ...identity, preparing: false };
   await lockLogin(trx, { issuer, sid: null, sub: identity.sub });
   const told = await findLongestTrialEnd(trx, identity.sub, productIds);
   if (told === undefined) return { ...identity, preparing: false };
   const { endsAt, accessUntil } = told;
-  return { ...identity, trial: accessUntil && { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil }, preparing: isPreparing(told, waitingProductIds) };
+  return { ...identity, trial: { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil }, preparing: isPreparing(told, waitingProductIds) };
 }
 
 export interface TrialEndKeeping extends Pick<Telling, 'waitingProductIds'> {

@@ -109,11 +109,16 @@ test('after the budget the page offers a way out, and leads on all the same', as
 });
 
 describe('a sign-in', () => {
-  test('that the feed comes a moment behind waits for its word', async () => {
+  test('that the feed comes a moment behind asks the bridge itself', async () => {
+    stand.bridge.feed.mode = 'silent';
+    tell(false);
+    const asked = stand.bridge.feed.askedAfter.length;
     const browser = new Browser(stand.url);
-    setTimeout(() => tell(false), 300);
     const page = await browser.follow(await browser.get('/reports'));
     expect(page.body).toContain('being prepared');
+    expect(stand.bridge.feed.askedAfter.length).toBe(asked + 1);
+    stand.bridge.feed.mode = 'well';
+    await eventually(() => stand.bridge.feed.listeners() === 2);
   });
 
   test.each([

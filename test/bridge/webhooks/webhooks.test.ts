@@ -24,6 +24,7 @@ beforeEach(() => {
   told.app.answer = takes;
 });
 
+const keys = (one: Told) => [Object.keys(one), Object.keys(one.data)];
 const heard = (id: string, count: number) => eventually(async () => new Set(told.app.of(id).map((one) => one.id)).size >= count);
 
 test('an app hears of everything that happens to a trial, in order', async () => {
@@ -190,7 +191,6 @@ describe('docs/webhooks.md', () => {
     const ada = await signedUp(told.bridge);
     await heard(ada.id, 1);
     const shown = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)![1]!) as Told;
-    const keys = (one: Told) => [Object.keys(one), Object.keys(one.data)];
     expect(keys(shown)).toEqual(keys(told.app.of(ada.id)[0]!.told));
   });
 });
