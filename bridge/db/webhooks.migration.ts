@@ -75,6 +75,10 @@ export const WEBHOOKS = [
         left join bridge.trial_app on trial_app.trial_id = trial.id
         where life.id = new.life_id;
       if not found then
+        -- An app that nobody tells any more.
+        if new.kind = 'erased' then
+          update bridge.webhook set user_id = null where life_id = new.life_id;
+        end if;
         return null;
       end if;
       insert into bridge.webhook (event_id, life_id, product, kind, state, user_id, trial_app_id, plan, trial_ends_at, trial_access_until)

@@ -64,7 +64,8 @@ function retryAfter(header: string | string[] | undefined): number | undefined {
   return Number.isInteger(seconds) && seconds > 0 ? Math.min(seconds, LONGEST_RETRY_AFTER_SECONDS) : undefined;
 }
 
-function inAWord(error: unknown): string {
+/** A failure as it is logged, and shown to staff and operators. */
+export function inAWord(error: unknown): string {
   if (error instanceof PrivateAddress) return 'private_address';
   const { name, code = '' } = error as { name?: string; code?: string };
   if (name === 'TimeoutError' || code.includes('TIMEOUT')) return 'too_slow';

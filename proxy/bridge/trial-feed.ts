@@ -127,7 +127,7 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
   return {
     connected: () => connected,
     ageMilliseconds,
-    hearNow: () => read(false, true).then(() => {}, onUnheard),
+    hearNow: async () => void (await read(false, true).catch(onUnheard)),
     check: async () => {
       if ((ageMilliseconds() ?? Number.POSITIVE_INFINITY) > FRESH_MILLISECONDS) throw new Error('changes of trials are not heard from the bridge');
     },

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { checkWebhooks } from '../../../bridge/doctor/webhooks.ts';
+import { replay } from '../../../bridge/webhooks/delivery.store.ts';
 import { eventually, read, signedUp, type Person } from '../life/person.ts';
 import { NOW } from '../support/bridge.ts';
 import { scrape } from '../../support/exposition.ts';
@@ -50,6 +52,23 @@ test('after its last try an event is given up, staff sees it, and what follows o
   expect((await read(bridge, ada)).timeline.find(({ kind }) => kind === 'webhook_failed')).toMatchObject({ actor: 'bridge', detail: { event: 'trial.created', failure: 'answered_500', tries: 3 } });
   expect((await scrape(bridge.metricsPort)).sum('vestibule_bridge_webhooks_dead')).toBe(await dead(ada));
   expect(bridge.log()).toContain('a webhook was given up');
+});
+
+/** As the doctor finds it, with the app at this address. */
+const diagnose = async (url: string, development: boolean) =>
+  (await checkWebhooks(told.bridge.db, [{ product: 'app', url, secrets: [], waits: false }], { development })).findings.map(({ subject, detail }) => `${subject}: ${detail}`);
+
+describe('npm run doctor -- webhooks', () => {
+  test('names what was given up, and an app that can not be dialled', async () => {
+    const ada = await givenUp();
+    expect(await diagnose(told.app.url, true)).toEqual([expect.stringMatching(/^the apps: \d+ events were given up/)]);
+    expect(await diagnose('http://127.0.0.1:1/', true)).toContain("the app of app: can't be dialled at http://127.0.0.1:1: no_connection");
+    expect(await diagnose(told.app.url, false)).toContain(`the app of app: can't be dialled at ${new URL(told.app.url).origin}: private_address`);
+    expect((await diagnose(told.app.url, true)).join()).not.toContain(ada.address);
+    told.app.answer = takes;
+    await replay(told.bridge.db, { dead: true });
+    await eventually(async () => (await diagnose(told.app.url, true)).length === 0);
+  });
 });
 
 describe('npm run webhooks', () => {

@@ -1,12 +1,17 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { creationOf, NOW } from '../support/bridge.ts';
 import { eventually, invited, read, signedUp } from '../life/person.ts';
 import { refuses, takes } from './receiver.ts';
 import { openToldApp, type ToldApp } from './told-app.ts';
 
+const ORIGIN = 'https://www.example.com';
+
 let told: ToldApp;
 beforeAll(async () => {
-  told = await openToldApp({ product: { provision: 'wait' }, env: { WEBHOOK_TRIES: '2' } });
+  const EMBED_SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'prime256v1', privateKeyEncoding: { type: 'sec1', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } }).privateKey;
+  const app = { name: 'App', path: '/apps/{id}', permissions: [], embed_origins: [ORIGIN] };
+  told = await openToldApp({ product: { provision: 'wait', app }, env: { WEBHOOK_TRIES: '2', EMBED_SIGNING_KEY } });
 });
 afterAll(() => told.close());
 beforeEach(() => {
@@ -63,6 +68,17 @@ test('the answer about an attempt that came to nothing is none about the next on
   expect(await isReady(second.user_id)).toBe(false);
   app.answer = takes;
   await eventually(async () => (await isReady(second.user_id)) === true);
+});
+
+test('a workspace that is not there is framed by no page', async () => {
+  const { bridge, app } = told;
+  app.answer = () => {};
+  const ada = await signedUp(bridge);
+  const ask = async () => (await bridge.asManager('/api/trial/embed-token', { app: (await read(bridge, ada))['trial_app'], origin: ORIGIN })).body;
+  expect(await ask()).toMatchObject({ code: 'not_possible' });
+  app.answer = takes;
+  await eventually(async () => (await isReady(ada.userId)) === true);
+  expect(await ask()).toMatchObject({ token: expect.any(String) });
 });
 
 test('an extension says nothing about being ready', async () => {
