@@ -40,10 +40,10 @@ function password(): string {
   return randomBytes(PASSWORD_BYTES).toString('hex');
 }
 
-/** P-256 in PEM, on one line: it stands in files of environment variables. */
+/** P-256 in PEM. */
 function signingKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1', privateKeyEncoding: { type: 'sec1', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
-  return privateKey.trim().replaceAll('\n', '\\n');
+  return privateKey.trim();
 }
 
 /** 64 characters, as the billing service wants them. */

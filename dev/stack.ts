@@ -322,6 +322,11 @@ export function writeDescription(file: string, stack: Stack): void {
 /** For `node --env-file`: `npm run doctor` reads the bridge's. Readable by its owner only. */
 export function writeEnvironment(file: string, environment: Readonly<Record<string, string>>): void {
   rmSync(file, { force: true });
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`);
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+}
+
+/** Node reads \n as the end of a line between double quotes, and takes what stands between single ones as it is. */
+function quoted(value: string): string {
+  return value.includes('\\') ? `'${value}'` : JSON.stringify(value);
 }

@@ -5,7 +5,7 @@ import { ask, type PlaceKind, type Steps } from './billing-bridge.ts';
 import { callerOf, dropBillingSession, type BillingParts } from './billing-browser.ts';
 import { ACTS, NOTES, refusedForm, WARNINGS, type Call, type Input } from './place-acts.ts';
 import { enterPlace, showNotLive, type Entered } from './place-gate.ts';
-import { inMoney, inWords, showPlace, type Shown } from './place-pages.ts';
+import { inMoney, inWords, invoiceTitle, showPlace, type Shown } from './place-pages.ts';
 
 const NUMBER = /^[1-9]\d{0,8}$/;
 
@@ -45,8 +45,8 @@ export function placeRoutes(parts: BillingParts, kind: PlaceKind): Record<'page'
         case 'note':
           return res.redirect(303, `${entered.base}/${done.page ?? entered.page}/?note=${done.note}`);
         case 'again':
-          res.status(done.quote ? 200 : 400);
-          return showPage(req, res, entered, { input, act: name, field: done.field, warning: done.warning, quoted: done.quote });
+          res.status(done.quote || done.seats ? 200 : 400);
+          return showPage(req, res, entered, { input, act: name, field: done.field, warning: done.warning, quoted: done.quote, seats: done.seats });
         case 'limited':
           throw new AppError('rate_limited', 'Try again later.', { retryAfterSeconds: done.retryAfterSeconds });
         case 'gone':
@@ -66,7 +66,7 @@ export function placeRoutes(parts: BillingParts, kind: PlaceKind): Record<'page'
       if (read.result === 'unknown') throw new AppError('not_found', 'Check the number of the invoice.');
       if (read.result !== 'invoice') return showNotLive(parts, req, res, read, { kind, page: 'billing' });
       const language = languageOf(parts, req);
-      const title = parts.pages.translate(language)('billing.invoice.title', { number: String(read.number) });
+      const title = invoiceTitle(parts.pages.translate(language), read);
       show(parts, req, res, { template: 'billing-invoice', tokenFree: true, title, data: { invoice: read, money: inMoney(language, read.currency), date: inWords(language), back: `${entered.base}/billing/` } });
     },
   };

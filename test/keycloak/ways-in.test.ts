@@ -81,7 +81,7 @@ describe('SECURITY 4: off', () => {
       method: 'POST',
       body: new URLSearchParams({ client_id: ENDING.main, client_secret: 'ways-in-secret', scope: 'openid', login_hint: person.username }),
     });
-    expect([answer.status, await answer.json()]).toEqual([400, expect.objectContaining({ error: 'invalid_grant' })]);
+    expect([answer.status, await answer.json()]).toEqual([401, expect.objectContaining({ error: 'invalid_grant' })]);
   });
 });
 

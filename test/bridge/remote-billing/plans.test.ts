@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { assert, asyncProperty, constantFrom, integer, oneof, record, array } from 'fast-check';
 import { sql } from 'kysely';
+import { saveDetails } from '../../../bridge/remote-billing/plans/account.service.ts';
 import { addJob } from '../../../bridge/db/job.ts';
 import { lockAccount, type AccountOf } from '../../../bridge/remote-billing/plans/account.store.ts';
-import { noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts';
+import { creditRest, invoice, noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts';
 import { loadCatalog } from '../../../bridge/remote-billing/catalog.ts';
 import { listInvoices, listLedger } from '../../../bridge/remote-billing/plans/invoice.store.ts';
-import { monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
-import { agreeToPlan, changeSeats, quotePlan, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
+import { inCurrency, monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
+import { agreeToPlan, changeSeats, quotePlan, quoteSeats, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
 import { findPlan, insertPlan, updatePlan, type Running } from '../../../bridge/remote-billing/plans/plan.store.ts';
 import { newPerson, openBilling, type TestBilling } from './support/billing.ts';
 
@@ -44,6 +45,7 @@ type Wanted = { type: 'basic' | 'business'; period: 'month' | 'year'; seats: num
 const account = () => billing.db.transaction().execute((trx) => lockAccount(trx, of));
 const quote = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => quotePlan(billing.db, using, (await account()).id, { ...wanted, when });
 const agree = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => agreeToPlan(billing.db, using, acting, { ...wanted, when, total: (await quote(wanted, when))?.total ?? -1 });
+const toSeats = async (seats: number, bill = using) => changeSeats(billing.db, bill, acting, { seats, total: (await quoteSeats(billing.db, using, (await account()).id, seats))?.total ?? -1 });
 const active = async () => (await findPlan(billing.db, (await account()).id, 'active')) as Running;
 const ledger = async () => listLedger(billing.db, (await account()).id);
 const invoices = async () => (await listInvoices(billing.db, (await account()).id)).toReversed();
@@ -131,14 +133,14 @@ describe('seats', () => {
     const { periodStartsAt, periodEndsAt } = await active();
     billing.clock.pass(73 * DAY);
     const worth = (seats: number) => Math.round((seats * 4_200 * (periodEndsAt.getTime() - billing.clock.now().getTime())) / (periodEndsAt.getTime() - periodStartsAt.getTime()));
-    expect(await changeSeats(billing.db, using, acting, 15)).toMatchObject({ result: 'begun' });
+    expect(await toSeats(15)).toMatchObject({ result: 'begun' });
     expect((await ledger()).at(-1)).toMatchObject({ kind: 'seats', seats: 5, net: worth(15) - worth(10) });
     expect((await active()).seats).toBe(15);
   });
 
   test('that are fewer count from the next period on', async () => {
     await agree(MONTH);
-    expect(await changeSeats(billing.db, using, acting, 6)).toEqual({ result: 'done' });
+    expect(await toSeats(6)).toEqual({ result: 'done' });
     expect(await active()).toMatchObject({ seats: 10, nextSeats: 6 });
     billing.clock.pass(32 * DAY);
     await sweep();
@@ -148,7 +150,33 @@ describe('seats', () => {
 
   test.each([4, 1_000_001])('are not %i', async (seats) => {
     await agree(MONTH);
-    expect(await changeSeats(billing.db, using, acting, seats)).toEqual({ result: 'changed' });
+    expect(await quoteSeats(billing.db, using, (await account()).id, seats)).toBeUndefined();
+    expect(await changeSeats(billing.db, using, acting, { seats, total: 0 })).toEqual({ result: 'changed' });
+  });
+
+  test('cost what was shown, and are not changed for another total', async () => {
+    await agree(MONTH);
+    billing.clock.pass(10 * DAY + 1_799);
+    const shown = await quoteSeats(billing.db, using, (await account()).id, 15);
+    const { periodStartsAt, periodEndsAt } = await active();
+    const [hours, all] = [10 * 24, (periodEndsAt.getTime() - periodStartsAt.getTime()) / 3_600_000];
+    expect(shown).toMatchObject({ net: Math.round((15 * 350 * (all - hours)) / all) - Math.round((10 * 350 * (all - hours)) / all), countsFrom: billing.clock.now() });
+    expect(await changeSeats(billing.db, using, acting, { seats: 15, total: shown!.total - 1 })).toEqual({ result: 'changed' });
+    expect(await changeSeats(billing.db, using, acting, { seats: 6, total: 1 })).toEqual({ result: 'changed' });
+    // Half an hour to read it.
+    billing.clock.pass(1_800);
+    expect(await changeSeats(billing.db, using, acting, { seats: 15, total: shown!.total })).toMatchObject({ result: 'begun' });
+    expect((await invoices()).at(-1)).toMatchObject({ total: shown!.total });
+    expect(await quoteSeats(billing.db, using, (await account()).id, 6)).toMatchObject({ total: 0, countsFrom: periodEndsAt });
+  });
+
+  test('for ten thousand at once: the price of the change holds while somebody reads it', async () => {
+    await agree({ type: 'basic', period: 'year', seats: 10_000 });
+    billing.clock.pass(40 * DAY);
+    const larger = { type: 'business', period: 'year', seats: 10_000 } as const;
+    const shown = await quote(larger);
+    billing.clock.pass(30 * 60);
+    expect(await agreeToPlan(billing.db, using, acting, { ...larger, when: 'now', total: shown!.total })).toMatchObject({ result: 'begun' });
   });
 });
 
@@ -196,10 +224,38 @@ describe('invoices', () => {
     const first = (await sql<{ value: string }>`select value from bridge.billing_counter`.execute(billing.db)).rows[0]!.value;
     const failing: PlanUsing = { ...using, payments: { collect: async () => Promise.reject(new Error('the provider is away')) } };
     await agree(MONTH);
-    await expect(changeSeats(billing.db, failing, acting, 20)).rejects.toThrow('the provider is away');
-    await Promise.all([11, 12, 13].map((seats) => changeSeats(billing.db, using, acting, seats)));
+    await expect(toSeats(20, failing)).rejects.toThrow('the provider is away');
+    await Promise.all([11, 12, 13].map((seats) => toSeats(seats)));
     const { rows } = await sql<{ number: string }>`select number from bridge.billing_invoice where number > ${first} order by number`.execute(billing.db);
     expect(rows.map(({ number }) => Number(number))).toEqual(rows.map((_one, index) => Number(first) + 1 + index));
+  });
+
+  test('are mailed whole, also to who can’t sign in', async () => {
+    const books = newPerson().email;
+    await saveDetails(billing.db, using, acting, { legalName: 'Analytical Society', postalAddress: '1 St James Square\nLondon', vatId: 'GB1', purchaseOrder: 'PO 5', invoiceRecipients: [books, email] });
+    await agree(MONTH);
+    await toSeats(12);
+    await billing.settled();
+    const mailed = (to: string) => billing.inbox.messages().filter((mail) => mail.to.includes(to) && mail.subject.startsWith('Invoice')).toReversed();
+    const [first, second] = mailed(email);
+    for (const said of [/^Invoice \d+\n/, 'due on ', 'To: Analytical Society, 1 St James Square, London, GB1, PO 5', 'Basic, 10 seats, ', ': €35.00', 'Net: €35.00', 'Tax (20%): €7.00', 'Total: €42.00']) expect(first!.text).toEqual(typeof said === 'string' ? expect.stringContaining(said) : expect.stringMatching(said));
+    expect(second!.text).toContain('Basic, 2 more seats, ');
+    // SECURITY 11: nobody has shown that this address wants what somebody typed.
+    expect(mailed(books).map(({ text }) => [text.includes('Total: €'), /Analytical|St James|GB1|PO 5/.test(text)])).toEqual([[true, false], [true, false]]);
+  });
+
+  test.each([['en', 'Credit note', 'in your favour: you have nothing to pay'], ['fr', 'Avoir', 'en votre faveur']])('that give back are called credit notes, and nothing is due (%s)', async (locale, title, favour) => {
+    const bill = { ...using, catalog: { ...using.catalog, locale } };
+    await agree(MONTH);
+    await mails();
+    billing.inbox.clear();
+    const { realmId, id } = await account();
+    const running = await active();
+    await billing.db.transaction().execute((trx) => invoice(trx, { ...bill, requestId: 'test' }, { ...acting.audit, ...{ id, realmId, serverId: null, legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] } }, [creditRest(running, billing.clock.now())], billing.clock.now()));
+    await billing.settled();
+    const [mail] = billing.inbox.messages().filter(({ to }) => to.includes(email));
+    const amount = inCurrency(4_200, 'EUR', locale);
+    expect([mail!.subject.replace(/\d+/, 'N'), mail!.text.includes(favour), mail!.text.includes(amount), /due on|échéance|règler/i.test(mail!.text), mail!.text.includes('invitation')]).toEqual([locale === 'en' ? `${title} N: ${amount}` : `${title} N : ${amount}`, true, true, false, false]);
   });
 
   test.each(['update bridge.billing_invoice set total = 0, net = 0, tax = 0', 'delete from bridge.billing_ledger', 'update bridge.billing_ledger set seats = 1', 'delete from bridge.billing_invoice'])('are immutable: %s', async (statement) => {
@@ -210,7 +266,7 @@ describe('invoices', () => {
 
 test('in every order of acts the ledger is the sum of what each seat was worth while it was held', async () => {
   const act = oneof(
-    record({ kind: constantFrom('pass' as const), days: integer({ min: 0, max: 200 }) }),
+    record({ kind: constantFrom('pass' as const), seconds: integer({ min: 0, max: 200 * DAY }) }),
     record({ kind: constantFrom('seats' as const), seats: integer({ min: 5, max: 60 }) }),
     record({ kind: constantFrom('renew' as const), on: constantFrom(true, false) }),
     record({ kind: constantFrom('agree' as const), type: constantFrom('basic' as const, 'business' as const), period: constantFrom('month' as const, 'year' as const), seats: integer({ min: 25, max: 60 }), when: constantFrom('now' as const, 'at_end' as const) }),
@@ -220,9 +276,9 @@ test('in every order of acts the ledger is the sum of what each seat was worth w
       await newCustomer();
       for (const one of acts) {
         if (one.kind === 'pass') {
-          billing.clock.pass(one.days * DAY);
+          billing.clock.pass(one.seconds);
           await sweep();
-        } else if (one.kind === 'seats') await changeSeats(billing.db, using, acting, one.seats);
+        } else if (one.kind === 'seats') await toSeats(one.seats);
         else if (one.kind === 'renew') await setRenewal(billing.db, using, acting, one.on);
         else await agree({ type: one.type, period: one.period, seats: one.seats }, one.when);
       }

@@ -36,7 +36,7 @@ test('ends what is open at the product’s clients, online and offline; sessions
   const reports = await tokensBySession(browser, REPORTS.main);
   const offline = await signedInTokens(person, APP.main, 'openid offline_access');
   await setEntries(person, entries(-1));
-  expect(await keep.endSessions(person.id, 'app')).toBe(3);
+  expect(await keep.endSessions(person.id, 'app')).toBe(2);
   expect(await clientsOf(person)).toEqual([REPORTS.main]);
   expect(await refresh(REPORTS.main, reports)).toBe(200);
   // With an end in the future again, so that only what is gone can be the reason.
