@@ -38,9 +38,19 @@ import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
 import { startSweepTimer } from './db/sweep-timer.ts';
 import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
+import type { Endpoint } from './webhooks/endpoints.ts';
+import { webhookPost } from './webhooks/post.ts';
+import { keepSubscriptions } from './webhooks/subscription.store.ts';
+import { startTeller } from './webhooks/teller.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
 export const POOL_SIZE = 20;
+
+/** What people may try, and whose apps hear of it. */
+export interface Offers {
+  products: Products;
+  endpoints: readonly Endpoint[];
+}
 
 /** What a test hands in instead. */
 export interface Given {
@@ -60,7 +70,7 @@ export interface Bridge {
 }
 
 /** The whole bridge on a migrated database. */
-export async function startBridge(config: Config, products: Products, log: Log, given: Given = {}): Promise<Bridge> {
+export async function startBridge(config: Config, { products, endpoints }: Offers, log: Log, given: Given = {}): Promise<Bridge> {
   const isBlocked = blockedDomains(products);
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
@@ -96,6 +106,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     meter,
     log,
   );
+  await keepSubscriptions(db, endpoints);
+  const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
+  const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
   const firstLooks = startFirstLooks(db, log);
   const dependencies = {
@@ -144,7 +157,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
       firstLooks.stop();
-      await worker.stop();
+      await Promise.all([worker.stop(), teller.stop()]);
+      await post.close();
       // Whoever comes next may be a release that knows of jobs only.
       await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();

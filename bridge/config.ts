@@ -42,6 +42,9 @@ const FIELDS = {
   BILLING_URL: baseUrl.optional(),
   BILLING_FILE: text.default('./billing.yaml'),
   BILLING_CHALLENGE_LOOPBACK: flag.default(false),
+  WEBHOOK_TRIES: count.min(1).default(14),
+  WEBHOOK_RETRY_SECONDS: z.coerce.number().positive().default(2),
+  WEBHOOK_TIME_LIMIT_SECONDS: z.coerce.number().positive().max(60).default(10),
   MOVABLE_CLOCK: flag.default(false),
 };
 
@@ -90,6 +93,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     registerLimits: { perClientPerMinute: read.REGISTER_LIMIT_PER_CLIENT_PER_MINUTE, perMinute: read.REGISTER_LIMIT_PER_MINUTE },
     mailLimits: { perMailboxPerDay: read.MAIL_LIMIT_PER_MAILBOX_PER_DAY, secondsBetween: read.MAIL_LIMIT_SECONDS_BETWEEN },
     trustedProxies: read.TRUSTED_PROXIES,
+    webhooks: { mostTries: read.WEBHOOK_TRIES, firstPauseSeconds: read.WEBHOOK_RETRY_SECONDS, timeLimitMilliseconds: read.WEBHOOK_TIME_LIMIT_SECONDS * 1000 },
     movableClock: read.MOVABLE_CLOCK,
     captcha:
       read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY && read.CAPTCHA_SECRET

@@ -20,6 +20,7 @@ const MAKERS = {
   billingToken: key,
   embedSigningKey: signingKey,
   selfHostedServer: serverKey,
+  sampleAppWebhook: webhookSecret,
 };
 
 export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;
@@ -48,6 +49,10 @@ function signingKey(): string {
 /** 64 characters, as the billing service wants them. */
 function serverKey(): string {
   return randomBytes(KEY_BYTES).toString('hex');
+}
+
+function webhookSecret(): string {
+  return `whsec_${key()}`;
 }
 
 function key(): string {

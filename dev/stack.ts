@@ -171,7 +171,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   await progress.step('Inbox and sample app', 1, async () => {
     const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp, refuseRecipient: options.refuseRecipient });
     undo.push(inbox.close);
-    await listen(sampleApp(), ports.app);
+    await listen(sampleApp({ webhookSecret: secrets.sampleAppWebhook }), ports.app);
   });
 
   const admin = { username: 'admin', password: secrets.admin };
@@ -190,7 +190,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   const staff = await ensureStaffPerson(addresses.keycloakInternal, admin, secrets.staff);
   keepOrigin(dataDir, origin);
 
-  const productsFile = productsFileFor(dataDir, options.env['PRODUCTS_FILE'] || 'products.yaml', addresses.embedDemo);
+  const productsFile = productsFileFor(dataDir, options.env['PRODUCTS_FILE'] || 'products.yaml', { embedOrigin: addresses.embedDemo, webhookUrl: `${addresses.appInternal}/webhooks` });
   const bridgeEnv = bridgeEnvironment({
     productsFile,
     addresses: {

@@ -53,6 +53,7 @@ export const PROBLEMS = {
   bad_gateway: [502, 'The service behind this one did not answer'],
   captcha_unavailable: [503, "The captcha can't be checked right now"],
   unavailable: [503, 'This service is not ready'],
+  preparing: [503, 'The workspace is being prepared'],
   gateway_timeout: [504, 'The service behind this one took too long'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -11,6 +11,8 @@ const domain = z
   .transform((written) => canonicalDomain(written) ?? '')
   .refine((canonical) => canonical !== '', 'must be a domain, such as example.com');
 
+const variable = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
+
 function isOrigin(written: string): boolean {
   return URL.canParse(written) && new URL(written).origin === written;
 }
@@ -42,6 +44,12 @@ const productFields = z.strictObject({
     embed_origins: z.array(z.string().refine(isOrigin, 'must be an origin, such as https://www.example.com')).default([]),
   }),
   mail: z.strictObject({ from: z.string().optional(), templates: z.string().default('bridge/mail/templates') }).prefault({}),
+  /** Where the app hears what happens to trials, and the variables that hold the secrets by which it knows us. */
+  webhook: z
+    .strictObject({ url: z.url({ protocol: /^https?$/, error: 'an http(s) address' }), secret_env: z.union([variable, z.array(variable).min(1)]).transform((names) => [names].flat()) })
+    .optional(),
+  /** `wait`: nobody is let into the app before it has answered `trial.created`. */
+  provision: z.enum(['tell', 'wait']).default('tell'),
   origins: z.array(z.url()).default([]),
   blocked_domains: z.array(domain).default([]),
   /** One domain on a line; the bridge reads it. */
@@ -62,7 +70,11 @@ const productSchema = productFields.check(({ value: product, issues }) => {
 });
 
 const fileSchema = z.strictObject({
-  products: z.array(productSchema).min(1).refine((all) => new Set(all.map((one) => one.id)).size === all.length, 'product ids must differ'),
+  products: z
+    .array(productSchema)
+    .min(1)
+    .refine((all) => new Set(all.map((one) => one.id)).size === all.length, 'product ids must differ')
+    .refine((all) => all.every(({ provision, webhook }) => provision === 'tell' || webhook !== undefined), '`provision: wait` needs a `webhook`: nobody else could say that it is done'),
 });
 
 export type Product = Readonly<z.infer<typeof productSchema>>;

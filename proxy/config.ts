@@ -35,6 +35,7 @@ export interface ProxyConfig {
   /** What the bridge asks of a sign-up; undefined: nothing. */
   captcha: { provider: CaptchaProvider; siteKey: string } | undefined;
   contactUrl: string;
+  preparingBudgetMilliseconds: number;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
   /** How long people who are signed in go on while Postgres is away. */
@@ -70,6 +71,7 @@ const SHAPE = {
   CAPTCHA_PROVIDER: z.enum(CAPTCHA_PROVIDERS).optional(),
   CAPTCHA_SITE_KEY: text.optional(),
   CONTACT_URL: contact,
+  PREPARING_BUDGET_SECONDS: count.default(60),
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   SESSION_OUTAGE_MINUTES: count.min(0).default(5),
@@ -104,6 +106,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     embedUrl: EMBED_URL,
     captcha: read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY ? { provider: read.CAPTCHA_PROVIDER, siteKey: read.CAPTCHA_SITE_KEY } : undefined,
     contactUrl: read.CONTACT_URL,
+    preparingBudgetMilliseconds: read.PREPARING_BUDGET_SECONDS * 1000,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
     sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,

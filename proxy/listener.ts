@@ -18,7 +18,7 @@ import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 import { awaitsContinue } from './upstream/expectation.ts';
 
 /** What Express shall answer instead of looking for a route. */
-export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' };
+export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'preparing'; since: Date };
 
 const handedOver = new WeakMap<IncomingMessage, HandedOver>();
 
@@ -55,6 +55,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const found = currentSession(site.sessions, req.headers.cookie);
     const session = found instanceof Promise ? await found : found;
     if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
+    if (session.preparing) return toExpress(site, req, res, { kind: 'preparing', since: session.createdAt });
     const path = pathOf(req.url ?? '');
     const rule = ruleFor(site.rules, path);
     const upstream = rule && site.upstreams.get(rule);

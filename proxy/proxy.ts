@@ -94,10 +94,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   });
   const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
   const productIdsBySite = new Map(served.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
-  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
+  const waitingProductIds = new Set(products.filter(({ provision }) => provision === 'wait').map(({ id }) => id));
+  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite, waitingProductIds }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, captcha: config.captcha && captchaWidget(config.captcha) };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },

@@ -17,6 +17,7 @@ import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
 import { staffBillingRoutes } from './staff/billing/staff-billing.routes.ts';
 import { toFirstSection } from './staff/staff.routes.ts';
+import { preparingRoute, type PreparingParts } from './trial/preparing.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
 const LONGEST_FORM = '16kb';
@@ -24,7 +25,7 @@ const LONGEST_REGISTER = '64kb';
 /** Of a self-hosted server: ten thousand rows at a time. */
 const LONGEST_REPORT = '16mb';
 
-export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
+export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts, PreparingParts {
   identity: IdentityTokens;
   /** Undefined where it is answered at a port of its own. */
   health: Health | undefined;
@@ -77,6 +78,7 @@ export function routes(parts: RouteParts): Router {
 
     // Pages. The token of `not-me` is its own proof: nothing to forge.
     '/trial': { get: trial.signUpPage, post: [ours, ...form, trial.signUp] },
+    '/trial/preparing': { get: preparingRoute(parts) },
     '/trial/check-email': { get: trial.checkEmail },
     '/trial/new-link': { get: trial.newLinkPage, post: [ours, ...form, trial.newLink] },
     '/trial/not-me': { get: trial.notMePage, post: [...form, trial.notMe] },

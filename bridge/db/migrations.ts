@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
+import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -186,6 +187,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         )`,
       ]),
   },
+  '0009-webhooks': { up: (db) => statements(db, WEBHOOKS) },
   '0010-embeds': {
     up: (db) =>
       statements(db, [
@@ -200,17 +202,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`alter table bridge.registration add column first_look_at timestamptz`,
         sql`create index registration_first_look on bridge.registration (first_look_at) where first_look_at is not null`,
         // As before, but a trial that begins rings no bell: nobody has a session yet, and it is told with the next look.
-        sql`create or replace function bridge.tell_trial() returns trigger language plpgsql as $$
-          begin
-            perform pg_advisory_xact_lock(hashtext('vestibule trial changes'));
-            insert into bridge.trial_change values (new.user_id, new.product, new.trial_ends_at, new.trial_access_until, nextval('bridge.trial_change_version'))
-            on conflict (user_id, product) do update
-              set trial_ends_at = excluded.trial_ends_at, trial_access_until = excluded.trial_access_until, version = excluded.version;
-            if tg_op = 'UPDATE' then
-              perform pg_notify('bridge_trial_change', '');
-            end if;
-            return null;
-          end $$`,
+        TELL_TRIAL,
       ]),
   },
 };

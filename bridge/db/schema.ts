@@ -2,9 +2,10 @@ import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
 import type { BillingPlansSchema } from './billing-plans.schema.ts';
 import type { RemoteBillingSchema } from './remote-billing.schema.ts';
 import type { TrialLifeSchema } from './trial-life.schema.ts';
+import type { WebhooksSchema } from './webhooks.schema.ts';
 
 /** Row types of schema `bridge`. Instants are domain time. */
-export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLifeSchema {
+export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLifeSchema, WebhooksSchema {
   'bridge.sign_up_request': SignUpRequestTable;
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;
@@ -133,6 +134,8 @@ export interface TrialTable {
   trial_ends_at: Date | null;
   /** Null, with the end: converted, no end any more. */
   trial_access_until: Date | null;
+  /** False until the app has made what its person comes for (`provision: wait`). */
+  ready: Generated<boolean>;
 }
 
 /** Written by the trigger of migration 0003 and by nothing else: the newest word about each person and product. */
@@ -144,6 +147,7 @@ export interface TrialChangeTable {
   trial_access_until: Date | null;
   /** Rises in the order of commits; a number of Postgres that JavaScript gets as text. */
   version: string;
+  ready: Generated<boolean>;
 }
 
 export interface TrialAppTable {

@@ -43,6 +43,7 @@ export async function makeEmbedToken(db: Db, using: EmbedUsing, wish: EmbedWish)
   const app = await findApp(db, wish.app);
   if (app === undefined || !(await isOf(db, app, wish.username))) throw new AppError('not_found', 'There is no such app, or it is not that person’s.');
   checkOrigin(using, app, wish.origin);
+  if (!app.ready && productOf(using.products, app.product).provision === 'wait') throw new AppError('not_possible', 'Ask again in a moment: the app is still making this workspace.');
   const { userId, generation, trialState, trialEndsAt, trialAccessUntil } = standingOf(app, using.clock);
   if (trialState === 'expired') throw new AppError('trial_over', 'Extend the trial first (POST /api/trial/extend).');
   return embedTokens.sign({ userId, app: app.id, origin: wish.origin, generation, trialState, trialEndsAt, trialAccessUntil }, wish.ttl ?? LONGEST_SECONDS);

@@ -10,6 +10,8 @@ export interface EmbeddableApp {
   lifeId: string | null;
   trialEndsAt: Date | null;
   trialAccessUntil: Date | null;
+  /** False until the app has made what its person comes for. */
+  ready: boolean;
 }
 
 export async function findApp(db: Db | Trx, id: string): Promise<EmbeddableApp | undefined> {
@@ -26,6 +28,7 @@ export async function findApp(db: Db | Trx, id: string): Promise<EmbeddableApp |
       'life.id as lifeId',
       'trial.trial_ends_at as trialEndsAt',
       'trial.trial_access_until as trialAccessUntil',
+      'trial.ready',
     ])
     .where('app.id', '=', id)
     .executeTakeFirst();

@@ -14,6 +14,7 @@ export type LifeEventKind =
   | 'released'
   | 'confirmed'
   | 'provisioned'
+  | 'webhook_failed'
   | 'signed_in'
   | 'embeds_revoked'
   | 'reminded'
@@ -31,7 +32,7 @@ export interface NewLifeEvent {
   kind: LifeEventKind;
   from?: LifeState;
   to?: LifeState;
-  /** `person`, `keycloak`, `sweep`, `staff:<sub>` or `client:<id>`. */
+  /** `person`, `keycloak`, `app`, `bridge`, `sweep`, `staff:<sub>` or `client:<id>`. */
   actor: string;
   reason?: string | undefined;
   requestId?: string | undefined;

@@ -1,5 +1,6 @@
 import { escapeHtml, page } from '../page.ts';
 import type { Identity } from './identity.ts';
+import type { ToldEvent } from './webhooks.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -16,7 +17,8 @@ export function dashboardPage(identity: Identity): string {
   <div class="card"><span class="kind">Trial</span><strong>${remaining(identity)}</strong><span>${ends(identity)}</span></div>
   <div class="card"><span class="kind">Roles</span><strong>${identity.roles.length}</strong><span>${escapeHtml(identity.roles.join(', ')) || 'none'}</span></div>
 </section>
-<section class="panel"><h2>What the proxy says about you</h2><table><tbody>${facts(identity)}</tbody></table></section>`);
+<section class="panel"><h2>What the proxy says about you</h2><table><tbody>${facts(identity)}</tbody></table></section>
+<p><a href="/told">What this app was told about you by webhooks</a></p>`);
 }
 
 export function smallAppPage(identity: Identity): string {
@@ -30,6 +32,15 @@ ${identity.framed ? '' : '<p class="crumb"><a href="/">Home</a> / Trial workspac
   <div class="card"><span class="kind">Trial</span><strong>${remaining(identity)}</strong><span>${ends(identity)}</span></div>
 </section>
 <section class="panel"><h2>Visitors this week</h2><div class="bars" role="img" aria-label="Visitors per day, sample data">${bars}</div></section></div>`);
+}
+
+export function toldPage(identity: Identity, told: readonly ToldEvent[]): string {
+  const rows = told.map(({ type, at, state }) => `<tr><th scope="row">${escapeHtml(type)}</th><td>${escapeHtml(at.toISOString())}</td><td>${escapeHtml(state)}</td></tr>`).join('');
+  return frame('What this app was told', identity, `
+<p class="crumb"><a href="/">Home</a> / What this app was told</p>
+<h1>What this app was told about you</h1>
+<p class="under">By webhooks, each with a signature that this app has verified.</p>
+<section class="panel"><table><thead><tr><th scope="col">Event</th><th scope="col">Time</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table></section>`);
 }
 
 export function notYoursPage(identity: Identity): string {

@@ -100,6 +100,13 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.alterTable('session').addColumn('end_without_trial_at', 'timestamptz').execute();
     },
   },
+  '0005_preparing': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema.alterTable('trial_end').addColumn('ready', 'boolean', (column) => column.notNull().defaultTo(true)).execute();
+      await db.schema.alterTable('session').addColumn('preparing', 'boolean', (column) => column.notNull().defaultTo(false)).execute();
+      await sql`create trigger tell_session_preparing after update of preparing on proxy.session for each row execute function proxy.tell_session()`.execute(db);
+    },
+  },
   '0006_embeds': {
     up: async (db: Kysely<unknown>) => {
       await db.schema

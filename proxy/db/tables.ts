@@ -1,4 +1,4 @@
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { KeptClaims } from '../identity/kept-claims.ts';
 
 export interface Tables {
@@ -26,6 +26,8 @@ export interface SessionTable {
   trial_access_until: Date | null;
   /** jsonb */
   claims: ColumnType<KeptClaims, string | null, string | null>;
+  /** The app has not made this person's workspace yet. */
+  preparing: Generated<boolean>;
   sealed_tokens: string;
   created_at: Date;
   last_seen_at: Date;
@@ -46,6 +48,7 @@ export interface TrialEndTable {
   product: string;
   trial_ends_at: Date | null;
   trial_access_until: Date | null;
+  ready: Generated<boolean>;
   /** A number of Postgres that JavaScript gets as text. */
   version: string;
 }

@@ -45,6 +45,8 @@ test.each([
   ['two products of one id', `products: [${one('app')}, ${one('app')}]`, 'product ids must differ'],
   ['a misspelt key', `products: [${one('app').replace('trial_days', 'trial_day')}]`, 'trial_day'],
   ['a start address of another host', `products: [${one('app').replace('name: N', 'name: N, start_url: //evil.example')}]`, 'a path or an http(s) address'],
+  ['waiting for an app that nobody tells', `products: [${one('app').replace('name: N', 'name: N, provision: wait')}]`, '`provision: wait` needs a `webhook`'],
+  ['a secret that stands in the file', `products: [${one('app').replace('name: N', 'name: N, webhook: {url: "https://app.example.com", secret_env: whsec_abc}')}]`, 'webhook.secret_env'],
   ['no products', 'products: []', 'products'],
 ])('%s stops the start and is named', (_, yaml, message) => {
   const path = file(yaml);

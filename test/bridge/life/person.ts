@@ -18,8 +18,8 @@ export async function invited(bridge: TestBridge, address = `ada.${randomUUID()}
 }
 
 /** Somebody who signed up now. */
-export async function signedUp(bridge: TestBridge): Promise<Person> {
-  const { address, id, token } = await invited(bridge);
+export async function signedUp(bridge: TestBridge, as?: string): Promise<Person> {
+  const { address, id, token } = await invited(bridge, as);
   const creation = creationOf(token, { username: address });
   await bridge.asStep('/api/trial/creation', creation);
   await bridge.asStep('/api/trial/creation/outcome', { attempt_id: creation.attempt_id, user_id: creation.user_id, outcome: 'committed' });

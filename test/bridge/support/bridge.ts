@@ -9,6 +9,7 @@ import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
 import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
+import { loadEndpoints } from '../../../bridge/webhooks/endpoints.ts';
 import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
@@ -121,7 +122,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [first] = loadProducts('products.yaml');
   const products = options.products ?? [{ ...first, ...options.product }];
   const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
-  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts, keeper, makeAccount: accounts.make }), ...options });
+  const bridge = await startBridge(config, { products, endpoints: loadEndpoints(options.env ?? {}, products, config) }, log, { clock, ...(options.realAccounts ? {} : { accounts, keeper, makeAccount: accounts.make }), ...options });
   const url = `http://127.0.0.1:${bridge.port}`;
   const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
 
