@@ -92,6 +92,7 @@ export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part)
     BRIDGE_INTERNAL_URL: addresses.bridgeInternal,
     BRIDGE_CLIENT_ID: 'vestibule-bridge',
     BILLING_URL: addresses.proxy,
+    STAFF_URL: addresses.proxy,
     APP_INTERNAL_URL: addresses.appInternal,
     STOP_DELAY_SECONDS: '0',
     ...chosen([...SETTINGS.both, ...SETTINGS.proxy], env),

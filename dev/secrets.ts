@@ -12,6 +12,7 @@ const MAKERS = {
   databaseProxy: password,
   databaseKeycloak: password,
   admin: password,
+  staff: password,
   bridgeClient: password,
   proxyClient: password,
   sessionEncryptionKey: key,

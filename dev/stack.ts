@@ -10,6 +10,7 @@ import { ensureBuild, ensureDistribution, importRealm, KEYCLOAK_VERSION, startKe
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
 import { selfHostedServer } from './self-hosted/server.ts';
 import { registerServer } from '../self-hosted/self-hosted-billing.ts';
+import { ensureStaffPerson } from './staff-person.ts';
 import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
@@ -63,6 +64,8 @@ export interface StackDescription {
   /** What Prometheus would scrape. */
   metrics: { bridge: string; proxy: string };
   admin: { username: string; password: string };
+  /** Has the realm role `staff`. */
+  staff: { username: string; password: string };
   /** As the superuser of the database `vestibule`. */
   databaseUrl: string;
 }
@@ -176,6 +179,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     if (!ok) throw new Error(`Keycloak has no realm ${REALM}.\n${lastLines(log('keycloak'))}`);
     return started;
   });
+  const staff = await ensureStaffPerson(addresses.keycloakInternal, admin, secrets.staff);
   keepOrigin(dataDir, origin);
 
   const bridgeEnv = bridgeEnvironment({
@@ -232,6 +236,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
       selfHosted: addresses.selfHosted,
       metrics: { bridge: `${at(ports.bridgeMetrics)}/metrics`, proxy: `${at(ports.proxyMetrics)}/metrics` },
       admin,
+      staff,
       databaseUrl: postgres.databaseUrl(DATABASE, 'postgres', secrets.postgres),
     },
     smtpUrl: addresses.smtp,

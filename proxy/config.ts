@@ -27,6 +27,8 @@ export interface ProxyConfig {
   bridgeUrl: string;
   /** The origin of the billing pages; undefined where there are none. */
   billingUrl: string | undefined;
+  /** The origin of the staff pages; undefined where there are none. */
+  staffUrl: string | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -58,6 +60,7 @@ const SHAPE = {
   SESSION_ENCRYPTION_KEY_PREVIOUS: secretKey.optional(),
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
+  STAFF_URL: origin.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -72,8 +75,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
-  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
+  const { BILLING_URL, STAFF_URL } = read;
+  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, BILLING_URL)];
+  if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -86,7 +90,8 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     databaseUrl: read.PROXY_DATABASE_URL,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
-    billingUrl: read.BILLING_URL,
+    billingUrl: BILLING_URL,
+    staffUrl: STAFF_URL,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
@@ -98,10 +103,18 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing (SECURITY.md 25). */
-function faultsOfBilling(url: string, sites: readonly Site[]): readonly string[] {
-  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]);
-  return [...publicAddressFaults({ BILLING_URL: url }), ...(others.includes(url) ? ['BILLING_URL: must be of another origin than apps and Keycloak in production'] : [])];
+/** A script that gets into a page of an app must not own billing or the staff pages, nor billing's the latter (SECURITY.md 25). */
+function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], billing?: string): readonly string[] {
+  const taken = new Set(sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]));
+  return Object.entries(setting).flatMap(([name, url]) =>
+    url === undefined
+      ? []
+      : [
+          ...publicAddressFaults({ [name]: url }),
+          ...(taken.has(url) ? [`${name}: must be of another origin than apps and Keycloak in production`] : []),
+          ...(url === billing ? [`${name}: must be of another origin than BILLING_URL in production`] : []),
+        ],
+  );
 }
 
 export function productsFile(env: Env): string {

@@ -1,9 +1,8 @@
-import type { Request, RequestHandler, Response } from 'express';
-import { requestIdOf } from '../platform/http.ts';
-import { AppError, toProblem, type Problem } from '../platform/problem.ts';
+import type { RequestHandler } from 'express';
+import { AppError } from '../platform/problem.ts';
 import { takeHandedOver } from './listener.ts';
-import { isNavigation } from './pages/error-page.ts';
-import { showNotice, translateFor, type Showing } from './pages/show.ts';
+import { askToSignIn } from './pages/ask-to-sign-in.ts';
+import type { Showing } from './pages/show.ts';
 
 /** Answers what the listener did not let through. */
 export function answerHandedOver(showing: Showing, publicUrl: string): RequestHandler {
@@ -21,29 +20,4 @@ export function answerHandedOver(showing: Showing, publicUrl: string): RequestHa
         return askToSignIn(showing, publicUrl, req, res);
     }
   };
-}
-
-/** Browsers are sent to sign in and come back; programs hear where, and never get a redirect to HTML. */
-function askToSignIn(showing: Showing, publicUrl: string, req: Request, res: Response): void {
-  const loginPath = `/api/login?${new URLSearchParams({ next_page: req.originalUrl }).toString()}`;
-  const reading = req.method === 'GET' || req.method === 'HEAD';
-  if (isNavigation(req) && reading) return res.redirect(302, loginPath);
-  if (isNavigation(req)) {
-    const t = translateFor(showing, req);
-    return showNotice(showing, req, res, {
-      status: 401,
-      icon: 'clock',
-      title: t('session_over.title'),
-      paragraphs: [t('session_over.body')],
-      links: [{ href: '/api/login', label: t('login.again') }],
-      languageSwitch: 'none',
-    });
-  }
-  const login_url = publicUrl + (reading ? loginPath : '/api/login');
-  res.set('WWW-Authenticate', 'Vestibule realm="session"');
-  return sendJson(res, { ...toProblem(new AppError('unauthorized', 'Sign in at login_url.'), requestIdOf(res)), title: 'Nobody is signed in', login_url });
-}
-
-function sendJson(res: Response, problem: Omit<Problem, 'code'> & { code: string; login_url?: string }): void {
-  res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }

@@ -26,13 +26,13 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
   return handedOver.get(req);
 }
 
-/** The origin of billing: pages alone, no app behind it. */
-export type BillingSite = Pick<ServedSite, 'host' | 'protocol' | 'express'>;
+/** An origin of billing's or the staff's own: pages alone, no app behind it. */
+export type PagesSite = Pick<ServedSite, 'host' | 'protocol' | 'express'>;
 
 export interface ListenerParts {
   sites: readonly ServedSite[];
-  /** Undefined where there is no billing, or it stands at a site's origin (development). */
-  billing: BillingSite | undefined;
+  /** Of billing and of staff, where they don't stand at a site's origin (development). */
+  pagesSites: readonly PagesSite[];
   trustedProxies: BlockList;
   identity: IdentityTokens;
   /** Whether gateways may ask (forward-auth/). */
@@ -87,7 +87,8 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) {
       return void toGateway(req, res, requestId).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
     }
-    if (parts.billing && isAt(parts.billing, req, parts.trustedProxies)) return toBilling(parts.billing, req, res);
+    const pages = parts.pagesSites.find((one) => isAt(one, req, parts.trustedProxies));
+    if (pages) return toPages(pages, req, res);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
@@ -100,12 +101,12 @@ export function createListener(parts: ListenerParts): RequestListener {
   };
 }
 
-function toBilling(billing: BillingSite, req: IncomingMessage, res: ServerResponse): void {
+function toPages(pages: PagesSite, req: IncomingMessage, res: ServerResponse): void {
   const fault = targetFault(req.url ?? '');
-  return toExpress(billing, req, res, fault === undefined ? undefined : { kind: 'bad_target', fault });
+  return toExpress(pages, req, res, fault === undefined ? undefined : { kind: 'bad_target', fault });
 }
 
-/** Of the billing pages nobody else's page may ask anything. */
+/** Of these pages nobody else's page may ask anything. */
 type Answering = Pick<ServedSite, 'express'> & Partial<Pick<ServedSite, 'cors' | 'publicUrl'>>;
 
 function toExpress(site: Answering, req: IncomingMessage, res: ServerResponse, reason?: HandedOver): void {

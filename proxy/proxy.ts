@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
+import type { Router } from 'express';
 import { sql } from 'kysely';
 import { Registry } from 'prom-client';
 import type { Clock } from '../platform/clock.ts';
@@ -18,13 +19,13 @@ import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
 import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
-import { createListener, type BillingSite } from './listener.ts';
+import { createListener, type PagesSite } from './listener.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
 import { loadPages } from './pages/pages.ts';
 import { createProvider, type Provider } from './provider/provider.ts';
-import { billingRoutes, routes, type BillingRouteParts, type RouteParts } from './routes.ts';
+import { billingRoutes, routes, staffRoutes, type BillingRouteParts, type RouteParts } from './routes.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
@@ -35,6 +36,7 @@ import { takeTrialEnds } from './session/trial-end.service.ts';
 import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
+import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
@@ -70,7 +72,9 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   });
   const registry = new Registry();
   const meter = createMeter(registry);
-  const providers = config.sites.map((site) => createProvider(site, clock));
+  const ownStaff = ownStaffSite(config);
+  const served = ownStaff ? [...config.sites, ownStaff] : config.sites;
+  const providers = served.map((site) => createProvider(site, clock));
   const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
   const upstreams = new Map(config.sites.flatMap((site) => site.upstreams.map((rule) => [rule, createUpstream(rule.to, rule.limits)] as const)));
@@ -84,7 +88,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     outageMilliseconds: config.sessionOutageMilliseconds,
   });
   const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
-  const productIdsBySite = new Map(config.sites.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
+  const productIdsBySite = new Map(served.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
   const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
@@ -100,11 +104,22 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   let stopping = false;
   const health = { dependencies, isStopping: () => stopping };
   const publicHealth = config.metricsPort === undefined ? health : undefined;
-  const sites = config.sites.map((site, at) => serve(site, config.sites, { ...shared, provider: providers[at] ?? provider, productIds: productIdsBySite.get(hostOf(site)) ?? [], health: publicHealth, upstreams, identity, billingHere: config.billingUrl === site.publicUrl }));
+  const of = (site: Site): Shared & Pick<RouteParts, 'billingHere' | 'staffHere'> => ({
+    ...shared,
+    provider: providers[served.indexOf(site)] ?? provider,
+    productIds: productIdsBySite.get(hostOf(site)) ?? [],
+    health: publicHealth,
+    upstreams,
+    identity,
+    billingHere: config.billingUrl === site.publicUrl,
+    staffHere: config.staffUrl === site.publicUrl,
+  });
+  const sites = config.sites.map((site) => serve(site, served, of(site), routes));
+  const staff = ownStaff ? [serve(ownStaff, served, { ...of(ownStaff), products: landingAtStaff(products) }, staffRoutes)] : [];
   const ownBilling = config.billingUrl !== undefined && sites.every(({ publicUrl }) => publicUrl !== config.billingUrl);
-  const billing = ownBilling && config.billingUrl !== undefined ? serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth }) : undefined;
+  const billing = ownBilling && config.billingUrl !== undefined ? [serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth })] : [];
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const listener = createListener({ sites, billing, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
+  const listener = createListener({ sites, pagesSites: [...billing, ...staff], identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
   const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
@@ -135,7 +150,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'billingHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 function hostOf({ publicUrl }: Site): string {
   return new URL(publicUrl).host;
@@ -147,19 +162,19 @@ function productIdsOf({ provider }: Site, first: Site, products: Products): stri
 }
 
 /** What one site has of its own: provider, cookies, pages with its address. */
-function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RouteParts, 'billingHere'>): ServedSite {
+function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RouteParts, 'billingHere' | 'staffHere'>, routesOf: (parts: RouteParts) => Router): ServedSite {
   const { publicUrl, cors } = site;
   const { host, protocol } = new URL(publicUrl);
   const { issuer } = site.provider;
   const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl };
-  const express = createApp(parts, routes(parts));
+  const express = createApp(parts, routesOf(parts));
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
 }
 
 /** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */
-function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRouteParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins'>): BillingSite {
+function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRouteParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins'>): PagesSite {
   const { host, protocol } = new URL(publicUrl);
   const [first, ...others] = shared.products;
   const products: Products = [{ ...first, start_url: new URL(first.start_url, home.publicUrl).href }, ...others];

@@ -15,6 +15,8 @@ import { signInRoutes } from './remote-billing/sign-in.routes.ts';
 import { signOutRoutes } from './remote-billing/sign-out.routes.ts';
 import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
+import { staffBillingRoutes } from './staff/billing/staff-billing.routes.ts';
+import { toFirstSection } from './staff/staff.routes.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
 const LONGEST_FORM = '16kb';
@@ -29,12 +31,16 @@ export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
   provider: LoginRouteParts['provider'];
   /** Whether the billing pages stand at this origin: in development only (SECURITY.md 25). */
   billingHere: boolean;
+  /** Whether the staff pages stand at this origin: in development only, as well. */
+  staffHere: boolean;
 }
 
 export interface BillingRouteParts extends BillingParts {
   publicUrl: string;
   health: Health | undefined;
 }
+
+export type StaffRouteParts = Omit<RouteParts, 'identity' | 'billingHere' | 'staffHere'>;
 
 type Method = 'get' | 'post' | 'options';
 type Steps = RequestHandler | readonly RequestHandler[];
@@ -77,12 +83,44 @@ export function routes(parts: RouteParts): Router {
     '/trial/not-me/done': { get: trial.notMeDone },
     '/trial/assets/:file': { get: assetRoute(parts.pages) },
   };
-  return mount({ ...map, ...(parts.billingHere ? billingMap(parts) : {}) }, parts.health);
+  return mount({ ...map, ...(parts.billingHere ? billingMap(parts) : {}), ...(parts.staffHere ? staffMap(parts) : {}) }, parts.health);
 }
 
 /** Every URL of the billing origin. */
 export function billingRoutes(parts: BillingRouteParts): Router {
   return mount({ '/trial/assets/:file': { get: assetRoute(parts.pages) }, ...billingMap(parts) }, parts.health);
+}
+
+/** Every URL of the staff origin: its pages, and signing in to them. */
+export function staffRoutes(parts: StaffRouteParts): Router {
+  const { start, tab, callback, ended, otherPersonPage, otherPersonAnswer } = { ...startRoutes(parts), ...loginRoutes(parts) };
+  const logout = logoutRoutes(parts);
+  const ours = [sameOrigin(parts.publicUrl), ...form];
+  const map: Map = {
+    '/': { get: toFirstSection },
+    '/api/login': { get: start },
+    '/api/login/tab': { get: tab },
+    '/api/login/other-person': { get: otherPersonPage, post: [...ours, otherPersonAnswer] },
+    '/api/login/ended': { get: ended },
+    '/api/callback': { get: callback },
+    '/api/logout': { get: logout.ask, post: [...ours, logout.logOut] },
+    '/api/logout/done': { get: logout.done },
+    '/trial/assets/:file': { get: assetRoute(parts.pages) },
+  };
+  return mount({ ...map, ...staffMap(parts) }, parts.health);
+}
+
+/** For people with the realm role `staff` alone: each handler stands behind `forStaff` (staff/staff-gate.ts). */
+function staffMap(parts: StaffRouteParts): Map {
+  const ours = [sameOrigin(parts.publicUrl), ...form];
+  const billing = staffBillingRoutes(parts);
+  return {
+    '/staff': { get: toFirstSection },
+    '/staff/': { get: toFirstSection },
+
+    // Billing of self-hosted servers
+    '/staff/billing/': { get: billing.searchPage, post: [...ours, billing.search] },
+  };
 }
 
 function billingMap(parts: BillingRouteParts): Map {

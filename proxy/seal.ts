@@ -6,7 +6,7 @@ const TAG_BYTES = 16;
 const KEY_ID_LENGTH = 8;
 
 /** What a sealed text is for; one made for one purpose does not open for another. */
-export type Purpose = 'session' | 'login' | 'other-person' | 'notice' | 'billing-session' | 'billing-form';
+export type Purpose = 'session' | 'login' | 'other-person' | 'notice' | 'billing-session' | 'billing-form' | 'staff-form' | 'staff-search';
 
 export interface Seal {
   seal(purpose: Purpose, value: unknown): string;

@@ -19,7 +19,7 @@ interface Layer {
 }
 
 /** Routes that are declared and not called need next to nothing of what they are made with. */
-const proxy = (): Router => routes({ products, pages: loadPages(), publicUrl: 'http://localhost', health: { dependencies: {} }, billingHere: true } as unknown as RouteParts);
+const proxy = (): Router => routes({ products, pages: loadPages(), publicUrl: 'http://localhost', health: { dependencies: {} }, billingHere: true, staffHere: true } as unknown as RouteParts);
 const bridge = (): Router => {
   const developmentRoutes = [clockRoutes(movableClock(), async () => {}), mailPreviewRoutes(products, unused, unused, undefined)];
   const using = { products, billing: {}, dependencies: {}, developmentRoutes, guard: { demand: () => unused }, meter: {}, log: createLog('bridge', 'silent') };

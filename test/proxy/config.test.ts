@@ -70,6 +70,10 @@ describe('the configuration', () => {
     // SECURITY 25: a script in a page of the app must not own billing.
     [{ BILLING_URL: GOOD.PROXY_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
     [{ BILLING_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
+    [{ STAFF_URL: 'http://staff.example' }, 'STAFF_URL: must be https in production'],
+    [{ STAFF_URL: GOOD.PROXY_PUBLIC_URL }, 'STAFF_URL: must be of another origin than apps and Keycloak'],
+    [{ STAFF_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'STAFF_URL: must be of another origin than apps and Keycloak'],
+    [{ STAFF_URL: 'https://billing.example', BILLING_URL: 'https://billing.example' }, 'STAFF_URL: must be of another origin than BILLING_URL'],
     // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
     // SECURITY 25
@@ -135,7 +139,7 @@ describe('the configuration', () => {
   test('billing has no pages unless it has an address; in development that may be the app’s', () => {
     expect(loadConfig(GOOD).billingUrl).toBeUndefined();
     expect(loadConfig({ ...GOOD, BILLING_URL: 'https://billing.example' }).billingUrl).toBe('https://billing.example');
-    expect(faults({ VESTIBULE_MODE: 'development', BILLING_URL: GOOD.PROXY_PUBLIC_URL })).toEqual([]);
+    expect(faults({ VESTIBULE_MODE: 'development', BILLING_URL: GOOD.PROXY_PUBLIC_URL, STAFF_URL: GOOD.PROXY_PUBLIC_URL })).toEqual([]);
   });
 
   test('plain http is for development only', () => {

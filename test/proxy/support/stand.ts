@@ -37,6 +37,8 @@ export interface StandOptions {
   products?: Products;
   /** The billing pages stand at the site's own address, as in development. */
   billingHere?: boolean;
+  /** The staff pages, too. */
+  staffHere?: boolean;
   /** Writes a sites file for a proxy at this address, and names it. */
   sites?: (url: string, provider: TestProvider, app: TestServer) => string;
 }
@@ -90,6 +92,7 @@ async function startReplica(
     CONTACT_URL: 'https://example.com/contact',
     STOP_DELAY_SECONDS: '0',
     ...(options.billingHere && { BILLING_URL: url }),
+    ...(options.staffHere && { STAFF_URL: url }),
     ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });
