@@ -16,7 +16,9 @@ import { adminClient, keycloakAccounts, type Accounts } from './keycloak/account
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
+import { goOnErasing } from './life/erase.service.ts';
 import { keepLife } from './life/keep.service.ts';
+import { collectSightings } from './life/sightings.ts';
 import { sweepLives } from './life/sweep.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
@@ -86,11 +88,13 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
       sweep_lives: async () => void (await sweepLives(db, jobs)),
       keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
+      erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
     log,
   );
+  const sightings = collectSightings(db, { clock, log });
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
@@ -111,6 +115,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     hash,
     accounts,
     keeper,
+    sightings,
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
@@ -133,7 +138,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
-      await worker.stop();
+      await Promise.all([worker.stop(), sightings.stop()]);
       keys.stop();
       transport.close();
       await close();

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Clock } from '../../platform/clock.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { AppError } from '../../platform/problem.ts';
+import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
 import { route, type Route } from '../http/route.ts';
 import { callerOf } from '../keycloak/service-token.ts';
@@ -64,7 +65,11 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
       query: listQuery,
       reply: listAnswer,
       problems: [],
-      answer: async ({ query: { limit, cursor, ...filter } }) => listToWire(await listLives(db, { ...filter, after: cursorFromWire(cursor) }, limit + 1), limit, clock),
+      answer: async ({ query: { limit, cursor, ...filter } }) => {
+        const address = filter.search === undefined ? undefined : canonicalAddress(filter.search);
+        const addressHash = address === undefined ? undefined : using.hash.address(address);
+        return listToWire(await listLives(db, { ...filter, addressHash, after: cursorFromWire(cursor) }, limit + 1), limit, clock);
+      },
     }),
     route({
       ...manager,
@@ -101,7 +106,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
   ];
 }
 
-function actorOf(named: string | undefined, clientId: string, proxyClientId: string): string {
+export function actorOf(named: string | undefined, clientId: string, proxyClientId: string): string {
   if (named === undefined) return `client:${clientId}`;
   if (clientId !== proxyClientId) throw new AppError('invalid_request', 'actor: only the proxy may say for whom it asks. Leave it out.', { field: 'actor' });
   return `staff:${named}`;

@@ -10,7 +10,7 @@ import type { TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { insertMail, isSuppressed, lockMailbox } from '../mail/mail.store.ts';
 import { findUserIdByAddress } from '../trial/registration.store.ts';
 import { findNewestRequest } from '../trial/sign-up-request.store.ts';
-import { act, nothingThere, type ActFrom, type Wish } from './act.service.ts';
+import { act, goneForGood, nothingThere, type ActFrom, type Wish } from './act.service.ts';
 import { recordEvent } from './event.store.ts';
 import { keepLife } from './keep.service.ts';
 import { findLife, findLifeByAddress, findLifeOfUser, lockLife, type Life } from './life.store.ts';
@@ -69,6 +69,7 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
   return db.transaction().execute(async (trx) => {
     const life = await lockLife(trx, lifeId);
     if (life === undefined) throw nothingThere();
+    if (life.eraseAskedAt !== null) throw goneForGood();
     const kind = MAIL_IN[life.state];
     if (kind === undefined || life.address === null) throw new AppError('impossible_transition', `This trial is ${life.state}: there is no mail to send.`);
     const mailboxHash = using.hash.mailbox(life.address);

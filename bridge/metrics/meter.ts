@@ -14,7 +14,7 @@ const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed',
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   register: ['accepted'],
-  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited'],
+  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited', 'erased'],
   verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
   creation: ['reserved', 'superseding', 'repeated'],
   program_creation: ['created', 'repeated'],
