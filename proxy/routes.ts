@@ -120,6 +120,8 @@ function staffMap(parts: StaffRouteParts): Map {
 
     // Billing of self-hosted servers
     '/staff/billing/': { get: billing.searchPage, post: [...ours, billing.search] },
+    '/staff/billing/:kind/:uuid/': { get: billing.place, post: [...ours, billing.act] },
+    '/staff/billing/:kind/:uuid/invoices/:number': { get: billing.invoice },
   };
 }
 

@@ -46,6 +46,9 @@ export interface Wanted {
 
 export type Quote = Amount & { result: 'quote'; currency: string; unit_price: number; tax_percent: number; credit: Amount; begins_at: number };
 
+/** What another number of seats costs at once; nothing where they are fewer, which count from the next period on. */
+export type SeatsQuote = Amount & { result: 'quote'; currency: string; tax_percent: number; seats: number; now: number; counts_from: number };
+
 export interface Invoice extends Amount {
   result: 'invoice';
   number: number;
@@ -70,7 +73,8 @@ export interface AccountSteps {
   'account/save': { message: Session & Partial<Account['details']>; answer: { result: 'done' | 'changed' } | Over | Refused };
   'plan/quote': { message: Session & Wanted; answer: Quote | { result: 'changed' } | Over | Refused };
   'plan/agree': { message: Session & Wanted & { total: number }; answer: PlanChange };
-  'plan/seats': { message: Session & { seats: number }; answer: PlanChange };
+  'plan/seats/quote': { message: Session & { seats: number }; answer: SeatsQuote | { result: 'changed' } | Over | Refused };
+  'plan/seats': { message: Session & { seats: number; total: number }; answer: PlanChange };
   'plan/renewal': { message: Session & { renews: boolean }; answer: PlanChange };
   'plan/unschedule': { message: Session; answer: PlanChange };
   'sponsorship/ask': {

@@ -1,6 +1,6 @@
 import { AppError } from '../../platform/problem.ts';
 import { text } from '../pages/show.ts';
-import { GIFT_PLANS, PERIODS, PRICED_PLANS, type PlanChange, type Quote, type Wanted } from './account-messages.ts';
+import { GIFT_PLANS, PERIODS, PRICED_PLANS, type PlanChange, type Quote, type SeatsQuote, type Wanted } from './account-messages.ts';
 import type { BillingPage, Over, Refused, Steps } from './billing-bridge.ts';
 import { limited } from './sign-in.routes.ts';
 
@@ -18,7 +18,7 @@ export type Acted =
   /** Shown by a fresh GET of that page. */
   | { result: 'note'; note: Note; page?: BillingPage }
   /** The same page with what was typed, and the field that is wrong. */
-  | { result: 'again'; field?: string | undefined; quote?: { quote: Quote; wanted: Wanted }; warning?: Note }
+  | { result: 'again'; field?: string | undefined; quote?: { quote: Quote; wanted: Wanted }; seats?: SeatsQuote; warning?: Note }
   | { result: 'gone' }
   | Over
   | Refused;
@@ -40,7 +40,13 @@ export const ACTS: Readonly<Partial<Record<BillingPage, Readonly<Record<string, 
       };
       return noted(await call('account/save', details), 'saved');
     },
-    seats: async (call, input) => (SEATS.test(line(input, 'seats')) ? noted(await call('plan/seats', { seats: Number(line(input, 'seats')) }), 'seats') : { result: 'again', field: 'seats' }),
+    seats: async (call, input) => (SEATS.test(line(input, 'seats')) ? seatsQuoted(call, Number(line(input, 'seats'))) : { result: 'again', field: 'seats' }),
+    agree_seats: async (call, input) => {
+      const [seats, total] = [line(input, 'seats'), line(input, 'total')];
+      if (!SEATS.test(seats) || !TOTAL.test(total)) return { result: 'again', field: 'seats' };
+      const agreed = await call('plan/seats', { seats: Number(seats), total: Number(total) });
+      return agreed.result === 'changed' ? seatsQuoted(call, Number(seats), 'changed') : noted(agreed, 'seats');
+    },
     renewal: async (call, input) => noted(await call('plan/renewal', { renews: line(input, 'renews') === 'yes' }), 'renewal'),
     unschedule: async (call) => noted(await call('plan/unschedule', {}), 'unscheduled'),
     user: async (call, input) => {
@@ -93,6 +99,12 @@ async function quoted(call: Call, wanted: Wanted, warning?: Note): Promise<Acted
   const quote = await call('plan/quote', wanted);
   if (quote.result === 'quote') return { result: 'again', quote: { quote, wanted }, ...(warning && { warning }) };
   return quote.result === 'changed' ? { result: 'again', warning: 'changed' } : quote;
+}
+
+async function seatsQuoted(call: Call, seats: number, warning?: Note): Promise<Acted> {
+  const quote = await call('plan/seats/quote', { seats });
+  if (quote.result === 'quote') return { result: 'again', seats: quote, ...(warning && { warning }) };
+  return quote.result === 'changed' ? { result: 'note', note: 'changed' } : quote;
 }
 
 function noted(change: PlanChange, note: Note, page?: BillingPage): Acted {

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { waitInWords } from '../pages/pages.ts';
 import { languageOf, show, text } from '../pages/show.ts';
-import type { Account, Quote, Wanted } from './account-messages.ts';
+import type { Account, Quote, SeatsQuote, Wanted } from './account-messages.ts';
 import type { ListedUser } from './billing-bridge.ts';
 import { formToken, type BillingParts } from './billing-browser.ts';
 import type { Input, Note } from './place-acts.ts';
@@ -19,6 +19,7 @@ export interface Shown {
   note?: Note | undefined;
   warning?: Note | undefined;
   quoted?: { quote: Quote; wanted: Wanted } | undefined;
+  seats?: SeatsQuote | undefined;
 }
 
 interface Known {
@@ -33,7 +34,7 @@ export function showPlace(parts: BillingParts, req: Request, res: Response, { en
   const { page, base, live } = entered;
   const { place, user, ends_at: endsAt } = live;
   const others = users.filter(({ state, you }) => state === 'confirmed' && !you).length;
-  const wrong = shown.act !== undefined && !shown.quoted && shown.warning === undefined;
+  const wrong = shown.act !== undefined && !shown.quoted && !shown.seats && shown.warning === undefined;
   const typed = (name: string, otherwise = ''): string => text(shown.input[name]) ?? otherwise;
   show(parts, req, res, {
     template: `billing-${page}`,
@@ -59,6 +60,7 @@ export function showPlace(parts: BillingParts, req: Request, res: Response, { en
       typed: wrong && shown.act !== undefined ? (act: string, name: string, otherwise: string) => (act === shown.act ? typed(name, otherwise) : otherwise) : (_act: string, _name: string, otherwise: string) => otherwise,
       wrongField: wrong ? shown.field : undefined,
       quoted: shown.quoted,
+      seatsQuoted: shown.seats,
       wanted: shown.quoted?.wanted ?? wantedBefore(account, typed),
       money: inMoney(language, account.currency),
       date: inWords(language),

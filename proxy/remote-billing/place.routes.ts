@@ -45,8 +45,8 @@ export function placeRoutes(parts: BillingParts, kind: PlaceKind): Record<'page'
         case 'note':
           return res.redirect(303, `${entered.base}/${done.page ?? entered.page}/?note=${done.note}`);
         case 'again':
-          res.status(done.quote ? 200 : 400);
-          return showPage(req, res, entered, { input, act: name, field: done.field, warning: done.warning, quoted: done.quote });
+          res.status(done.quote || done.seats ? 200 : 400);
+          return showPage(req, res, entered, { input, act: name, field: done.field, warning: done.warning, quoted: done.quote, seats: done.seats });
         case 'limited':
           throw new AppError('rate_limited', 'Try again later.', { retryAfterSeconds: done.retryAfterSeconds });
         case 'gone':

@@ -23,10 +23,14 @@ export interface Seats {
   unitPrice: number;
 }
 
-/** What the rest of a period is worth from an instant on: all of it at its beginning, nothing at its end. */
+/** So long a price that was shown in the middle of a period stays the price. */
+const STEP_MILLISECONDS = 3_600_000;
+
+/** What the rest of a period is worth from an instant on, by hours that were begun: all of it at its beginning, nothing at its end. */
 export function remainingNet({ seats, unitPrice }: Seats, period: { startsAt: Date; endsAt: Date }, at: Date): number {
   const [begin, end] = [period.startsAt.getTime(), period.endsAt.getTime()];
-  const from = Math.min(Math.max(at.getTime(), begin), end);
+  const gone = Math.max(at.getTime() - begin, 0);
+  const from = at.getTime() >= end ? end : begin + gone - (gone % STEP_MILLISECONDS);
   return Number(divideRounded(BigInt(seats) * BigInt(unitPrice) * BigInt(end - from), BigInt(end - begin)));
 }
 

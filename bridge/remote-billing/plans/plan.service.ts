@@ -3,9 +3,10 @@ import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type AuditEntry, type BillingAct } from '../audit.store.ts';
 import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
 import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
+import { NOTHING } from './money.ts';
 import { MOST_SEATS, offerFor, type Wanted } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
-import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Priced } from './plan.store.ts';
+import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Plan, type Priced, type Running } from './plan.store.ts';
 
 export interface PlanUsing extends Omit<BillUsing, 'requestId'> {
   clock: Clock;
@@ -63,21 +64,34 @@ export async function quotePlan(db: Db, using: PlanUsing, accountId: string | un
   return { offer, credit: { net: 0 - credit.net, tax: 0 - credit.tax, total: 0 - credit.total }, net, tax, total, beginsAt: wanted.when === 'now' ? using.clock.now() : current!.periodEndsAt! };
 }
 
-/** More seats from now on, charged for the rest of the period; fewer from the next one on. */
-export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, seats: number): Promise<PlanChange> {
+/** What `changeSeats` would ask for. Undefined: not to be had like that. */
+export async function quoteSeats(db: Db, using: PlanUsing, accountId: string | undefined, seats: number) {
+  const plan = accountId === undefined ? undefined : await findPlan(db, accountId, 'active');
+  if (!mayHaveSeats(using, plan, seats)) return undefined;
+  const { net, tax, total } = seats > plan.seats ? chargeSeats(plan, seats, using.clock.now()).entry : NOTHING;
+  return { plan, seats, net, tax, total, countsFrom: seats > plan.seats ? using.clock.now() : plan.periodEndsAt };
+}
+
+/** More seats from now on, for the `total` that was agreed to; fewer from the next period on, for nothing. */
+export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, { seats, total }: { seats: number; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
     const plan = await findPlan(trx, account.id, 'active');
-    if (!isPriced(plan) || seats < using.catalog.plans[plan.type].minimum_seats || seats > MOST_SEATS) return { result: 'changed' };
+    if (!mayHaveSeats(using, plan, seats)) return { result: 'changed' };
+    const charge: Charge | undefined = seats > plan.seats ? chargeSeats(plan, seats, at) : undefined;
+    if (total !== (charge?.entry.total ?? 0)) return { result: 'changed' };
     await record(trx, acting, 'seats_changed', at, { from: plan.seats, to: seats });
-    if (seats <= plan.seats) {
+    if (charge === undefined) {
       await updatePlan(trx, plan.id, { next_seats: seats === plan.seats ? null : seats });
       return { result: 'done' };
     }
-    const charge: Charge = chargeSeats(plan, seats, at);
     await updatePlan(trx, plan.id, { seats, next_seats: null });
     const made = await invoice(trx, bill, account, [charge], at);
     return { result: 'begun', invoiceNumber: made.number };
   });
+}
+
+function mayHaveSeats(using: PlanUsing, plan: Plan | undefined, seats: number): plan is Running {
+  return isPriced(plan) && seats >= using.catalog.plans[plan.type].minimum_seats && seats <= MOST_SEATS;
 }
 
 /** The plan ends with its period, or after all it does not. */

@@ -6,7 +6,7 @@ import { giveUpServer } from '../deactivate-server.service.ts';
 import { fromOf, type BillingPagesUsing } from '../pages.from.ts';
 import { accountOf, actingAs, askForSponsorship, demandSession, readAccount, readInvoice, saveDetails } from './account.service.ts';
 import { findAccount } from './account.store.ts';
-import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, setRenewal, type PlanChange } from './plan.service.ts';
+import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, quoteSeats, setRenewal, type PlanChange } from './plan.service.ts';
 import {
   accountAnswer,
   agreeBody,
@@ -20,11 +20,13 @@ import {
   quoteBody,
   renewalBody,
   seatsBody,
+  seatsQuoteAnswer,
+  seatsQuoteBody,
   sessionBody,
   sponsorshipAnswer,
   sponsorshipBody,
 } from './plans.schemas.ts';
-import { accountToWire, invoiceToWire, notLiveToWire, quoteToWire } from './plans.wire.ts';
+import { accountToWire, invoiceToWire, notLiveToWire, quoteToWire, seatsQuoteToWire } from './plans.wire.ts';
 
 /** `/api/remote-billing/…` behind a session: what the pages show, and what people do there. */
 export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
@@ -87,11 +89,23 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
     }),
     route({
       ...shared,
+      path: '/api/remote-billing/plan/seats/quote',
+      summary: 'What another number of seats costs, before anybody agrees to it.',
+      body: seatsQuoteBody,
+      reply: seatsQuoteAnswer,
+      answer: ({ body, req, res }) =>
+        signedIn(body, req, res, async (live) => {
+          const quote = await quoteSeats(db, using, (await findAccount(db, accountOf(live)))?.id, body.seats);
+          return quote === undefined ? { result: 'changed' as const } : seatsQuoteToWire(quote);
+        }),
+    }),
+    route({
+      ...shared,
       path: '/api/remote-billing/plan/seats',
-      summary: 'More seats at once, charged for the rest of the period; fewer from the next one on.',
+      summary: 'More seats at once, for the total that was agreed to; fewer from the next period on.',
       body: seatsBody,
       reply: planChangeAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await changeSeats(db, using, actingAs(live, from), body.seats))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await changeSeats(db, using, actingAs(live, from), body))),
     }),
     route({
       ...shared,

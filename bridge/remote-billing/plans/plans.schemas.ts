@@ -46,6 +46,7 @@ export const books = {
   ledger: z.array(entry),
   invoices: z.array(invoiceHead),
 };
+export const offers = z.array(offer);
 export const seatsReported = z.strictObject({ seats: z.int(), at: epochSeconds }).nullable();
 
 export const sessionBody = z.strictObject({ session_id });
@@ -58,7 +59,7 @@ export const accountAnswer = z.discriminatedUnion('result', [
     sponsorship: z.strictObject({ state: z.enum(['pending', 'granted', 'declined']), requested_plan: z.string(), requested_at: epochSeconds }).nullable(),
     currency: z.string(),
     tax_percent: z.number(),
-    offers: z.array(offer),
+    offers,
   }),
   over,
   refused,
@@ -95,7 +96,12 @@ export const planChangeAnswer = z.discriminatedUnion('result', [
   refused,
 ]);
 
-export const seatsBody = z.strictObject({ session_id, seats });
+export const seatsQuote = z
+  .strictObject({ result: z.literal('quote'), ...money, currency: z.string(), tax_percent: z.number(), seats: z.int(), now: z.int().meta({ description: 'Seats that are paid for' }), counts_from: epochSeconds })
+  .meta({ description: 'Nothing where seats are fewer: they count from the next period on' });
+export const seatsQuoteBody = z.strictObject({ session_id, seats });
+export const seatsQuoteAnswer = z.discriminatedUnion('result', [seatsQuote, changed.meta({ description: 'Not to be had like that' }), over, refused]);
+export const seatsBody = z.strictObject({ session_id, seats, total: agreedTotal });
 export const renewalBody = z.strictObject({ session_id, renews: z.boolean() });
 
 export const sponsorshipBody = z.strictObject({

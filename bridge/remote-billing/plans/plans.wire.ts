@@ -4,9 +4,9 @@ import type { Catalog } from '../catalog.ts';
 import type { RemoteRealm } from '../realm.store.ts';
 import type { AccountState, NotLive, ReadAccount } from './account.service.ts';
 import type { Invoice } from './invoice.store.ts';
-import type { quotePlan } from './plan.service.ts';
+import type { quotePlan, quoteSeats } from './plan.service.ts';
 import { isPriced, type Plan } from './plan.store.ts';
-import type { accountAnswer, invoiceAnswer, issuedInvoice, quoteAnswer } from './plans.schemas.ts';
+import type { accountAnswer, invoiceAnswer, issuedInvoice, quoteAnswer, seatsQuote } from './plans.schemas.ts';
 
 const NO_DETAILS = { legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] };
 
@@ -25,8 +25,12 @@ export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<type
     sponsorship: sponsorship === undefined ? null : { state: sponsorship.state, requested_plan: sponsorship.requestedPlan, requested_at: epochSeconds(sponsorship.requestedAt) },
     currency: catalog.currency,
     tax_percent: catalog.tax_percent,
-    offers: (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] })),
+    offers: offersToWire(catalog),
   };
+}
+
+export function offersToWire(catalog: Catalog) {
+  return (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] }));
 }
 
 export function seatsToWire(realm: Pick<RemoteRealm, 'seats' | 'seatsReportedAt'> | undefined) {
@@ -80,6 +84,10 @@ export function quoteToWire(quote: Awaited<ReturnType<typeof quotePlan>>, catalo
   if (quote === undefined) return { result: 'changed' };
   const { offer, credit, net, tax, total, beginsAt } = quote;
   return { result: 'quote', net, tax, total, currency: offer.currency, unit_price: offer.unitPrice, tax_percent: catalog.tax_percent, credit, begins_at: epochSeconds(beginsAt) };
+}
+
+export function seatsQuoteToWire({ plan, seats, net, tax, total, countsFrom }: NonNullable<Awaited<ReturnType<typeof quoteSeats>>>): z.input<typeof seatsQuote> {
+  return { result: 'quote', net, tax, total, currency: plan.currency, tax_percent: plan.taxBasisPoints / 100, seats, now: plan.seats, counts_from: epochSeconds(countsFrom) };
 }
 
 export function invoiceToWire(invoice: Invoice | undefined): z.input<typeof invoiceAnswer> {

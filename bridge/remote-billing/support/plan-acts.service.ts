@@ -3,7 +3,8 @@ import { recordAct, type BillingAct } from '../audit.store.ts';
 import type { Place } from '../place.ts';
 import { findAccount, lockAccount, showPlan, type Account } from '../plans/account.store.ts';
 import { creditRest, invoice } from '../plans/bill.service.ts';
-import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, setRenewal, type Acting, type PlanChange, type PlanUsing, type When } from '../plans/plan.service.ts';
+import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, quoteSeats, setRenewal, type Acting, type PlanChange, type PlanUsing, type When } from '../plans/plan.service.ts';
+import { NOTHING } from '../plans/money.ts';
 import type { Wanted } from '../plans/offer.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan } from '../plans/plan.store.ts';
 import { decideRequest } from '../plans/sponsorship.store.ts';
@@ -31,8 +32,15 @@ export async function changePlan(db: Db, using: PlanUsing, place: Place, agreed:
   return numberOf(await agreeToPlan(db, using, acting(place, staff), agreed));
 }
 
-export async function staffSeats(db: Db, using: PlanUsing, place: Place, seats: number, staff: StaffFrom): Promise<number | undefined> {
-  return numberOf(await changeSeats(db, using, acting(place, staff), seats));
+/** What `staffSeats` asks for. */
+export async function giveSeatsQuote(db: Db, using: PlanUsing, place: Place, seats: number) {
+  const quote = await quoteSeats(db, using, (await findAccount(db, ofPlace(place)))?.id, seats);
+  if (quote === undefined) throw notPossible('Not to be had like that: no paid plan runs here, or these are fewer seats than it begins at.');
+  return quote;
+}
+
+export async function staffSeats(db: Db, using: PlanUsing, place: Place, agreed: { seats: number; total: number }, staff: StaffFrom): Promise<number | undefined> {
+  return numberOf(await changeSeats(db, using, acting(place, staff), agreed));
 }
 
 export async function staffRenewal(db: Db, using: PlanUsing, place: Place, renews: boolean, staff: StaffFrom): Promise<number | undefined> {
@@ -56,19 +64,29 @@ export async function givePlan(db: Db, using: PlanUsing, place: Place, gift: Gif
   });
 }
 
-/** What is left of a paid period is given back by an invoice of a negative amount, or not. */
-export async function endNow(db: Db, using: PlanUsing, place: Place, { giveBack }: { giveBack: boolean }, staff: StaffFrom): Promise<number | undefined> {
+/** What there is to give back where a plan ends at once. */
+export async function giveEndQuote(db: Db, using: PlanUsing, place: Place) {
+  const account = await findAccount(db, ofPlace(place));
+  const plan = account && (await findPlan(db, account.id, 'active'));
+  if (plan === undefined) throw notPossible('No plan runs here.');
+  return { plan, credit: isPriced(plan) ? creditRest(plan, using.clock.now()).entry : NOTHING };
+}
+
+/** What is left of a paid period is given back by an invoice of a negative amount, as much as `giveBack` says, or not (undefined). */
+export async function endNow(db: Db, using: PlanUsing, place: Place, { giveBack }: { giveBack: number | undefined }, staff: StaffFrom): Promise<number | undefined> {
   const at = using.clock.now();
   return db.transaction().execute(async (trx) => {
     const account = await lockAccount(trx, ofPlace(place));
     const plan = await findPlan(trx, account.id, 'active');
     if (plan === undefined) throw notPossible('No plan runs here.');
-    if (giveBack && !isPriced(plan)) throw notPossible('This plan costs nothing: there is nothing to give back.');
+    if (giveBack !== undefined && !isPriced(plan)) throw notPossible('This plan costs nothing: there is nothing to give back.');
     if (isPriced(plan) && plan.periodEndsAt <= at) throw notPossible('The period has just ended and is being dealt with: read it again.');
+    const credit = giveBack !== undefined && isPriced(plan) ? creditRest(plan, at) : undefined;
+    if (credit !== undefined && 0 - credit.entry.total !== giveBack) throw notPossible('Something else is left of the period now: look at it again.');
     await endPlan(trx, plan.id, at);
     await dropScheduled(trx, account.id);
     await showPlan(trx, account, 'free');
-    const made = giveBack && isPriced(plan) ? await invoice(trx, { ...using, requestId: staff.requestId }, account, [creditRest(plan, at)], at) : undefined;
+    const made = credit && (await invoice(trx, { ...using, requestId: staff.requestId }, account, [credit], at));
     await record(trx, place, staff, 'plan_ended', at, { plan: plan.type, ...(made && { invoice: made.number }) });
     return made?.number;
   });

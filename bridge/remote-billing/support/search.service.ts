@@ -2,7 +2,7 @@ import { canonicalAddress } from '../../address/address.ts';
 import type { AddressHash } from '../../address/address-hash.ts';
 import type { Db } from '../../db/schema.ts';
 import { findPlace, type Place } from '../place.ts';
-import { matchesOfAddress, matchesOfHost, matchesOfUuid, type Match, type Matched } from './search.store.ts';
+import { matchesOfAddress, matchesOfHost, matchesOfUuid, pendingRequests, type Match, type Matched } from './search.store.ts';
 
 const MOST_HITS = 50;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -19,6 +19,13 @@ export async function search(db: Db, using: { hash: AddressHash }, query: string
   const places = Map.groupBy(matches, ({ serverId, realmId }) => `${serverId}/${realmId ?? ''}`);
   const found = await Promise.all([...places.values()].slice(0, MOST_HITS).map(async (ofOne) => ({ place: await findPlace(db, ofOne[0]!), matched: ofOne.map(({ matched }) => matched) })));
   return { hits: found.flatMap(({ place, matched }) => (place === undefined ? [] : [{ place, matched }])), more: places.size > MOST_HITS };
+}
+
+/** Requests for sponsorship that wait, the oldest first. */
+export async function listPending(db: Db, limit: number) {
+  const waiting = await pendingRequests(db, limit + 1);
+  const found = await Promise.all(waiting.slice(0, limit).map(async ({ serverId, realmId, ...request }) => ({ ...request, place: await findPlace(db, { serverId, realmId }) })));
+  return { requests: found.flatMap(({ place, ...request }) => (place === undefined ? [] : [{ ...request, place }])), more: waiting.length > limit };
 }
 
 async function match(db: Db, { hash }: { hash: AddressHash }, written: string): Promise<readonly Match[]> {

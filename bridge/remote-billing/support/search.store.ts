@@ -29,6 +29,14 @@ export async function matchesOfAddress(db: Db, { address, mailboxHash, written }
   return rows;
 }
 
+export async function pendingRequests(db: Db, most: number) {
+  const { rows } = await sql<{ serverId: string; realmId: string | null; requestedPlan: string; requestedAt: Date }>`
+    select coalesce(a.server_id, r.server_id) as "serverId", a.realm_id as "realmId", s.requested_plan as "requestedPlan", s.requested_at as "requestedAt"
+    from bridge.sponsorship_request s join bridge.billing_account a on a.id = s.account_id left join bridge.remote_realm r on r.id = a.realm_id
+    where s.state = 'pending' order by s.requested_at, s.id limit ${most}`.execute(db);
+  return rows;
+}
+
 /** Hosts that contain this text. */
 export async function matchesOfHost(db: Db, part: string, most: number): Promise<readonly Match[]> {
   const { rows } = await sql<Match>`

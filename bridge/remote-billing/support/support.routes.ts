@@ -3,19 +3,24 @@ import { clientAddress } from '../../../platform/client-address.ts';
 import { requestIdOf } from '../../../platform/http.ts';
 import { route, type Route } from '../../http/route.ts';
 import { callerOf } from '../../keycloak/service-token.ts';
+import { seatsQuoteToWire } from '../plans/plans.wire.ts';
 import type { BillingPagesUsing } from '../pages.from.ts';
 import { findPlaceOf, readInvoiceOf, readPlace } from './read-place.service.ts';
-import { changePlan, decideSponsorship, endNow, givePlan, giveQuote, staffRenewal, staffSeats, staffUnschedule } from './plan-acts.service.ts';
-import { search } from './search.service.ts';
+import { changePlan, decideSponsorship, endNow, giveEndQuote, givePlan, giveQuote, giveSeatsQuote, staffRenewal, staffSeats, staffUnschedule } from './plan-acts.service.ts';
+import { listPending, search } from './search.service.ts';
 import { setStanding } from './standing-acts.service.ts';
 import {
   changeBody,
   decisionBody,
   doneAnswer,
   endBody,
+  endQuoteAnswer,
+  endQuoteBody,
   giveBody,
   invoiceAnswer,
   invoiceBody,
+  pendingAnswer,
+  pendingBody,
   quoteAnswer,
   quoteBody,
   readAnswer,
@@ -24,10 +29,12 @@ import {
   searchAnswer,
   searchBody,
   seatsBody,
+  seatsQuoteAnswer,
+  seatsQuoteBody,
   standingBody,
   unscheduleBody,
 } from './support.schemas.ts';
-import { hitsToWire, placeToWire, supportInvoiceToWire, supportQuoteToWire } from './support.wire.ts';
+import { endQuoteToWire, hitsToWire, pendingToWire, placeToWire, supportInvoiceToWire, supportQuoteToWire } from './support.wire.ts';
 import type { StaffFrom } from './staff.ts';
 
 /** `/api/remote-billing/support/…`: what staff sees and does (docs/remote-billing.md). Reads change nothing; an act is kept with its reason. */
@@ -53,6 +60,15 @@ export function supportRoutes(using: BillingPagesUsing): readonly Route[] {
       reply: searchAnswer,
       problems: [],
       answer: async ({ body }) => hitsToWire(await search(db, using, body.query)),
+    }),
+    route({
+      ...shared,
+      path: '/api/remote-billing/support/pending',
+      summary: 'Requests for sponsorship that wait for an answer, the oldest first.',
+      body: pendingBody,
+      reply: pendingAnswer,
+      problems: [],
+      answer: async ({ body }) => pendingToWire(await listPending(db, body.limit)),
     }),
     route({
       ...ofPlace,
@@ -98,11 +114,20 @@ export function supportRoutes(using: BillingPagesUsing): readonly Route[] {
       },
     }),
     route({
+      ...shared,
+      path: '/api/remote-billing/support/plan/seats/quote',
+      summary: 'What another number of seats would cost: what `plan/seats` has to be told.',
+      body: seatsQuoteBody,
+      reply: seatsQuoteAnswer,
+      problems: ['not_found', 'not_possible'],
+      answer: async ({ body }) => seatsQuoteToWire(await giveSeatsQuote(db, using, await findPlaceOf(db, body), body.seats)),
+    }),
+    route({
       ...act,
       path: '/api/remote-billing/support/plan/seats',
-      summary: 'More seats at once, charged for the rest of the period; fewer from the next one on.',
+      summary: 'More seats at once, for the total of the quote; fewer from the next period on.',
       body: seatsBody,
-      answer: async ({ body, req, res }) => done(await staffSeats(db, using, await findPlaceOf(db, body), body.seats, staff(body, req, res))),
+      answer: async ({ body, req, res }) => done(await staffSeats(db, using, await findPlaceOf(db, body), body, staff(body, req, res))),
     }),
     route({
       ...act,
@@ -117,6 +142,15 @@ export function supportRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'Takes back what was to begin at the end of the plan.',
       body: unscheduleBody,
       answer: async ({ body, req, res }) => done(await staffUnschedule(db, using, await findPlaceOf(db, body), staff(body, req, res))),
+    }),
+    route({
+      ...shared,
+      path: '/api/remote-billing/support/plan/end/quote',
+      summary: 'What there would be to give back if the plan ended at once: what `plan/end` has to be told.',
+      body: endQuoteBody,
+      reply: endQuoteAnswer,
+      problems: ['not_found', 'not_possible'],
+      answer: async ({ body }) => endQuoteToWire(await giveEndQuote(db, using, await findPlaceOf(db, body)), catalog),
     }),
     route({
       ...act,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { agreedTotal, books, epochSeconds, issuedInvoice, line, quote, seats, seatsReported, wanted } from '../plans/plans.schemas.ts';
+import { agreedTotal, books, epochSeconds, issuedInvoice, line, offers, quote, seats, seatsQuote, seatsReported, wanted } from '../plans/plans.schemas.ts';
 
 const MAX_SEARCH_LENGTH = 320;
+const MOST_PENDING = 100;
 const kinds = ['realm', 'server'] as const;
 
 const id = z.uuid().transform((written) => written.toLowerCase());
@@ -48,6 +49,25 @@ export const searchAnswer = z.strictObject({
   more: z.boolean().meta({ description: 'Not all: ask for something narrower' }),
 });
 
+const sponsorship = z.strictObject({
+  id: z.string(),
+  state: z.enum(['pending', 'granted', 'declined']),
+  organization_type: z.string(),
+  website: z.string(),
+  description: z.string(),
+  expected_users: z.string(),
+  paid_users: z.string(),
+  requested_plan: z.string(),
+  requested_at: epochSeconds,
+});
+
+export const pendingBody = z.strictObject({ limit: z.int().min(1).max(MOST_PENDING) });
+export const pendingAnswer = z.strictObject({
+  result: z.literal('pending'),
+  requests: z.array(z.strictObject({ ...place, uuid: z.string(), host: z.string(), name: z.string(), requested_plan: z.string(), requested_at: epochSeconds })),
+  more: z.boolean(),
+});
+
 export const readBody = z.strictObject(place);
 export const readAnswer = z.strictObject({
   result: z.literal('place'),
@@ -56,20 +76,9 @@ export const readAnswer = z.strictObject({
   realm: z.strictObject({ ...realm, url: z.string(), seats_reported: seatsReported }).nullable().meta({ description: 'null: a whole server' }),
   realms: z.array(z.strictObject(realm)).meta({ description: "All of the server's" }),
   ...books,
-  sponsorship: z
-    .strictObject({
-      id: z.string(),
-      state: z.enum(['pending', 'granted', 'declined']),
-      organization_type: z.string(),
-      website: z.string(),
-      description: z.string(),
-      expected_users: z.string(),
-      paid_users: z.string(),
-      requested_plan: z.string(),
-      requested_at: epochSeconds,
-    })
-    .nullable()
-    .meta({ description: 'The last request' }),
+  currency: z.string(),
+  offers,
+  sponsorship: sponsorship.nullable().meta({ description: 'The last request' }),
   users: z.array(
     z.strictObject({ id: z.string(), email: z.string(), full_name: z.string(), state: z.enum(['pending', 'confirmed', 'deactivated']), date_joined: epochSeconds, last_login: epochSeconds.nullable() }),
   ),
@@ -94,10 +103,16 @@ export const giveBody = z.strictObject({
   type: z.enum(['community', 'legacy']),
   ends_at: epochSeconds.min(0).max(253_402_300_799).optional().meta({ description: 'A legacy plan must have an end' }),
 });
-export const seatsBody = z.strictObject({ ...planAct, seats });
+export const seatsQuoteBody = z.strictObject({ ...place, seats });
+export const seatsQuoteAnswer = seatsQuote;
+export const seatsBody = z.strictObject({ ...planAct, seats, total: agreedTotal });
 export const renewalBody = z.strictObject({ ...planAct, renews: z.boolean() });
 export const unscheduleBody = z.strictObject(planAct);
-export const endBody = z.strictObject({ ...planAct, give_back: z.boolean().meta({ description: 'What is left of the paid period, by a credit invoice' }) });
+export const endQuoteBody = z.strictObject(place);
+export const endQuoteAnswer = z
+  .strictObject({ result: z.literal('quote'), plan: planType, net: z.int(), tax: z.int(), total: z.int(), currency: z.string(), tax_percent: z.number() })
+  .meta({ description: 'What there is to give back; nothing of a plan that costs nothing' });
+export const endBody = z.strictObject({ ...planAct, give_back: agreedTotal.optional().meta({ description: 'The total of the quote: what is left of the paid period, by a credit invoice. Left out: nothing is given back' }) });
 export const decisionBody = z.strictObject({ ...planAct, sponsorship_id: id, decision: z.enum(['approve', 'decline']) });
 export const standingBody = z.strictObject({ ...act, kind: z.enum([...kinds, 'user']), uuid: id, active: z.boolean() });
 

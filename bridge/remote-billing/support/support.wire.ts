@@ -2,14 +2,15 @@ import type { z } from 'zod';
 import { epochSeconds } from '../../../platform/clock.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Invoice } from '../plans/invoice.store.ts';
-import { booksToWire, issuedToWire, quoteToWire, seatsToWire } from '../plans/plans.wire.ts';
+import { booksToWire, issuedToWire, offersToWire, quoteToWire, seatsToWire } from '../plans/plans.wire.ts';
+import { isPriced } from '../plans/plan.store.ts';
 import type { RemoteRealm } from '../realm.store.ts';
 import type { RemoteServer } from '../server.store.ts';
 import { isDeactivated } from '../standing.ts';
-import type { giveQuote } from './plan-acts.service.ts';
+import type { giveEndQuote, giveQuote } from './plan-acts.service.ts';
 import type { ReadPlace } from './read-place.service.ts';
-import type { Found } from './search.service.ts';
-import type { invoiceAnswer, quoteAnswer, readAnswer, searchAnswer } from './support.schemas.ts';
+import type { Found, listPending } from './search.service.ts';
+import type { endQuoteAnswer, invoiceAnswer, pendingAnswer, quoteAnswer, readAnswer, searchAnswer } from './support.schemas.ts';
 
 export function hitsToWire({ hits, more }: Found): z.input<typeof searchAnswer> {
   return {
@@ -36,6 +37,8 @@ export function placeToWire({ place, facts, realms, state, users, confirmations,
     realm: place.realm === undefined ? null : { ...realmToWire(place.realm), url: place.realm.url, seats_reported: seatsToWire(place.realm) },
     realms: realms.map(realmToWire),
     ...booksToWire(state, catalog),
+    currency: catalog.currency,
+    offers: offersToWire(catalog),
     sponsorship:
       sponsorship === undefined
         ? null
@@ -78,6 +81,26 @@ export function placeToWire({ place, facts, realms, state, users, confirmations,
 
 export function supportQuoteToWire(quote: Awaited<ReturnType<typeof giveQuote>>, catalog: Catalog): z.input<typeof quoteAnswer> {
   return quoteToWire(quote, catalog) as z.input<typeof quoteAnswer>;
+}
+
+export function endQuoteToWire({ plan, credit }: Awaited<ReturnType<typeof giveEndQuote>>, catalog: Catalog): z.input<typeof endQuoteAnswer> {
+  const { net, tax, total } = credit;
+  return { result: 'quote', plan: plan.type, net: 0 - net, tax: 0 - tax, total: 0 - total, currency: isPriced(plan) ? plan.currency : catalog.currency, tax_percent: isPriced(plan) ? plan.taxBasisPoints / 100 : 0 };
+}
+
+export function pendingToWire({ requests, more }: Awaited<ReturnType<typeof listPending>>): z.input<typeof pendingAnswer> {
+  return {
+    result: 'pending',
+    requests: requests.map(({ place, requestedPlan, requestedAt }) => ({
+      kind: place.realm === undefined ? ('server' as const) : ('realm' as const),
+      uuid: (place.realm ?? place.server).id,
+      host: place.realm?.host ?? place.server.hostname,
+      name: place.realm?.name ?? place.server.hostname,
+      requested_plan: requestedPlan,
+      requested_at: epochSeconds(requestedAt),
+    })),
+    more,
+  };
 }
 
 export function supportInvoiceToWire(invoice: Invoice): z.input<typeof invoiceAnswer> {

@@ -66,7 +66,10 @@ describe('an account', () => {
       invoices: [{ number: invoice_number, total: 4_200 }],
     });
     expect(await call('plan/renewal', { renews: false })).toEqual({ result: 'done' });
-    expect(await call('plan/seats', { seats: 12 })).toMatchObject({ result: 'begun' });
+    const more = await call('plan/seats/quote', { seats: 12 });
+    expect(more).toMatchObject({ result: 'quote', net: 700, tax: 140, total: 840, seats: 12, now: 10 });
+    expect(await call('plan/seats', { seats: 12, total: 839 })).toEqual({ result: 'changed' });
+    expect(await call('plan/seats', { seats: 12, total: more['total'] })).toMatchObject({ result: 'begun' });
     expect(await read()).toMatchObject({ plan: { renews: false, seats: 12 } });
     expect(await call('plan/unschedule')).toEqual({ result: 'changed' });
   });
@@ -127,7 +130,8 @@ describe('an account', () => {
     ['account/save', {}],
     ['plan/quote', BASIC],
     ['plan/agree', { ...BASIC, total: 4_200 }],
-    ['plan/seats', { seats: 10 }],
+    ['plan/seats/quote', { seats: 10 }],
+    ['plan/seats', { seats: 10, total: 0 }],
     ['plan/renewal', { renews: false }],
     ['plan/unschedule', {}],
     ['sponsorship/ask', { organization_type: 'x', description: 'x', expected_users: '1', requested_plan: 'community' }],

@@ -7,7 +7,7 @@ import { noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts
 import { loadCatalog } from '../../../bridge/remote-billing/catalog.ts';
 import { listInvoices, listLedger } from '../../../bridge/remote-billing/plans/invoice.store.ts';
 import { monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
-import { agreeToPlan, changeSeats, quotePlan, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
+import { agreeToPlan, changeSeats, quotePlan, quoteSeats, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
 import { findPlan, insertPlan, updatePlan, type Running } from '../../../bridge/remote-billing/plans/plan.store.ts';
 import { newPerson, openBilling, type TestBilling } from './support/billing.ts';
 
@@ -44,6 +44,7 @@ type Wanted = { type: 'basic' | 'business'; period: 'month' | 'year'; seats: num
 const account = () => billing.db.transaction().execute((trx) => lockAccount(trx, of));
 const quote = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => quotePlan(billing.db, using, (await account()).id, { ...wanted, when });
 const agree = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => agreeToPlan(billing.db, using, acting, { ...wanted, when, total: (await quote(wanted, when))?.total ?? -1 });
+const toSeats = async (seats: number, bill = using) => changeSeats(billing.db, bill, acting, { seats, total: (await quoteSeats(billing.db, using, (await account()).id, seats))?.total ?? -1 });
 const active = async () => (await findPlan(billing.db, (await account()).id, 'active')) as Running;
 const ledger = async () => listLedger(billing.db, (await account()).id);
 const invoices = async () => (await listInvoices(billing.db, (await account()).id)).toReversed();
@@ -131,14 +132,14 @@ describe('seats', () => {
     const { periodStartsAt, periodEndsAt } = await active();
     billing.clock.pass(73 * DAY);
     const worth = (seats: number) => Math.round((seats * 4_200 * (periodEndsAt.getTime() - billing.clock.now().getTime())) / (periodEndsAt.getTime() - periodStartsAt.getTime()));
-    expect(await changeSeats(billing.db, using, acting, 15)).toMatchObject({ result: 'begun' });
+    expect(await toSeats(15)).toMatchObject({ result: 'begun' });
     expect((await ledger()).at(-1)).toMatchObject({ kind: 'seats', seats: 5, net: worth(15) - worth(10) });
     expect((await active()).seats).toBe(15);
   });
 
   test('that are fewer count from the next period on', async () => {
     await agree(MONTH);
-    expect(await changeSeats(billing.db, using, acting, 6)).toEqual({ result: 'done' });
+    expect(await toSeats(6)).toEqual({ result: 'done' });
     expect(await active()).toMatchObject({ seats: 10, nextSeats: 6 });
     billing.clock.pass(32 * DAY);
     await sweep();
@@ -148,7 +149,33 @@ describe('seats', () => {
 
   test.each([4, 1_000_001])('are not %i', async (seats) => {
     await agree(MONTH);
-    expect(await changeSeats(billing.db, using, acting, seats)).toEqual({ result: 'changed' });
+    expect(await quoteSeats(billing.db, using, (await account()).id, seats)).toBeUndefined();
+    expect(await changeSeats(billing.db, using, acting, { seats, total: 0 })).toEqual({ result: 'changed' });
+  });
+
+  test('cost what was shown, and are not changed for another total', async () => {
+    await agree(MONTH);
+    billing.clock.pass(10 * DAY + 1_799);
+    const shown = await quoteSeats(billing.db, using, (await account()).id, 15);
+    const { periodStartsAt, periodEndsAt } = await active();
+    const [hours, all] = [10 * 24, (periodEndsAt.getTime() - periodStartsAt.getTime()) / 3_600_000];
+    expect(shown).toMatchObject({ net: Math.round((15 * 350 * (all - hours)) / all) - Math.round((10 * 350 * (all - hours)) / all), countsFrom: billing.clock.now() });
+    expect(await changeSeats(billing.db, using, acting, { seats: 15, total: shown!.total - 1 })).toEqual({ result: 'changed' });
+    expect(await changeSeats(billing.db, using, acting, { seats: 6, total: 1 })).toEqual({ result: 'changed' });
+    // Half an hour to read it.
+    billing.clock.pass(1_800);
+    expect(await changeSeats(billing.db, using, acting, { seats: 15, total: shown!.total })).toMatchObject({ result: 'begun' });
+    expect((await invoices()).at(-1)).toMatchObject({ total: shown!.total });
+    expect(await quoteSeats(billing.db, using, (await account()).id, 6)).toMatchObject({ total: 0, countsFrom: periodEndsAt });
+  });
+
+  test('for ten thousand at once: the price of the change holds while somebody reads it', async () => {
+    await agree({ type: 'basic', period: 'year', seats: 10_000 });
+    billing.clock.pass(40 * DAY);
+    const larger = { type: 'business', period: 'year', seats: 10_000 } as const;
+    const shown = await quote(larger);
+    billing.clock.pass(30 * 60);
+    expect(await agreeToPlan(billing.db, using, acting, { ...larger, when: 'now', total: shown!.total })).toMatchObject({ result: 'begun' });
   });
 });
 
@@ -196,8 +223,8 @@ describe('invoices', () => {
     const first = (await sql<{ value: string }>`select value from bridge.billing_counter`.execute(billing.db)).rows[0]!.value;
     const failing: PlanUsing = { ...using, payments: { collect: async () => Promise.reject(new Error('the provider is away')) } };
     await agree(MONTH);
-    await expect(changeSeats(billing.db, failing, acting, 20)).rejects.toThrow('the provider is away');
-    await Promise.all([11, 12, 13].map((seats) => changeSeats(billing.db, using, acting, seats)));
+    await expect(toSeats(20, failing)).rejects.toThrow('the provider is away');
+    await Promise.all([11, 12, 13].map((seats) => toSeats(seats)));
     const { rows } = await sql<{ number: string }>`select number from bridge.billing_invoice where number > ${first} order by number`.execute(billing.db);
     expect(rows.map(({ number }) => Number(number))).toEqual(rows.map((_one, index) => Number(first) + 1 + index));
   });
@@ -210,7 +237,7 @@ describe('invoices', () => {
 
 test('in every order of acts the ledger is the sum of what each seat was worth while it was held', async () => {
   const act = oneof(
-    record({ kind: constantFrom('pass' as const), days: integer({ min: 0, max: 200 }) }),
+    record({ kind: constantFrom('pass' as const), seconds: integer({ min: 0, max: 200 * DAY }) }),
     record({ kind: constantFrom('seats' as const), seats: integer({ min: 5, max: 60 }) }),
     record({ kind: constantFrom('renew' as const), on: constantFrom(true, false) }),
     record({ kind: constantFrom('agree' as const), type: constantFrom('basic' as const, 'business' as const), period: constantFrom('month' as const, 'year' as const), seats: integer({ min: 25, max: 60 }), when: constantFrom('now' as const, 'at_end' as const) }),
@@ -220,9 +247,9 @@ test('in every order of acts the ledger is the sum of what each seat was worth w
       await newCustomer();
       for (const one of acts) {
         if (one.kind === 'pass') {
-          billing.clock.pass(one.days * DAY);
+          billing.clock.pass(one.seconds);
           await sweep();
-        } else if (one.kind === 'seats') await changeSeats(billing.db, using, acting, one.seats);
+        } else if (one.kind === 'seats') await toSeats(one.seats);
         else if (one.kind === 'renew') await setRenewal(billing.db, using, acting, one.on);
         else await agree({ type: one.type, period: one.period, seats: one.seats }, one.when);
       }

@@ -155,9 +155,13 @@ describe('a plan', () => {
 
   test('takes more seats with an invoice, stops and goes on', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    expect(await done('plan/seats', { seats: 12 })).toEqual(expect.any(Number));
+    const { body: more } = await support('plan/seats/quote', { ...ofRealm(), seats: 12 });
+    expect(more).toMatchObject({ result: 'quote', total: 840, now: 10 });
+    expect(await refused('plan/seats', { seats: 12, total: 841 })).toEqual(NOT_POSSIBLE);
+    expect(await done('plan/seats', { seats: 12, total: 840 })).toEqual(expect.any(Number));
     await expectKept('seats_changed');
-    expect(await refused('plan/seats', { seats: 1 })).toEqual(NOT_POSSIBLE);
+    expect(await refused('plan/seats', { seats: 1, total: 0 })).toEqual(NOT_POSSIBLE);
+    expect((await support('plan/seats/quote', { ...ofRealm(), seats: 1 })).status).toBe(409);
     expect(await done('plan/renewal', { renews: false })).toBeNull();
     await expectKept('renewal_stopped');
     await done('plan/renewal', { renews: true });
@@ -166,20 +170,23 @@ describe('a plan', () => {
 
   test('ends at once, and gives back what is left of the period where that is said', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    const number = await done('plan/end', { give_back: true });
+    expect((await support('plan/end/quote', ofRealm())).body).toMatchObject({ result: 'quote', plan: 'basic', net: 3_500, tax: 700, total: 4_200 });
+    expect(await refused('plan/end', { give_back: 4_199 })).toEqual(NOT_POSSIBLE);
+    const number = await done('plan/end', { give_back: 4_200 });
     await expectKept('plan_ended');
     const { ledger, ...account } = await read();
     expect(account).toMatchObject({ plan: null, realm: { plan_type: 'free' }, invoices: [{ number, total: -4_200 }, { total: 4_200 }] });
     expect((ledger as { total: number }[]).reduce((sum, { total }) => sum + total, 0)).toBe(0);
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    expect(await done('plan/end', { give_back: false })).toBeNull();
+    expect(await done('plan/end')).toBeNull();
     expect((await read())['plan']).toBeNull();
-    expect(await refused('plan/end', { give_back: false })).toEqual(NOT_POSSIBLE);
+    expect(await refused('plan/end')).toEqual(NOT_POSSIBLE);
+    expect((await support('plan/end/quote', ofRealm())).status).toBe(409);
   });
 
   test('is ended once by twenty of the staff', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
-    const answers = await Promise.all(Array.from({ length: 20 }, () => act('plan/end', { give_back: true })));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => act('plan/end', { give_back: 4_200 })));
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 19 }, () => 409)]);
     expect((await read())['invoices']).toHaveLength(2);
   });
@@ -200,7 +207,8 @@ describe('a plan', () => {
     expect(await refused('plan/unschedule')).toEqual(NOT_POSSIBLE);
     await done('plan/give', { type: 'community' });
     expect(await read()).toMatchObject({ plan: { type: 'community', period_ends_at: null }, scheduled: null });
-    expect(await refused('plan/end', { give_back: true })).toEqual(NOT_POSSIBLE);
+    expect((await support('plan/end/quote', ofRealm())).body).toMatchObject({ plan: 'community', total: 0 });
+    expect(await refused('plan/end', { give_back: 0 })).toEqual(NOT_POSSIBLE);
   });
 
   test('is not given beside a paid one, nor to a realm beside that of its server', async () => {
@@ -208,7 +216,7 @@ describe('a plan', () => {
     expect(await refused('plan/give', { type: 'community' })).toEqual(NOT_POSSIBLE);
     expect(await refused('plan/give', { type: 'community', ...ofServer() })).toEqual(NOT_POSSIBLE);
     expect(await refused('plan/change', { ...BASIC, ...ofServer(), total: 4_200 })).toEqual(NOT_POSSIBLE);
-    await done('plan/end', { give_back: false });
+    await done('plan/end');
     await done('plan/give', { type: 'community', ...ofServer() });
     await expectKept('plan_given', { realm_id: null });
     expect(await refused('plan/give', { type: 'community' })).toEqual(NOT_POSSIBLE);
@@ -217,6 +225,15 @@ describe('a plan', () => {
 });
 
 describe('a request for sponsorship', () => {
+  test('waits in a list, until it is decided', async () => {
+    const waiting = async () => ((await support('pending', { limit: 100 })).body['requests'] as { uuid: string }[]).filter(({ uuid }) => uuid === realm.uuid);
+    expect(await waiting()).toEqual([]);
+    const sponsorship_id = await askForSponsorship();
+    expect(await waiting()).toMatchObject([{ kind: 'realm', host: realm.host, name: realm.name, requested_plan: 'community' }]);
+    await done('sponsorship/decide', { sponsorship_id, decision: 'decline' });
+    expect(await waiting()).toEqual([]);
+  });
+
   test('is approved once, which gives the community plan', async () => {
     const sponsorship_id = await askForSponsorship();
     const answers = await Promise.all(Array.from({ length: 10 }, () => act('sponsorship/decide', { sponsorship_id, decision: 'approve' })));

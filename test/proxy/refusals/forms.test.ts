@@ -34,7 +34,8 @@ const calls = () => stand.bridge.received.length;
 
 test('every POST of the map is here', () => {
   const map = readFileSync('proxy/routes.ts', 'utf8').matchAll(/'(\/[^']+)': \{[^\n]*\bpost:/g);
-  const ours = [...map].map(([, path = '']) => path).filter((path) => !BILLING.test(path));
+  // The staff origin has the sign-in's routes once more; its own are held by test/proxy/staff/gate.
+  const ours = [...new Set([...map].map(([, path = '']) => path))].filter((path) => !BILLING.test(path) && !path.startsWith('/staff/'));
   expect(ours.toSorted()).toEqual([...Object.keys(FORMS), ...FROM_PROVIDER, ...REGISTERS].toSorted());
 });
 

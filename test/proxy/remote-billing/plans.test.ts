@@ -102,7 +102,7 @@ describe('/billing', () => {
 
   const ACTS: [string, Record<string, string>, Step, object, string][] = [
     ['details', { legal_name: ' Society ', postal_address: 'a\r\nb', vat_id: 'x', purchase_order: '', invoice_recipients: 'a@example.org; b@example.org,' }, 'account/save', { legal_name: 'Society', postal_address: 'a\nb', vat_id: 'x', purchase_order: '', invoice_recipients: ['a@example.org', 'b@example.org'] }, 'saved'],
-    ['seats', { seats: '40' }, 'plan/seats', { seats: 40 }, 'seats'],
+    ['agree_seats', { seats: '40', total: '15120' }, 'plan/seats', { seats: 40, total: 15_120 }, 'seats'],
     ['renewal', { renews: 'no' }, 'plan/renewal', { renews: false }, 'renewal'],
     ['renewal', { renews: 'yes' }, 'plan/renewal', { renews: true }, 'renewal'],
     ['unschedule', {}, 'plan/unschedule', {}, 'unscheduled'],
@@ -113,7 +113,33 @@ describe('/billing', () => {
     expect((await browser.get(reply.location!)).body).toContain('role="status"');
   });
 
-  test.each(ACTS)('%s %j, when it is not as it was shown', async (name, fields, step) => {
+  test('more seats: what they cost is shown before anybody agrees', async () => {
+    stand.answers('account/read', PAYING);
+    const shown = await act('billing', 'seats', { seats: '40' });
+    expect([shown.status, sent('plan/seats/quote'), sent('plan/seats')]).toEqual([200, [{ seats: 40, session_id: SESSION }], []]);
+    for (const said of ['40 seats instead of 37', '€126.00', '€25.20', 'Agree and pay €151.20', 'name="total" value="15120"']) expect(shown.body).toContain(said);
+    stand.answers('plan/seats', { result: 'changed' });
+    const again = await act('billing', 'agree_seats', { seats: '40', total: '1' });
+    expect([again.status, again.body.includes('Something has changed'), again.body.includes('Agree and pay €151.20')]).toEqual([200, true, true]);
+  });
+
+  test('fewer seats: from when on, and for nothing', async () => {
+    stand.answers('account/read', PAYING);
+    stand.answers('plan/seats/quote', { result: 'quote', net: 0, tax: 0, total: 0, currency: 'EUR', tax_percent: 20, seats: 30, now: 37, counts_from: PAYING.plan.period_ends_at });
+    const { body } = await act('billing', 'seats', { seats: '30' });
+    expect(body).toContain('30 seats instead of 37, from January 31, 2027 UTC on. Nothing is charged now.');
+  });
+
+  test.each([
+    ['seats', { seats: 'many' }],
+    ['agree_seats', { seats: '40', total: '1.5' }],
+    ['agree_seats', { seats: '', total: '1' }],
+  ])('%s %j: the form again, and no call', async (name, fields) => {
+    expect((await act('billing', name, fields)).status).toBe(400);
+    expect([...sent('plan/seats'), ...sent('plan/seats/quote')]).toEqual([]);
+  });
+
+  test.each(ACTS.filter(([name]) => name !== 'agree_seats'))('%s %j, when it is not as it was shown', async (name, fields, step) => {
     stand.answers(step, { result: 'changed' });
     expect((await act('billing', name, fields)).location).toBe(`${REALM}/billing/?note=changed`);
   });

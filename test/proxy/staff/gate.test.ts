@@ -1,24 +1,30 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { send } from '../support/browser.ts';
-import { formTokenIn } from '../support/billing.ts';
-import { startStand, type Stand } from '../support/stand.ts';
+import { formTokenIn, startBillingStand, type BillingStand } from '../support/billing.ts';
+import { AT, GRACE, startStaffStand } from '../support/staff.ts';
+import { startStand } from '../support/stand.ts';
 
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['trial-user'] };
-const GRACE = { sub: 'staff-grace', email: 'grace@example.com', name: 'Grace Hopper', roles: ['staff'] };
 const FIRST = '/staff/billing/';
-const PAGES = [FIRST];
+/** Every address in `staffMap` that takes a form, with a page that is there. */
+const FORMS: Readonly<Record<string, string>> = { '/staff/billing/': FIRST, '/staff/billing/:kind/:uuid/': AT };
 
-let stand: Stand;
+let stand: BillingStand;
+let others: string;
 beforeAll(async () => {
-  stand = await startStand({ staffHere: true });
+  stand = await startStaffStand();
+  others = formTokenIn((await (await stand.signedIn()).get(FIRST)).body);
 });
 afterAll(() => stand.stop());
-beforeEach(() => {
-  stand.provider.person = GRACE;
-  stand.bridge.received.length = 0;
+beforeEach(() => stand.forget());
+
+test('every POST of staff is here', () => {
+  const map = readFileSync('proxy/routes.ts', 'utf8').matchAll(/'(\/staff\/[^']*)': \{[^\n]*\bpost:/g);
+  expect([...map].map(([, path]) => path).toSorted()).toEqual(Object.keys(FORMS).toSorted());
 });
 
-describe.each(PAGES)('%s', (path) => {
+describe.each(Object.values(FORMS))('%s', (path) => {
   test('sends a browser to sign in, and back; a program hears where', async () => {
     const browser = stand.browser();
     const asked = await browser.get(path);
@@ -37,14 +43,14 @@ describe.each(PAGES)('%s', (path) => {
     const browser = await stand.signedIn();
     const page = await browser.get(path);
     expect([page.status, page.body]).toEqual([403, expect.stringContaining('Your account may not see this')]);
-    expect((await browser.post(path, { form_token: await staffFormToken(), act: 'search', query: 'x' })).status).toBe(403);
+    expect((await browser.post(path, { form_token: others, act: 'search', query: 'x' })).status).toBe(403);
     expect(asked()).toEqual([]);
   });
 
   test('a form without its token, with another session’s, or from another origin is refused', async () => {
     const browser = await stand.signedIn();
     const own = formTokenIn((await browser.get(path)).body);
-    const others = await staffFormToken();
+    stand.bridge.received.length = 0;
     for (const form of [{}, { form_token: others }, { form_token: `${own}x` }, { form_token: '' }]) {
       expect((await browser.post(path, form)).status).toBe(403);
     }
@@ -99,9 +105,9 @@ test('without STAFF_URL there are no staff pages, and the app is not asked for t
 /** SECURITY 25: on an origin of their own. */
 describe('the staff origin', () => {
   const STAFF = { host: 'staff.example', accept: 'text/html', 'sec-fetch-mode': 'navigate' };
-  let own: Stand;
+  let own: BillingStand;
   beforeAll(async () => {
-    own = await startStand({ billingHere: true, env: { STAFF_URL: 'https://staff.example', TRUSTED_PROXIES: '127.0.0.0/8' } });
+    own = await startBillingStand({ env: { STAFF_URL: 'https://staff.example', TRUSTED_PROXIES: '127.0.0.0/8' } });
     own.provider.person = GRACE;
   });
   afterAll(() => own.stop());
@@ -150,14 +156,6 @@ describe('the staff origin', () => {
     expect((await get('/staff/..%2fx')).status).toBe(400);
   });
 });
-
-async function staffFormToken(): Promise<string> {
-  const before = stand.provider.person;
-  stand.provider.person = GRACE;
-  const token = formTokenIn((await (await stand.signedIn()).get(FIRST)).body);
-  stand.provider.person = before;
-  return token;
-}
 
 function asked(): string[] {
   return stand.bridge.received.map(({ url }) => url).filter((url) => url.includes('/support/'));
