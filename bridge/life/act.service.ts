@@ -120,7 +120,11 @@ async function isRepeated(trx: Trx, life: Life, wish: Wish, { idempotencyKey }: 
   const before = idempotencyKey === undefined ? undefined : await findEventByKey(trx, life.id, idempotencyKey);
   if (before === undefined) return false;
   if (before.detail['wish'] === fingerprint(wish)) return true;
-  throw new AppError('idempotency_key_reused', 'Send another Idempotency-Key: this one was used for something else.', { field: 'Idempotency-Key' });
+  throw keyReused();
+}
+
+export function keyReused(): AppError {
+  return new AppError('idempotency_key_reused', 'Send another Idempotency-Key: this one was used for something else.', { field: 'Idempotency-Key' });
 }
 
 function fingerprint(wish: Wish): string {

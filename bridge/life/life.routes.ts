@@ -91,7 +91,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
       params: lifeParams,
       summary: 'The mail that fits its state, once more; an invitation with a new link.',
       body: actBody,
-      problems: ['not_found', 'impossible_transition', 'not_possible'],
+      problems: [...problems, 'not_possible'],
       answer: async ({ params, body, req, res }) => lifeToWire(await resend(db, using, params.id, from(body, req, res)), clock),
     }),
     route({

@@ -1,6 +1,5 @@
 import type { Response } from 'express';
 import { problemOf, requestIdOf } from '../../platform/http.ts';
-import { productsOfClient, type Products } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
 import { route, type Route } from '../http/route.ts';
 import { openedBody, sightingAnswer, signedInBody } from './sighting.schemas.ts';
@@ -8,14 +7,13 @@ import type { Sightings } from './sightings.ts';
 
 export interface SightingRoutesUsing {
   sightings: Pick<Sightings, 'saw'>;
-  products: Products;
   proxyClientId: string;
 }
 
 const ACCEPTED = { status: 'accepted' } as const;
 
 /** What the proxy sees of a trial. The answer is the same for tokens and people that nobody knows. */
-export function sightingRoutes({ sightings, products, proxyClientId }: SightingRoutesUsing): readonly Route[] {
+export function sightingRoutes({ sightings, proxyClientId }: SightingRoutesUsing): readonly Route[] {
   const proxy = { clientId: proxyClientId, role: 'trial-manage' };
   return [
     route({
@@ -42,8 +40,7 @@ export function sightingRoutes({ sightings, products, proxyClientId }: SightingR
       reply: sightingAnswer,
       problems: [],
       answer: async ({ body, res }) => {
-        const of = { userId: body.user_id, products: productsOfClient(products, body.client_id).map(({ id }) => id) };
-        sightings.saw({ kind: 'signed_in', of, requestId: requestIdOf(res) });
+        sightings.saw({ kind: 'signed_in', of: { userId: body.user_id, products: body.products }, requestId: requestIdOf(res) });
         return ACCEPTED;
       },
     }),

@@ -26,7 +26,7 @@ test('counts each trial on the day it began, as far as it came', async () => {
   const [active, converted, erased] = [await signedUp(bridge), await signedUp(bridge), await signedUp(bridge)];
   bridge.clock.pass(DAY);
   await invited(bridge);
-  await bridge.asProxy('/api/trial/signed-in', { user_id: active.userId, client_id: 'vestibule-proxy' });
+  await bridge.asProxy('/api/trial/signed-in', { user_id: active.userId, products: ['app'] });
   await has(active, 'signed_in');
   await bridge.asManager('/api/trial/completion', { user_id: converted.userId, reason: 'They pay.' });
   await bridge.asManager(`/api/trial/${erased.id}`, { reason: 'They asked.' }, {}, 'DELETE');

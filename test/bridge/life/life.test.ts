@@ -214,6 +214,15 @@ describe('Idempotency-Key', () => {
     expect((await kinds(ada)).filter((kind) => kind === 'extended')).toHaveLength(1);
   });
 
+  test('a mail is sent again once', async () => {
+    const ada = await signedUp(bridge);
+    const again = () => bridge.asManager(`/api/trial/${ada.id}/resend`, BECAUSE, { 'idempotency-key': 'one' });
+    expect((await Promise.all([again(), again()])).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await kinds(ada)).filter((kind) => kind === 'mail_queued')).toHaveLength(1);
+    expect(await extend(ada, { days: 3 }, { 'idempotency-key': 'two' })).toMatchObject({ status: 200 });
+    expect(await bridge.asManager(`/api/trial/${ada.id}/resend`, BECAUSE, { 'idempotency-key': 'two' })).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
+  });
+
   test('with another wish is refused', async () => {
     const ada = await signedUp(bridge);
     await extend(ada, { days: 10 }, { 'idempotency-key': 'one' });

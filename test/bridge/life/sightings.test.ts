@@ -26,7 +26,7 @@ const flushed = async (): Promise<void> => {
   await bridge.asStep('/api/trial/verify', { token: last.token });
   await seenBy(last, 1);
 };
-const signIn = (userId: string, clientId = 'vestibule-proxy') => bridge.asProxy('/api/trial/signed-in', { user_id: userId, client_id: clientId });
+const signIn = (userId: string, product = 'app') => bridge.asProxy('/api/trial/signed-in', { user_id: userId, products: [product] });
 const open = (token: string, signs: string[] = []) => bridge.asProxy('/api/trial/opened', { token, signs });
 
 describe('a link that is opened', () => {
@@ -106,9 +106,9 @@ describe('a sign-in', () => {
     expect((await seen(ada)).map(({ kind }) => kind)).toEqual(['signed_in', 'signed_in']);
   });
 
-  test('to a client of no product is told nowhere', async () => {
+  test('to another product is told nowhere', async () => {
     const ada = await signedUp(bridge);
-    expect((await signIn(ada.userId, 'another-client')).status).toBe(200);
+    expect((await signIn(ada.userId, 'another')).status).toBe(200);
     await flushed();
     expect(await seen(ada)).toEqual([]);
   });
