@@ -11,6 +11,7 @@ import { createApp } from './app.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
+import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
@@ -29,6 +30,7 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { startFirstLooks } from './trial/first-looks.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
@@ -96,6 +98,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   );
   const sightings = collectSightings(db, { clock, log });
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
+  const firstLooks = startFirstLooks(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -126,6 +129,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    development: config.development,
+    embedTokens: config.embed && embedTokens(config.embed.keys, config.embed.url),
+    embedUrl: config.embed?.url ?? config.proxyUrl,
     billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
@@ -138,7 +144,10 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
+      firstLooks.stop();
       await Promise.all([worker.stop(), sightings.stop()]);
+      // Whoever comes next may be a release that knows of jobs only.
+      await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();
       transport.close();
       await close();
@@ -146,6 +155,7 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   };
 
   async function onMove(): Promise<void> {
+    await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
     await Promise.all(sweepTimers.map((timer) => timer.sweepNow()));
   }

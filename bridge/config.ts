@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, text } from '../platform/config.ts';
+import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 
 const FIELDS = {
@@ -28,6 +28,9 @@ const FIELDS = {
   MAIL_LIMIT_PER_MAILBOX_PER_DAY: count.default(5),
   MAIL_LIMIT_SECONDS_BETWEEN: count.default(60),
   TRUSTED_PROXIES: ranges.prefault(''),
+  EMBED_SIGNING_KEY: signingKey.optional(),
+  EMBED_SIGNING_KEY_PREVIOUS: signingKey.optional(),
+  EMBED_URL: baseUrl.optional(),
   BILLING_TOKEN_KEY: secretKey.optional(),
   BILLING_TOKEN_KEY_PREVIOUS: secretKey.optional(),
   BILLING_URL: baseUrl.optional(),
@@ -45,7 +48,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     const faults = [
       ...publicAddressFaults({ PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL }),
       ...shortcuts.map((name) => `${name}: must not be true in production`),
-      ...(read.BILLING_TOKEN_KEY === undefined ? [] : billingFaults(read.BILLING_URL, { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL })),
+      ...(read.BILLING_TOKEN_KEY === undefined ? [] : faultsOfOwn('BILLING_URL', read.BILLING_URL, { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL })),
+      ...(read.EMBED_SIGNING_KEY === undefined ? [] : faultsOfOwn('EMBED_URL', read.EMBED_URL, { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL, ...(read.BILLING_URL && { BILLING_URL: read.BILLING_URL }) })),
     ];
     if (faults.length > 0) throw new ConfigError(faults);
   }
@@ -77,6 +81,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     mailLimits: { perMailboxPerDay: read.MAIL_LIMIT_PER_MAILBOX_PER_DAY, secondsBetween: read.MAIL_LIMIT_SECONDS_BETWEEN },
     trustedProxies: read.TRUSTED_PROXIES,
     movableClock: read.MOVABLE_CLOCK,
+    embed: read.EMBED_SIGNING_KEY && {
+      keys: [read.EMBED_SIGNING_KEY, ...(read.EMBED_SIGNING_KEY_PREVIOUS === undefined ? [] : [read.EMBED_SIGNING_KEY_PREVIOUS])] as const,
+      url: read.EMBED_URL ?? read.PROXY_PUBLIC_URL,
+    },
     billing: read.BILLING_TOKEN_KEY && {
       tokenKey: read.BILLING_TOKEN_KEY,
       previousTokenKey: read.BILLING_TOKEN_KEY_PREVIOUS,
@@ -87,11 +95,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   });
 }
 
-/** A script that gets into a page of the app must not own billing (SECURITY.md 25). */
-function billingFaults(url: string | undefined, others: Readonly<Record<string, string>>): readonly string[] {
-  if (url === undefined) return ['BILLING_URL: is not set'];
+/** A script that gets into a page of the app must not own billing or what is framed elsewhere (SECURITY.md 25). */
+function faultsOfOwn(name: string, url: string | undefined, others: Readonly<Record<string, string>>): readonly string[] {
+  if (url === undefined) return [`${name}: is not set`];
   const shared = Object.entries(others).filter(([, other]) => new URL(other).origin === new URL(url).origin);
-  return [...publicAddressFaults({ BILLING_URL: url }), ...shared.map(([name]) => `BILLING_URL: must be of another origin than ${name} in production`)];
+  return [...publicAddressFaults({ [name]: url }), ...shared.map(([other]) => `${name}: must be of another origin than ${other} in production`)];
 }
 
 export type Config = ReturnType<typeof loadConfig>;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWhole } from './whole-file.ts';
@@ -18,6 +18,7 @@ const MAKERS = {
   sessionEncryptionKey: key,
   addressHashKey: key,
   billingToken: key,
+  embedSigningKey: signingKey,
   selfHostedServer: serverKey,
 };
 
@@ -36,6 +37,12 @@ export function secretsOf(dataDir: string): Secrets {
 /** Letters and digits only: it stands in addresses and in files of environment variables. */
 function password(): string {
   return randomBytes(PASSWORD_BYTES).toString('hex');
+}
+
+/** P-256 in PEM. */
+function signingKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1', privateKeyEncoding: { type: 'sec1', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  return privateKey.trim();
 }
 
 /** 64 characters, as the billing service wants them. */

@@ -30,6 +30,7 @@ export const PROBLEMS = {
   attempt_conflict: [409, 'A later attempt took over'],
   account_exists: [409, 'This address has an account already'],
   hostname_taken: [409, 'Another server has this hostname'],
+  trial_over: [409, 'This trial is over'],
   impossible_transition: [409, 'A trial in this state cannot do that'],
   not_possible: [409, 'That cannot be done as things are'],
   paid_plan_runs: [409, 'A paid plan runs'],

@@ -14,6 +14,10 @@ const domain = z
   .transform((written) => domainToASCII(written.trim().normalize('NFC')))
   .refine((written) => DOMAIN.test(written), 'must be a domain, such as example.com');
 
+function isOrigin(written: string): boolean {
+  return URL.canParse(written) && new URL(written).origin === written;
+}
+
 const productSchema = z.strictObject({
   id,
   name: z.string().min(1),
@@ -32,6 +36,8 @@ const productSchema = z.strictObject({
     name: z.string().min(1),
     path: z.string().startsWith('/').includes('{id}').default('/apps/{id}'),
     permissions: z.array(z.string().min(1)).default([]),
+    /** Origins whose pages may show a person's small app in a frame. */
+    embed_origins: z.array(z.string().refine(isOrigin, 'must be an origin, such as https://www.example.com')).default([]),
   }),
   mail: z.strictObject({ from: z.string().optional(), templates: z.string().default('bridge/mail/templates') }).prefault({}),
   origins: z.array(z.url()).default([]),

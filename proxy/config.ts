@@ -29,6 +29,8 @@ export interface ProxyConfig {
   billingUrl: string | undefined;
   /** The origin of the staff pages; undefined where there are none. */
   staffUrl: string | undefined;
+  /** The origin of frames that show small apps; undefined where there are none. */
+  embedUrl: string | undefined;
   contactUrl: string;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
@@ -61,6 +63,7 @@ const SHAPE = {
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
   STAFF_URL: origin.optional(),
+  EMBED_URL: origin.optional(),
   CONTACT_URL: contact,
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
@@ -75,8 +78,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const { BILLING_URL, STAFF_URL } = read;
-  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, BILLING_URL)];
+  const { BILLING_URL, STAFF_URL, EMBED_URL } = read;
+  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
@@ -92,6 +95,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
     billingUrl: BILLING_URL,
     staffUrl: STAFF_URL,
+    embedUrl: EMBED_URL,
     contactUrl: read.CONTACT_URL,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
@@ -103,8 +107,8 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing or the staff pages, nor billing's the latter (SECURITY.md 25). */
-function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], billing?: string): readonly string[] {
+/** A script that gets into a page of an app must not own billing, the staff pages or what is framed elsewhere, nor one of these another (SECURITY.md 25). */
+function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], others: Readonly<Record<string, string | undefined>> = {}): readonly string[] {
   const taken = new Set(sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]));
   return Object.entries(setting).flatMap(([name, url]) =>
     url === undefined
@@ -112,7 +116,7 @@ function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, site
       : [
           ...publicAddressFaults({ [name]: url }),
           ...(taken.has(url) ? [`${name}: must be of another origin than apps and Keycloak in production`] : []),
-          ...(url === billing ? [`${name}: must be of another origin than BILLING_URL in production`] : []),
+          ...Object.entries(others).flatMap(([other, theirs]) => (url === theirs ? [`${name}: must be of another origin than ${other} in production`] : [])),
         ],
   );
 }

@@ -28,24 +28,19 @@ export async function addJob<Name extends keyof Jobs>(
   payload: Jobs[Name],
   options: JobOptions = {},
 ): Promise<void> {
-  await sql`select ${addingJob(name, payload, options)}`.execute(db);
-}
-
-/** {@link addJob} as an expression, for a statement that does more. Its value is the job's id. */
-export function addingJob<Name extends keyof Jobs>(name: Name, payload: Jobs[Name], options: JobOptions = {}): RawBuilder<string> {
-  return sql`(graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
+  await sql`select (graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
     job_key => ${options.key ?? null}::text,
     run_at => now() + make_interval(secs => ${options.inSeconds ?? 0}::double precision),
     max_attempts => ${options.maxAttempts ?? null}::int,
-    queue_name => ${options.queue ?? null}::text)).id`;
-}
-
-/** As an expression: nobody waits any more for what the job with this key would do. Its value is the job's id, or null. */
-export function droppingJob(key: string): RawBuilder<string | null> {
-  return sql`(graphile_worker.remove_job(${key})).id`;
+    queue_name => ${options.queue ?? null}::text)).id`.execute(db);
 }
 
 /** One job looks for what came of an attempt, however often it is added. */
 export function reconcileKey(attemptId: string): string {
   return `reconcile:${attemptId}`;
+}
+
+/** As an expression, for a statement that finds the attempts: what {@link addJob} adds with {@link reconcileKey}. Its value is the job's id. */
+export function addingReconcileJob(attemptId: RawBuilder<unknown>): RawBuilder<string> {
+  return sql`(graphile_worker.add_job('reconcile', payload => json_build_object('attempt_id', ${attemptId}), job_key => 'reconcile:' || ${attemptId})).id`;
 }

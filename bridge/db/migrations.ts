@@ -165,7 +165,34 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0010-embeds': {
+    up: (db) =>
+      statements(db, [
+        // Tokens carry it: what was framed before a revocation is over.
+        sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
+      ]),
+  },
   '0011-erasure': { up: (db) => statements(db, ERASURE) },
+  '0013-first-looks': {
+    up: (db) =>
+      statements(db, [
+        // Of real time: when a job is to ask Keycloak what came of the attempt. Null: one is queued, or nobody needs to.
+        sql`alter table bridge.registration add column first_look_at timestamptz`,
+        sql`create index registration_first_look on bridge.registration (first_look_at) where first_look_at is not null`,
+        // As before, but a trial that begins rings no bell: nobody has a session yet, and it is told with the next look.
+        sql`create or replace function bridge.tell_trial() returns trigger language plpgsql as $$
+          begin
+            perform pg_advisory_xact_lock(hashtext('vestibule trial changes'));
+            insert into bridge.trial_change values (new.user_id, new.product, new.trial_ends_at, new.trial_access_until, nextval('bridge.trial_change_version'))
+            on conflict (user_id, product) do update
+              set trial_ends_at = excluded.trial_ends_at, trial_access_until = excluded.trial_access_until, version = excluded.version;
+            if tg_op = 'UPDATE' then
+              perform pg_notify('bridge_trial_change', '');
+            end if;
+            return null;
+          end $$`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

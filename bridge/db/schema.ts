@@ -98,6 +98,8 @@ export interface RegistrationTable {
   /** The first look that found nobody. */
   absent_at: Date | null;
   looks: Generated<number>;
+  /** Of real time; null once a job looks, or nobody needs to. */
+  first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
 }
@@ -128,6 +130,8 @@ export interface TrialAppTable {
   trial_id: string;
   name: string;
   path: string;
+  /** Rises with every revocation of its embeds. */
+  embed_generation: Generated<number>;
 }
 
 export interface TrialAppPermissionTable {

@@ -15,6 +15,7 @@ export type LifeEventKind =
   | 'confirmed'
   | 'provisioned'
   | 'signed_in'
+  | 'embeds_revoked'
   | 'reminded'
   | 'ended'
   | 'expired'

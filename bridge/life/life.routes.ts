@@ -106,6 +106,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
   ];
 }
 
+/** @throws AppError `invalid_request` where somebody names an actor who is not our proxy */
 export function actorOf(named: string | undefined, clientId: string, proxyClientId: string): string {
   if (named === undefined) return `client:${clientId}`;
   if (clientId !== proxyClientId) throw new AppError('invalid_request', 'actor: only the proxy may say for whom it asks. Leave it out.', { field: 'actor' });

@@ -8,7 +8,7 @@ import { mailLocales, type MailSender, type RenderMail } from './render.ts';
 
 const BILLING_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
 const BILLING = 'remote-billing';
-const EXAMPLE_DETAILS = { linkUrl: 'https://billing.example.com/a-link', supportUrl: 'mailto:support@example.com', number: '7', total: '€42.00', due: 'December 21, 2026 UTC', plan: 'Basic', date: 'December 21, 2026 UTC' };
+const EXAMPLE_DETAILS = { linkUrl: 'https://billing.example.com/a-link', supportUrl: 'mailto:support@example.com', number: '7', total: '€42.00', net: '€35.00', tax: '€7.00', tax_percent: '20', issued: 'November 21, 2026 (UTC)', due: 'December 21, 2026 (UTC)', seller: 'Vestibule Ltd.\n1 Example Street', buyer: 'Analytical Society\n1 St James Square', lines: JSON.stringify([{ kind: 'period', plan: 'Basic', seats: '10', from: 'November 21, 2026 (UTC)', to: 'December 21, 2026 (UTC)', net: '€35.00' }]), plan: 'Basic', date: 'December 21, 2026 UTC' };
 const EXAMPLE_LIFETIME_MILLISECONDS = 7 * 86_400_000;
 const EXAMPLE_TOKEN = 'an-example-of-a-token';
 

@@ -1,5 +1,4 @@
 import type { Products } from '../../platform/products.ts';
-import { droppingJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import { freeInvitation, spendInvitations } from './invitation.store.ts';
 import { productOf, provision, type OfUser } from './provision.service.ts';
@@ -10,7 +9,7 @@ export type Confirmation = 'confirmed' | 'confirmed_after_all' | 'other_attempt_
 
 /** The user exists: the attempt's token and its siblings are spent. Only while the attempt is the current one. */
 export async function confirmPending(db: Db | Trx, attempt: { attemptId: string; userId: string; outcome: 'committed' | null }, now: Date): Promise<boolean> {
-  return confirmRegistration(db, attempt, now, droppingJob(reconcileKey(attempt.attemptId)));
+  return confirmRegistration(db, attempt, now);
 }
 
 /**

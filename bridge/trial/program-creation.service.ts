@@ -98,7 +98,7 @@ async function reserveForProgram(db: Db, using: Using, underway: Underway): Prom
     }
     const usable = usableInvitation(invitation, using.clock.now());
     const product = productOf(using.products, usable.product);
-    const registration = earlier === undefined ? await reserveAnew(trx, using, product, usable, underway, attemptId) : await reserveAgain(trx, using, product, earlier);
+    const registration = earlier === undefined ? await reserveAnew(trx, using, usable, underway, attemptId) : await reserveAgain(trx, using, product, earlier);
     return { ...underway, held: { product, registration, invitation: usable } };
   });
 }
@@ -114,10 +114,10 @@ function derivedAttemptId(invitation: Invitation, clientId: string): string {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }
 
-async function reserveAnew(trx: Trx, using: Using, product: Product, invitation: Invitation, { request, clientId }: Underway, attemptId: string): Promise<Registration> {
+async function reserveAnew(trx: Trx, using: Using, invitation: Invitation, { request, clientId }: Underway, attemptId: string): Promise<Registration> {
   await supersede(trx, await findPendingRegistration(trx, invitation), using.clock.now());
-  const attempt = { attemptId, userId: null, madeBy: clientId, locale: request.locale ?? invitation.locale };
-  return (await reserve(trx, using, product, invitation, attempt)) ?? changedUnderItsLock();
+  const attempt = { attemptId, userId: null, madeBy: clientId, locale: request.locale };
+  return (await reserve(trx, using, { token: request.token, address: invitation.address, now: null }, attempt)) ?? changedUnderItsLock();
 }
 
 async function reserveAgain(trx: Trx, using: Using, product: Product, earlier: Registration): Promise<Registration> {

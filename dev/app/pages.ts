@@ -22,7 +22,7 @@ export function dashboardPage(identity: Identity): string {
 export function smallAppPage(identity: Identity): string {
   const bars = [38, 52, 44, 67, 59, 78, 92].map((height, day) => `<span style="height:${height}%"><i>${'MTWTFSS'[day]}</i></span>`).join('');
   return frame('Trial workspace', identity, `<div data-testid="small-app">
-<p class="crumb"><a href="/">Home</a> / Trial workspace</p>
+${identity.framed ? '' : '<p class="crumb"><a href="/">Home</a> / Trial workspace</p>'}
 <h1>This is your small app</h1>
 <p class="under">It was made when your account was made, and opens for you alone: <code>${escapeHtml(identity.trialApp ?? '')}</code></p>
 <section class="cards" aria-label="Overview">
@@ -52,7 +52,7 @@ function frame(title: string, identity: Identity | undefined, body: string): str
   return page({
     title: `${title} · Sample app`,
     style: STYLE,
-    body: `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header><main data-testid="sample-app">${body}</main>`,
+    body: `${identity?.framed ? '' : `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header>`}<main data-testid="sample-app">${body}</main>`,
   });
 }
 
@@ -63,15 +63,16 @@ function facts(identity: Identity): string {
     ['X-User-Name', identity.name],
     ['X-User-Roles', identity.roles.join(', ')],
     ['X-Trial-App', identity.trialApp ?? ''],
+    ['X-Trial-State', identity.trialState],
     ['X-Trial-Ends-At', identity.trialEndsAt?.toISOString() ?? ''],
   ];
   return rows.map(([name = '', value = '']) => `<tr><th scope="row">${name}</th><td>${escapeHtml(value) || '–'}</td></tr>`).join('');
 }
 
-function remaining({ trialEndsAt }: Identity): string {
+function remaining({ trialEndsAt, trialState }: Identity): string {
   if (!trialEndsAt) return 'No end';
   const days = Math.ceil((trialEndsAt.getTime() - Date.now()) / DAY_MS);
-  if (days <= 0) return 'Ended';
+  if (days <= 0) return trialState === 'grace' ? 'Ended: days of grace' : 'Ended';
   return days === 1 ? '1 day left' : `${days} days left`;
 }
 

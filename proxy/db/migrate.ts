@@ -100,6 +100,21 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.alterTable('session').addColumn('end_without_trial_at', 'timestamptz').execute();
     },
   },
+  '0006_embeds': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema
+        .createTable('embed_session')
+        .addColumn('id_hash', 'bytea', (column) => column.primaryKey())
+        .addColumn('token_id', 'text', (column) => column.notNull().unique())
+        .addColumn('app', 'text', (column) => column.notNull())
+        .addColumn('user_id', 'text', (column) => column.notNull())
+        .addColumn('origin', 'text', (column) => column.notNull())
+        .addColumn('generation', 'integer', (column) => column.notNull())
+        .addColumn('ends_at', 'timestamptz', (column) => column.notNull())
+        .execute();
+      await db.schema.createIndex('embed_session_ends_at').on('embed_session').column('ends_at').execute();
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */

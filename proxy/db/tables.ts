@@ -7,6 +7,7 @@ export interface Tables {
   'proxy.login_transaction': LoginTransactionTable;
   'proxy.ended_login': EndedLoginTable;
   'proxy.logout_token': LogoutTokenTable;
+  'proxy.embed_session': EmbedSessionTable;
 }
 
 export interface SessionTable {
@@ -77,4 +78,17 @@ export interface LoginTransactionTable {
   used_at: Date | null;
   /** Tokens of another person than the one signed in, until the question is answered. */
   sealed_other_person: string | null;
+}
+
+/** A frame of another page that shows a small app. */
+export interface EmbedSessionTable {
+  /** SHA-256 of the cookie. */
+  id_hash: Buffer;
+  /** `jti` of the token that began it: works once. */
+  token_id: string;
+  app: string;
+  user_id: string;
+  origin: string;
+  generation: number;
+  ends_at: Date;
 }

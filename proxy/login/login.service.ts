@@ -85,5 +85,5 @@ export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Prom
 /** JSON has no dates. */
 function revived({ identity, tokens, takenAt }: NewLogin): NewLogin {
   const { trial } = identity;
-  return { identity: { ...identity, trial: trial && { app: trial.app, endsAt: new Date(trial.endsAt), accessUntil: new Date(trial.accessUntil) } }, tokens, takenAt: new Date(takenAt) };
+  return { identity: { ...identity, trial: trial && { app: trial.app, endsAt: trial.endsAt && new Date(trial.endsAt), accessUntil: trial.accessUntil && new Date(trial.accessUntil) } }, tokens, takenAt: new Date(takenAt) };
 }

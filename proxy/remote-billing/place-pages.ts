@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
-import { waitInWords } from '../pages/pages.ts';
+import { waitInWords, type Translate } from '../pages/pages.ts';
 import { languageOf, show, text } from '../pages/show.ts';
-import type { Account, Quote, SeatsQuote, Wanted } from './account-messages.ts';
+import type { Account, Invoice, Quote, SeatsQuote, Wanted } from './account-messages.ts';
 import type { ListedUser } from './billing-bridge.ts';
 import { formToken, type BillingParts } from './billing-browser.ts';
 import type { Input, Note } from './place-acts.ts';
@@ -89,6 +89,11 @@ export function inMoney(language: string, currency: string): (amount: number) =>
   const format = new Intl.NumberFormat(language, { style: 'currency', currency });
   const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
   return (amount) => format.format(amount / 10 ** digits);
+}
+
+/** One that gives money back is called what it is. */
+export function invoiceTitle(t: Translate, { number, total }: Pick<Invoice, 'number' | 'total'>): string {
+  return t(total < 0 ? 'billing.invoice.credit_title' : 'billing.invoice.title', { number: String(number) });
 }
 
 /** A day, with the time zone that it is one in; epoch seconds or an ISO instant. */

@@ -5,7 +5,7 @@ import { ask, type PlaceKind, type Steps } from './billing-bridge.ts';
 import { callerOf, dropBillingSession, type BillingParts } from './billing-browser.ts';
 import { ACTS, NOTES, refusedForm, WARNINGS, type Call, type Input } from './place-acts.ts';
 import { enterPlace, showNotLive, type Entered } from './place-gate.ts';
-import { inMoney, inWords, showPlace, type Shown } from './place-pages.ts';
+import { inMoney, inWords, invoiceTitle, showPlace, type Shown } from './place-pages.ts';
 
 const NUMBER = /^[1-9]\d{0,8}$/;
 
@@ -66,7 +66,7 @@ export function placeRoutes(parts: BillingParts, kind: PlaceKind): Record<'page'
       if (read.result === 'unknown') throw new AppError('not_found', 'Check the number of the invoice.');
       if (read.result !== 'invoice') return showNotLive(parts, req, res, read, { kind, page: 'billing' });
       const language = languageOf(parts, req);
-      const title = parts.pages.translate(language)('billing.invoice.title', { number: String(read.number) });
+      const title = invoiceTitle(parts.pages.translate(language), read);
       show(parts, req, res, { template: 'billing-invoice', tokenFree: true, title, data: { invoice: read, money: inMoney(language, read.currency), date: inWords(language), back: `${entered.base}/billing/` } });
     },
   };

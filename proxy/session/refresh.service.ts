@@ -42,7 +42,7 @@ export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | 
 /** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE); and the same without the trial. */
 export function sessionEnds(absoluteEndAt: Date, { trial }: Pick<Identity, 'trial'>, { sessionExpiry }: Tokens): { endsAt: Date; endWithoutTrialAt: Date } {
   const endWithoutTrial = Math.min(absoluteEndAt.getTime(), (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000);
-  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
+  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil?.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
 }
 
 /**

@@ -213,7 +213,7 @@ function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>
     name: row.name,
     roles: oneCopyOfList(row.roles),
     groups: oneCopyOfList(row.groups),
-    trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
+    trial: row.trial_access_until === null && row.trial_app === null ? null : { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     claims: row.claims,
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,

@@ -18,7 +18,7 @@ export async function asTold(trx: Db, identity: Identity, { issuer, productIds }
   const told = await findLongestTrialEnd(trx, identity.sub, productIds);
   if (told === undefined) return identity;
   const { endsAt, accessUntil } = told;
-  return { ...identity, trial: accessUntil && { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil } };
+  return { ...identity, trial: { app: identity.trial?.app ?? null, endsAt: endsAt ?? accessUntil, accessUntil } };
 }
 
 export interface TrialEndKeeping {

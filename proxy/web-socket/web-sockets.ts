@@ -138,7 +138,7 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<{ sit
 async function isTrialOver({ session, site }: Watched): Promise<boolean> {
   const { live, clock } = site.sessions;
   const { trial } = (await live.find(session.idHash).catch(() => undefined)) ?? session;
-  return trial !== null && clock.now() >= trial.accessUntil;
+  return trial?.accessUntil != null && clock.now() >= trial.accessUntil;
 }
 
 function refuse(socket: Duplex, error: unknown, requestId: string): void {

@@ -13,7 +13,7 @@ interface Golden {
 
 const FOLDER = join(import.meta.dirname, '..', 'contract');
 /** Copies made when a release goes out; those before the previous one may go. */
-const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name);
 const TOKEN = 'bGV0LW1lLWluLXBsZWFzZS0wMDAwMDAwMDAwMDAwMDA';
 const CREATION = golden('creation-reserved.json').request.body;
 

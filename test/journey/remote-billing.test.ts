@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.ts';
-import { freshAddress } from '../support/person.ts';
+import { createPerson, freshAddress } from '../support/person.ts';
 import { inbox, logOf, pause, queryDatabase, stack } from '../support/stack.ts';
 
 let browser: TestBrowser;
@@ -232,6 +232,92 @@ test('the bridge stops in the middle of a sign-in: that is said, and the same fo
   await page.goBack();
   await confirm(page);
   expect(await signedInAs(page)).toContain('Grace Hopper');
+});
+
+/** Of the staff, on the support page of whoever has this address. */
+async function asStaff(page: Page, address: string): Promise<void> {
+  const { staff, proxy } = stack();
+  await page.goto(`${proxy}/staff/`);
+  await page.fill('#username', staff.username);
+  await page.fill('#password', staff.password);
+  await page.click('#kc-login');
+  await page.fill('#query', address);
+  await page.click('form .primary');
+  expect(page.url()).not.toContain(address);
+  await page.getByRole('link', { name: 'Analytical Society' }).click();
+}
+
+/** Presses a button, reads what will happen, says why, and it is done. */
+async function act(page: Page, button: string, says: RegExp): Promise<void> {
+  await page.getByRole('button', { name: button, exact: true }).click();
+  expect(await page.textContent('main')).toMatch(says);
+  expect(await axe(page)).toEqual([]);
+  await page.fill('#reason', `Because of ${button}.`);
+  await page.getByRole('button', { name: 'Do it' }).click();
+  expect([await page.textContent('[role=status]'), await page.textContent('main')]).toEqual(['Done. It stands in the history.', expect.stringContaining(`Because of ${button}.`)]);
+}
+
+test('support finds somebody by their address, and what it does is there for people at once', async () => {
+  const grace = await browse();
+  await signIn(grace, 'grace', 'billing');
+  const billing = grace.url();
+  const [, address = ''] = /\(([^()]+@[^()]+)\)/.exec((await signedInAs(grace))!)!;
+  const page = await browse();
+  await asStaff(page, address);
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'staff-realm');
+
+  await act(page, `Deactivate ${address}`, /can’t sign in any more/);
+  const shut = await grace.goto(billing);
+  expect([shut!.status(), await grace.textContent('h1')]).toEqual([403, 'This can’t be opened any more']);
+  await act(page, `Take back ${address}`, /can sign in again/);
+  await signIn(grace, 'grace', 'billing');
+
+  // Where another test left a plan, or a request.
+  if (await page.getByRole('button', { name: 'Decline' }).isVisible()) await act(page, 'Decline', /is declined/);
+  const left = page.getByRole('button', { name: /^End it now(, give nothing back)?$/ });
+  if (await left.isVisible()) await act(page, (await left.textContent())!, /ends at once/);
+
+  await page.getByText('Begin or schedule a paid plan').click();
+  await page.check('#period-month');
+  await page.fill('#seats', '12');
+  await act(page, 'Show what will happen', /Basic begins at once with 12 seats, billed monthly[\s\S]*€42\.00[\s\S]*€8\.40[\s\S]*€50\.40/);
+  await grace.goto(billing);
+  expect(await grace.textContent('dl')).toMatch(/Basic[\s\S]*12/);
+  await look(page, 'staff-begun');
+
+  await act(page, 'End it now, give back the rest', /credit note[\s\S]*Given back[\s\S]*€50\.40/);
+  await grace.reload();
+  expect([await grace.textContent('dl'), await grace.textContent('table')]).toEqual([expect.stringContaining('Free'), expect.stringContaining('-€50.40')]);
+  await page.locator('a[href*="/invoices/"]').first().click();
+  expect(await page.textContent('main')).toMatch(/Credit note \d+[\s\S]*-€50\.40/);
+  await look(page, 'staff-credit-note');
+  await page.goBack();
+
+  // A legacy organization, and what it becomes.
+  await page.getByText('Give a plan').click();
+  await page.check('#give-legacy');
+  await page.fill('#ends_on', '2030-01-31');
+  await act(page, 'Show what will happen', /Legacy begins at once, costs nothing, and ends on January 31, 2030/);
+  await page.getByText('Begin or schedule a paid plan').click();
+  await page.locator('form:has(#seats) button').click();
+  expect(await page.textContent('main')).toContain('begins when the current plan ends, on January 31, 2030');
+  await page.fill('#reason', 'Agreed by letter.');
+  await page.getByRole('button', { name: 'Do it' }).click();
+  await grace.goto(billing);
+  expect(await grace.textContent('dl')).toMatch(/Legacy[\s\S]*After that[\s\S]*Basic/);
+  await act(page, 'Take back the change', /does not begin/);
+  await act(page, 'End it now', /Legacy ends at once/);
+});
+
+test('who is no staff gets no staff page', async () => {
+  const { username, password } = await createPerson([], 0);
+  const page = await browse();
+  await page.goto(`${stack().proxy}/staff/billing/`);
+  await page.fill('#username', username);
+  await page.fill('#password', password);
+  await page.click('#kc-login');
+  expect(await page.textContent('h1')).toBe('Your account may not see this');
 });
 
 test('who may not manage billing is told so by the server', async () => {

@@ -77,7 +77,7 @@ describe('a sign-in', () => {
   const soon = Math.floor(Date.now() / 1000) + 86_400;
 
   test('of somebody on a trial is told', async () => {
-    stand.provider.person = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada', trial_ends_at: soon, trial_access_until: soon, trial_app: 'a1' };
+    stand.provider.person = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada', trial: { app: 'a1', endsAt: soon, accessUntil: soon } };
     await stand.signedIn();
     expect((await toldOnce('/api/trial/signed-in')).message).toEqual({ user_id: 'user-ada', products: ['app'] });
   });

@@ -1,17 +1,19 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import express from 'express';
 import { registerServer, selfHostedBilling, type Realm, type SelfHostedBilling } from '../../self-hosted/self-hosted-billing.ts';
 import { send } from '../proxy/support/browser.ts';
+import { eventually } from '../support/eventually.ts';
 
 const REALM: Realm = { id: 1, uuid: 'u', uuid_owner_secret: 's', host: 'chat.example.org', url: 'https://chat.example.org', name: 'Org', org_type: 10, date_created: 1, deactivated: false, is_system_bot_realm: false, authentication_methods: {} };
 const PERSON = { uuid: 'p', email: 'ada@example.org', full_name: 'Ada' };
 const LINK = 'https://billing.example/remote-billing-login/token';
 const SERVER = { serverId: 'id', serverKey: 'k'.repeat(64) };
 
-type Replies = { status: number; body: unknown; headers?: Record<string, string> }[];
+/** `hangs`: not answered at all, or not to its end. */
+type Replies = { status: number; body: unknown; headers?: Record<string, string>; hangs?: 'before' | 'in its body' }[];
 
 let bridge: Server;
 let bridgeUrl: string;
@@ -24,6 +26,8 @@ beforeAll(async () => {
   app.use(express.urlencoded({ extended: false }), (req, res) => {
     received.push({ path: req.path, form: req.body as Record<string, string>, authorization: req.headers.authorization });
     const reply = replies.shift() ?? { status: 200, body: { result: 'success', msg: '', billing_access_url: LINK } };
+    if (reply.hangs === 'before') return;
+    if (reply.hangs) return void res.status(reply.status).set('content-length', '1000').write('{');
     res.status(reply.status).set(reply.headers ?? {}).json(reply.body);
   });
   bridge = app.listen(0, '127.0.0.1');
@@ -130,6 +134,38 @@ test('not configured: a page of its own says what is missing', async () => {
   const reply = await send(url, { headers: HTML }, '/self-hosted-billing/');
   expect(reply.location).toBe('/self-hosted-billing/not-configured/');
   expect((await send(url, { headers: HTML }, reply.location)).body).toContain('serverKey');
+});
+
+const REPORTED = { status: 200, body: { result: 'success' } };
+const HANGS: [string, Replies][] = [
+  ['the first answer', [{ status: 200, body: {}, hangs: 'before' }]],
+  ['the end of an answer', [{ status: 200, body: {}, hangs: 'in its body' }]],
+  ['the report', [MISSING, { status: 200, body: {}, hangs: 'before' }]],
+  ['the second answer', [MISSING, REPORTED, { status: 200, body: {}, hangs: 'before' }]],
+];
+
+test.each(HANGS)('who waits for %s is told to try again after 15 s, all together', async (_name, given) => {
+  replies = structuredClone(given);
+  const clock = new AbortController();
+  const limit = jest.spyOn(AbortSignal, 'timeout').mockReturnValue(clock.signal);
+  try {
+    const asking = ask('/self-hosted-billing/', PROGRAM);
+    await eventually(() => received.length === given.length);
+    // One clock for the whole, and this is its end.
+    expect(limit.mock.calls).toEqual([[15_000]]);
+    clock.abort(new DOMException('15 s are over', 'TimeoutError'));
+    const reply = await asking;
+    expect([reply.status, reply.json()['code']]).toEqual([502, 'BILLING_UNREACHABLE']);
+  } finally {
+    limit.mockRestore();
+    bridge.closeAllConnections();
+  }
+});
+
+test('where TLS fails, nothing is sent, and the page says to try again', async () => {
+  const failures: unknown[] = [];
+  const reply = await ask('/self-hosted-billing/', HTML, { bridgeUrl: bridgeUrl.replace('http:', 'https:'), onFailure: (failure) => failures.push(failure) });
+  expect([reply.status, reply.body.includes('Try again later'), received, failures]).toEqual([502, true, [], ['unreachable']]);
 });
 
 test('what the service says against a registration is thrown', async () => {

@@ -20,9 +20,40 @@ export interface BillingMailUsing {
 
 export async function queueInvoiceMails(trx: Trx, using: BillingMailUsing, account: Account, invoice: Invoice): Promise<void> {
   const { locale } = using.catalog;
-  const to = account.invoiceRecipients.length > 0 ? account.invoiceRecipients : await peopleOf(trx, account);
-  const content = { number: String(invoice.number), total: inCurrency(invoice.total, invoice.currency, locale), due: day(invoice.dueAt, using.catalog) };
-  await queue(trx, using, 'billing_invoice', to, content, invoice.issuedAt);
+  const people = new Set(await peopleOf(trx, account));
+  const to = account.invoiceRecipients.length > 0 ? account.invoiceRecipients : [...people];
+  const content = invoiceInMail(invoice, using.catalog, locale);
+  // What somebody typed goes to addresses that are proven, and to no other (SECURITY.md 11).
+  const { buyer: _, ...withoutBuyer } = content;
+  await queue(trx, using, 'billing_invoice', to.filter((address) => people.has(address)), content, invoice.issuedAt);
+  await queue(trx, using, 'billing_invoice', to.filter((address) => !people.has(address)), withoutBuyer, invoice.issuedAt);
+}
+
+/** All of it: who gets invoices may have no way in to look at them. `lines` is JSON. */
+function invoiceInMail({ number, issuedAt, dueAt, currency, net, tax, total, content }: Invoice, catalog: Catalog, locale: string): Record<string, string> {
+  const money = (amount: number): string => inCurrency(amount, currency, locale);
+  const lines = content.lines.map((line) => ({
+    kind: line.kind,
+    plan: line.plan === 'basic' || line.plan === 'business' ? catalog.plans[line.plan].name : line.plan,
+    seats: String(line.seats),
+    from: day(new Date(line.periodStartsAt), catalog),
+    to: day(new Date(line.periodEndsAt), catalog),
+    net: money(line.net),
+  }));
+  const { legalName, postalAddress, vatId, purchaseOrder } = content.buyer;
+  return {
+    number: String(number),
+    issued: day(issuedAt, catalog),
+    // What gives money back is due to nobody.
+    ...(total < 0 ? { credit: money(-total) } : { due: day(dueAt, catalog) }),
+    seller: content.seller,
+    buyer: [legalName, postalAddress, vatId, purchaseOrder].filter(Boolean).join('\n'),
+    lines: JSON.stringify(lines),
+    net: money(net),
+    tax: money(tax),
+    tax_percent: new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(content.taxBasisPoints / 100),
+    total: money(total),
+  };
 }
 
 /** `ends`: the plan ends then; else it renews. */

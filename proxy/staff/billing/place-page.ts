@@ -48,7 +48,7 @@ export function showPlacePage(parts: StaffParts, req: Request, res: Response, st
       priced,
       mayGive: !priced && place.scheduled === null,
       fewest: Math.max(reported, offers[0]?.minimum_seats ?? NO_SEATS),
-      history: place.history.map((one) => ({ ...one, who: (one.actor_kind === 'user' && emails.get(one.actor ?? '')) || (one.actor ?? ''), whom: one.user_id !== one.actor ? emails.get(one.user_id ?? '') : undefined })),
+      history: place.history.map((one) => ({ ...one, who: one.actor === staff.id ? staff.name : ((one.actor_kind === 'user' && emails.get(one.actor ?? '')) || (one.actor ?? '')), whom: one.user_id !== one.actor ? emails.get(one.user_id ?? '') : undefined })),
     },
   });
 }

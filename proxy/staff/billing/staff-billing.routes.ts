@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../../../platform/problem.ts';
 import { languageOf, show, text, translateFor } from '../../pages/show.ts';
-import { inMoney, inWords } from '../../remote-billing/place-pages.ts';
+import { inMoney, inWords, invoiceTitle } from '../../remote-billing/place-pages.ts';
 import { forStaff, type Staff, type StaffParts } from '../staff-gate.ts';
 import { SECTIONS, showStaff } from '../staff-pages.ts';
 import { baseOf, showOutlook, showPlacePage, type Said } from './place-page.ts';
@@ -82,7 +82,7 @@ export function staffBillingRoutes(parts: StaffParts): Handlers {
       if (!NUMBER.test(number)) throw new AppError('not_found', 'Check the number of the invoice.');
       const invoice = await reading(parts, req, res)('invoice/read', { ...name, number: Number(number) });
       const language = languageOf(parts, req);
-      const title = parts.pages.translate(language)('billing.invoice.title', { number: String(invoice.number) });
+      const title = invoiceTitle(parts.pages.translate(language), invoice);
       show(parts, req, res, { template: 'billing-invoice', tokenFree: true, title, data: { invoice, money: inMoney(language, invoice.currency), date: inWords(language), back: baseOf(name) } });
     }),
   };

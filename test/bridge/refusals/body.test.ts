@@ -46,7 +46,7 @@ const fieldsOf = (endpoint: Endpoint): Fields => {
 const FREE_TEXTS = new Set(['firstname', 'lastname', 'first_name', 'last_name', 'company']);
 
 /** Of one length or of a few values. */
-const SHAPED = new Set(['attempt_id', 'outcome', 'session_id', 'user_id', 'uuid', 'sponsorship_id']);
+const SHAPED = new Set(['attempt_id', 'outcome', 'session_id', 'user_id', 'uuid', 'sponsorship_id', 'app']);
 
 /** Values that break one limit each, by one. */
 function tooLong({ maxLength, maxItems, items, additionalProperties, propertyNames }: Field): unknown[] {

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { assert, asyncProperty, constantFrom, integer, oneof, record, array } from 'fast-check';
 import { sql } from 'kysely';
+import { saveDetails } from '../../../bridge/remote-billing/plans/account.service.ts';
 import { addJob } from '../../../bridge/db/job.ts';
 import { lockAccount, type AccountOf } from '../../../bridge/remote-billing/plans/account.store.ts';
-import { noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts';
+import { creditRest, invoice, noPayments } from '../../../bridge/remote-billing/plans/bill.service.ts';
 import { loadCatalog } from '../../../bridge/remote-billing/catalog.ts';
 import { listInvoices, listLedger } from '../../../bridge/remote-billing/plans/invoice.store.ts';
-import { monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
+import { inCurrency, monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
 import { agreeToPlan, changeSeats, quotePlan, quoteSeats, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
 import { findPlan, insertPlan, updatePlan, type Running } from '../../../bridge/remote-billing/plans/plan.store.ts';
 import { newPerson, openBilling, type TestBilling } from './support/billing.ts';
@@ -227,6 +228,34 @@ describe('invoices', () => {
     await Promise.all([11, 12, 13].map((seats) => toSeats(seats)));
     const { rows } = await sql<{ number: string }>`select number from bridge.billing_invoice where number > ${first} order by number`.execute(billing.db);
     expect(rows.map(({ number }) => Number(number))).toEqual(rows.map((_one, index) => Number(first) + 1 + index));
+  });
+
+  test('are mailed whole, also to who can’t sign in', async () => {
+    const books = newPerson().email;
+    await saveDetails(billing.db, using, acting, { legalName: 'Analytical Society', postalAddress: '1 St James Square\nLondon', vatId: 'GB1', purchaseOrder: 'PO 5', invoiceRecipients: [books, email] });
+    await agree(MONTH);
+    await toSeats(12);
+    await billing.settled();
+    const mailed = (to: string) => billing.inbox.messages().filter((mail) => mail.to.includes(to) && mail.subject.startsWith('Invoice')).toReversed();
+    const [first, second] = mailed(email);
+    for (const said of [/^Invoice \d+\n/, 'due on ', 'To: Analytical Society, 1 St James Square, London, GB1, PO 5', 'Basic, 10 seats, ', ': €35.00', 'Net: €35.00', 'Tax (20%): €7.00', 'Total: €42.00']) expect(first!.text).toEqual(typeof said === 'string' ? expect.stringContaining(said) : expect.stringMatching(said));
+    expect(second!.text).toContain('Basic, 2 more seats, ');
+    // SECURITY 11: nobody has shown that this address wants what somebody typed.
+    expect(mailed(books).map(({ text }) => [text.includes('Total: €'), /Analytical|St James|GB1|PO 5/.test(text)])).toEqual([[true, false], [true, false]]);
+  });
+
+  test.each([['en', 'Credit note', 'in your favour: you have nothing to pay'], ['fr', 'Avoir', 'en votre faveur']])('that give back are called credit notes, and nothing is due (%s)', async (locale, title, favour) => {
+    const bill = { ...using, catalog: { ...using.catalog, locale } };
+    await agree(MONTH);
+    await mails();
+    billing.inbox.clear();
+    const { realmId, id } = await account();
+    const running = await active();
+    await billing.db.transaction().execute((trx) => invoice(trx, { ...bill, requestId: 'test' }, { ...acting.audit, ...{ id, realmId, serverId: null, legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] } }, [creditRest(running, billing.clock.now())], billing.clock.now()));
+    await billing.settled();
+    const [mail] = billing.inbox.messages().filter(({ to }) => to.includes(email));
+    const amount = inCurrency(4_200, 'EUR', locale);
+    expect([mail!.subject.replace(/\d+/, 'N'), mail!.text.includes(favour), mail!.text.includes(amount), /due on|échéance|règler/i.test(mail!.text), mail!.text.includes('invitation')]).toEqual([locale === 'en' ? `${title} N: ${amount}` : `${title} N : ${amount}`, true, true, false, false]);
   });
 
   test.each(['update bridge.billing_invoice set total = 0, net = 0, tax = 0', 'delete from bridge.billing_ledger', 'update bridge.billing_ledger set seats = 1', 'delete from bridge.billing_invoice'])('are immutable: %s', async (statement) => {

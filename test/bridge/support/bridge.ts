@@ -7,6 +7,7 @@ import type { Schema } from '../../../bridge/db/schema.ts';
 import type { MakeAccount } from '../../../bridge/keycloak/account-maker.ts';
 import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
+import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
 import type { Removal, TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
@@ -185,6 +186,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     },
     settled,
     hurry: async () => {
+      await queueAll(db);
       await hurryJobs(db);
       await settled();
     },

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { axe, launchBrowser, type TestBrowser } from '../../support/browser.ts';
@@ -103,6 +104,21 @@ describe.each(['en', 'fr'])('in %s', (locale) => {
     }
     expect(refused).toEqual([]);
   });
+});
+
+test('an invoice prints on one sheet, as a document: no navigation, black on white, whatever the screen shows', async () => {
+  const page = await browser.newPage({ baseURL: stand.url, viewport: DESK, locale: 'en', colorScheme: 'dark' });
+  await signIn(page);
+  stand.answers('invoice/read', INVOICE);
+  await page.goto(`/realm/${UUID}/invoices/7`);
+  const pdf = await page.pdf({ format: 'A4' });
+  expect([...pdf.toString('latin1').matchAll(/\/Type\s*\/Page\b/g)]).toHaveLength(1);
+  await page.emulateMedia({ media: 'print' });
+  for (const hidden of ['.top', '.foot', '.aside']) expect(await page.isVisible(hidden)).toBe(false);
+  const colours = await page.evaluate<string[]>("[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.card')).backgroundColor, getComputedStyle(document.querySelector('dd')).color]");
+  expect(colours).toEqual(['rgb(0, 0, 0)', 'rgba(0, 0, 0, 0)', 'rgb(0, 0, 0)']);
+  const folder = process.env['BILLING_SCREENSHOTS'];
+  if (folder) writeFileSync(`${folder}/invoice.pdf`, pdf);
 });
 
 test('without JavaScript: the language is switched on the way, and what was typed and ticked stays', async () => {

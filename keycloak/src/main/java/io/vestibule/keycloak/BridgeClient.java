@@ -32,7 +32,8 @@ import org.keycloak.util.JsonSerialization;
  *
  * <h2>Placement</h2>
  * Called by TrialTokenAuthenticator (verify), TrialTokenFormAction (creation, outcome) and TrialExpirationAuthenticator
- * (infos), inside Keycloak's request and its database transaction: hence the hard limit on the time it may take.
+ * (infos), inside Keycloak's request and its database transaction: hence the hard limit on the time it may take, and the
+ * breaker that leaves calls out while the bridge is dead.
  */
 final class BridgeClient {
 
@@ -43,13 +44,15 @@ final class BridgeClient {
 
     private final CloseableHttpClient http;
     private final BridgeSettings settings;
+    private final BridgeBreaker breaker;
     private final String serviceToken;
     private final String requestId;
 
     /** Seam for tests; {@link #of} is what Keycloak's steps use. */
-    BridgeClient(CloseableHttpClient http, BridgeSettings settings, String serviceToken, String requestId) {
+    BridgeClient(CloseableHttpClient http, BridgeSettings settings, BridgeBreaker breaker, String serviceToken, String requestId) {
         this.http = http;
         this.settings = settings;
+        this.breaker = breaker;
         this.serviceToken = serviceToken;
         this.requestId = requestId;
     }
@@ -61,7 +64,7 @@ final class BridgeClient {
     static BridgeClient of(KeycloakSession session, BridgeSettings settings, String requestId) {
         // The provider owns this client and its pool: it is never closed here.
         CloseableHttpClient http = session.getProvider(HttpClientProvider.class).getHttpClient();
-        return new BridgeClient(http, settings, ServiceToken.sign(session), requestId);
+        return new BridgeClient(http, settings, BridgeBreaker.of(settings.bridgeUrl()), ServiceToken.sign(session), requestId);
     }
 
     /** Asks about an invitation. Looking never uses it up. */
@@ -141,6 +144,20 @@ final class BridgeClient {
     }
 
     private Reply call(HttpRequestBase request) {
+        if (!breaker.admits()) {
+            return new Reply(0, JsonSerialization.mapper.createObjectNode(), "left out: the bridge did not answer lately");
+        }
+        boolean answered = false;
+        try {
+            Reply reply = send(request);
+            answered = reply.isOfALiveBridge();
+            return reply;
+        } finally {
+            breaker.record(answered);
+        }
+    }
+
+    private Reply send(HttpRequestBase request) {
         request.setConfig(RequestConfig.custom()
                 .setConnectTimeout(settings.connectTimeoutMillis())
                 .setConnectionRequestTimeout(settings.totalTimeoutMillis())
@@ -240,6 +257,11 @@ final class BridgeClient {
 
     /** @param status 0 when there was no answer */
     private record Reply(int status, JsonNode body, String failure) {
+
+        /** A refusal is an answer; a bridge that failed, or a gateway before it, is none. */
+        boolean isOfALiveBridge() {
+            return status > 0 && status < 500;
+        }
 
         String cause() {
             return failure != null ? failure : "status " + status + " " + body.path("code").asText("");

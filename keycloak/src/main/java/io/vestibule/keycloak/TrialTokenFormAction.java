@@ -182,7 +182,7 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         }
         RealmModel realm = context.getRealm();
         granted.attributes().forEach((name, values) -> user.setAttribute(name,
-                TrialStamp.ATTRIBUTE.equals(name) ? TrialStamp.merge(user.getAttributeStream(name).toList(), values) : values));
+                TrialStamp.ATTRIBUTE.equals(name) ? TrialStamp.merge(user.getAttributeStream(name).toList(), born(values, granted.roles())) : values));
         for (String name : granted.roles()) {
             RoleModel role = realm.getRole(name);
             if (role == null) {
@@ -191,13 +191,23 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
             user.grantRole(role);
         }
         if (granted.attributes().containsKey(TrialStamp.ATTRIBUTE)) {
-            String path = config.getOrDefault(StepConfig.GROUP, "").isBlank() ? DEFAULT_GROUP : config.get(StepConfig.GROUP).strip();
+            String path = groupPath(config);
             GroupModel group = KeycloakModelUtils.findGroupByPath(context.getSession(), realm, path);
             if (group == null) {
                 throw failed(context, "trialFailed", "the realm has no group " + path + ", by which trial users are found", null);
             }
             user.joinGroup(group);
         }
+    }
+
+    /** This account is the trial's own: who erases the trial may delete it. */
+    private static List<String> born(List<String> values, List<String> roles) {
+        return values.stream().map(value -> StampEntry.read(value).map(entry -> entry.with(entry.version(), true, roles).text()).orElse(value)).toList();
+    }
+
+    /** Of the group that stamped users join. */
+    static String groupPath(Map<String, String> config) {
+        return config.getOrDefault(StepConfig.GROUP, "").isBlank() ? DEFAULT_GROUP : config.get(StepConfig.GROUP).strip();
     }
 
     private static RuntimeException failed(FormContext context, String messageKey, String why, Exception cause) {

@@ -137,7 +137,7 @@ class BridgeClientTest {
     }
 
     private static BridgeClient client(String url) {
-        return new BridgeClient(HTTP, new BridgeSettings(url, 300, TOTAL_TIMEOUT_MILLIS), "service-token", "golden-0001");
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, TOTAL_TIMEOUT_MILLIS), new BridgeBreaker(url, System::nanoTime), "service-token", "golden-0001");
     }
 
     private static FakeBridge answering(Contract contract) {
