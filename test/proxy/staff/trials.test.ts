@@ -32,6 +32,7 @@ const post = async (path: string, form: Record<string, string>) => {
 };
 const act = (name: string, form: Record<string, string> = {}) => post(TRIAL_AT, { act: name, reason: BECAUSE, ...form });
 const refuses = (call: string, status: number, code: string, field?: string) => trials.answers(call, { status, problem: { code, status, detail: 'No.', ...(field && { field }) } });
+const keys = async () => [...(await grace.get(TRIAL_AT)).body.matchAll(/name="once" value="([^"]+)"/g)].map(([, key]) => key);
 /** What was asked for beside looking. */
 const done = () => trials.asked().filter(({ call }) => !call.startsWith('GET'));
 
@@ -150,7 +151,6 @@ describe('an act', () => {
   });
 
   test('pressed twice is one act, by the key that its form was given; a form shown again has another', async () => {
-    const keys = async () => [...(await grace.get(TRIAL_AT)).body.matchAll(/name="once" value="([^"]+)"/g)].map(([, key]) => key);
     const [first, second] = [await keys(), await keys()];
     expect(new Set([...first, ...second]).size).toBe(first.length * 2);
     await act('extend', { days: '3', once: first[0]! });
