@@ -173,6 +173,17 @@ test('while Keycloak is away the erasure is under way, which the doctor finds; t
   expect((await findings()).filter(({ subject }) => subject.includes(ada.id) || subject.includes(ada.userId))).toEqual([]);
 });
 
+test('a bridge that was killed after Keycloak had forgotten goes on from there', async () => {
+  const ada = await known();
+  bridge.keeper.fail(true);
+  await erase(ada);
+  bridge.keeper.fail(false);
+  bridge.keeper.removesAs('unknown_user');
+  await bridge.hurry();
+  expect((await read(bridge, ada)).timeline.at(-1)).toMatchObject({ kind: 'erased', detail: { account: 'unknown_user' } });
+  expect(await placesOf(ada.address)).toEqual([]);
+});
+
 test('asked for many times at once, and again, it is done once', async () => {
   const ada = await known();
   const answers = await Promise.all([erase(ada), erase(ada), erase(ada)]);
