@@ -5,8 +5,10 @@ import { recordSightings } from './sighting.service.ts';
 
 /** What is seen meanwhile is one write. */
 const TOGETHER_MILLISECONDS = 250;
-/** Beyond it sightings are lost, not memory. */
-const MOST_WAITING = 10_000;
+/** Beyond it sightings are lost, not memory; one statement holds as many. */
+const MOST_WAITING = 5_000;
+/** Tokens that nobody was given have no timeline. */
+const NOBODYS = new Set(['unknown', 'invitation_unknown']);
 
 /** Something that was seen of a trial while somebody else was answered. */
 export interface Sighting {
@@ -45,6 +47,7 @@ export function collectSightings(db: Db, { clock, log }: { clock: Clock; log: Lo
 
   return {
     saw: (sighting) => {
+      if (sighting.reason !== undefined && NOBODYS.has(sighting.reason)) return;
       const key = keyOf(sighting);
       if (waiting.has(key) || waiting.size >= MOST_WAITING) return;
       waiting.set(key, { ...sighting, at: clock.now() });

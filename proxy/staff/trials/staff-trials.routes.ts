@@ -1,18 +1,16 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../../../platform/problem.ts';
-import { languageOf, text, translateFor } from '../../pages/show.ts';
+import { text, translateFor } from '../../pages/show.ts';
 import { askForStaff } from '../staff-bridge.ts';
 import { forStaff, type Staff, type StaffParts } from '../staff-gate.ts';
 import { SECTIONS, showStaff } from '../staff-pages.ts';
-import { pictureOf, totals } from './funnel-picture.ts';
+import { showFunnel } from './funnel-page.ts';
 import { actNamed, callOf, isTrialAct, line, wrongField, type Input, type TrialActName } from './trial-acts.ts';
-import { datesFor, productName, showErase, showTrial, trialPath } from './trial-page.ts';
-import { STAGES, STATES, type FunnelDay, type Trial, type TrialPage } from './trial-wire.ts';
+import { datesFor, productChoices, productName, query, showErase, showTrial, trialPath } from './trial-page.ts';
+import { STATES, type Trial, type TrialPage } from './trial-wire.ts';
 
 const ON_A_PAGE = 25;
 const LONGEST_SEARCH = 320;
-const FUNNEL_DAYS = 30;
-const DAY_MILLISECONDS = 86_400_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** What can be refused as things are (409), and is said on the page. */
 const AS_THINGS_ARE = new Set(['impossible_transition', 'not_possible']);
@@ -29,15 +27,6 @@ type Handlers = Record<'listPage' | 'search' | 'trial' | 'act' | 'export' | 'fun
 export function staffTrialsRoutes(parts: StaffParts): Handlers {
   const get = <Reply>(req: Request, res: Response, path: string): Promise<Reply> => askForStaff<Reply>(parts, req, res, path, {}, { method: 'GET' });
   const read = (req: Request, res: Response): Promise<Trial> => get<Trial>(req, res, `/api/trial/${idIn(req)}`);
-
-  /** The choice of products and states as selects have it, with what is chosen. */
-  const choices = (req: Request, { product, state }: Pick<Filter, 'product'> & { state?: string }) => {
-    const t = translateFor(parts, req);
-    return {
-      products: parts.products.map(({ id, name }) => ({ value: id, label: name, chosen: id === product })),
-      states: STATES.map((one) => ({ value: one, label: t(`trials.state.${one}`), chosen: one === state })),
-    };
-  };
 
   const sayRefusal = async (req: Request, res: Response, staff: Staff, act: TrialActName, error: unknown): Promise<void> => {
     if (!(error instanceof AppError) || !(AS_THINGS_ARE.has(error.code) || error.code === 'invalid_request')) throw error;
@@ -67,7 +56,8 @@ export function staffTrialsRoutes(parts: StaffParts): Handlers {
         languagePath: `${SECTIONS.trials}?${query(kept)}`,
         data: {
           ...filter,
-          ...choices(req, filter),
+          products: productChoices(parts, filter.product),
+          states: STATES.map((one) => ({ value: one, label: t(`trials.state.${one}`), chosen: one === filter.state })),
           trials: trials.map((one) => ({ ...one, href: trialPath(one.id), product: productName(parts, one.product), ends: datesFor(parts, req, one.product).day(one.trial_ends_at), began: datesFor(parts, req, one.product).day(one.began_at) })),
           olderUrl: next === null ? undefined : `${SECTIONS.trials}?${query({ ...kept, after: next })}`,
           newestUrl: after === '' ? undefined : `${SECTIONS.trials}?${query(kept)}`,
@@ -114,56 +104,12 @@ export function staffTrialsRoutes(parts: StaffParts): Handlers {
       res.set('Content-Disposition', `attachment; filename="trial-${id}.json"`).type('application/json').send(`${JSON.stringify(all, null, 2)}\n`);
     }),
 
-    funnel: forStaff(parts, async (req, res, staff) => {
-      const t = translateFor(parts, req);
-      const product = parts.products.find(({ id }) => id === req.query['product'])?.id ?? '';
-      const today = parts.clock.now().getTime();
-      const from = dayIn(req.query['from']) ?? isoDay(today - (FUNNEL_DAYS - 1) * DAY_MILLISECONDS);
-      const to = dayIn(req.query['to']) ?? isoDay(today);
-      const answer = await get<{ days: readonly FunnelDay[] }>(req, res, `/api/trial/funnel?${query({ from, to, product })}`).catch(nothingIfRefused);
-      const percent = new Intl.NumberFormat(languageOf(parts, req), { style: 'percent', maximumFractionDigits: 0 });
-      const number = new Intl.NumberFormat(languageOf(parts, req));
-      showStaff(parts, req, res, staff, {
-        section: 'trials',
-        template: 'staff-funnel',
-        title: t('trials.funnel.title'),
-        ...(answer === undefined && { status: 400, alert: t('trials.wrong.days_of_funnel') }),
-        languagePath: `/staff/trials/funnel/?${query({ from, to, product })}`,
-        data: {
-          from,
-          to,
-          ...choices(req, { product }),
-          stages: STAGES,
-          totals: totals(answer?.days ?? []).map((one) => ({ ...one, words: `${number.format(one.count)} (${percent.format(one.percent / 100)})` })),
-          picture: answer && answer.days.length > 0 ? pictureOf(answer.days, from, to) : undefined,
-          days: (answer?.days ?? []).map((one) => ({ ...one, product: productName(parts, one.product) })).toReversed(),
-          number: (count: number) => number.format(count),
-        },
-      });
-    }),
+    funnel: forStaff(parts, (req, res, staff) => showFunnel(parts, req, res, staff)),
   };
-}
-
-/** What is empty is left out. */
-function query(values: Readonly<Record<string, string>>): string {
-  return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '')).toString();
 }
 
 function idIn(req: Request): string {
   const id = text(req.params['id']) ?? '';
   if (!UUID.test(id)) throw new AppError('not_found', 'There is no such trial.');
   return id.toLowerCase();
-}
-
-function nothingIfRefused(error: unknown): undefined {
-  if (error instanceof AppError && error.code === 'invalid_request') return undefined;
-  throw error;
-}
-
-function dayIn(value: unknown): string | undefined {
-  return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined;
-}
-
-function isoDay(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().slice(0, 10);
 }

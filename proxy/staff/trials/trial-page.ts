@@ -54,6 +54,15 @@ export function showErase(parts: StaffParts, req: Request, res: Response, staff:
   });
 }
 
+/** For a query; what is empty is left out. */
+export function query(values: Readonly<Record<string, string>>): string {
+  return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '')).toString();
+}
+
+export function productChoices({ products }: StaffParts, chosen: string): readonly { value: string; label: string; chosen: boolean }[] {
+  return products.map(({ id, name }) => ({ value: id, label: name, chosen: id === chosen }));
+}
+
 export function productName(parts: StaffParts, id: string): string {
   return findProduct(parts.products, id)?.name ?? id;
 }
