@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
+import { ERASURE } from './erasure.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
 import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
@@ -195,6 +196,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
       ]),
   },
+  '0011-erasure': { up: (db) => statements(db, ERASURE) },
   '0013-first-looks': {
     up: (db) =>
       statements(db, [

@@ -7,9 +7,10 @@ import type { IsBlocked } from '../address/blocked-domains.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
+import { isErased } from '../life/erase.store.ts';
 import { recordEvent } from '../life/event.store.ts';
 import { findOpenLife, insertLife } from '../life/life.store.ts';
-import { findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
+import { deleteSignUpRequest, findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
 import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/trial.store.ts';
 import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
 
@@ -18,7 +19,7 @@ const DAY_MILLISECONDS = 86_400_000;
 const SEND_ATTEMPTS = 14;
 
 /** The kind of mail that was queued, or why none was. */
-export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited';
+export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased';
 
 interface Using {
   products: Products;
@@ -39,7 +40,10 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
     const mailboxHash = using.hash.mailbox(request.address);
+    await lockMailbox(trx, mailboxHash);
     const result = kind === 'blocked' ? kind : ((await refusal(trx, using.mailLimits, mailboxHash, now)) ?? kind);
+    // Under the mailbox's lock, which an erasure takes, too. What was forgotten leaves no new trace.
+    if (await isErased(trx, request.product, using.hash.address(request.address))) return (await deleteSignUpRequest(trx, request.id)) ? 'erased' : undefined;
     if (!(await settleSignUpRequest(trx, request.id, result))) return undefined;
     if (result === kind && kind !== 'blocked') await queueMail(trx, request, kind, mailboxHash, now);
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
@@ -69,9 +73,8 @@ function isStillAt(owner: Account | undefined, address: string): boolean {
   return owner === undefined || owner.username === address;
 }
 
-/** Why this mailbox gets no mail now. Holds its lock from here on, so that nobody else counts meanwhile. */
+/** Why this mailbox gets no mail now. Under its lock, so that nobody else counts meanwhile. */
 async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffer, now: Date): Promise<'suppressed' | 'limited' | undefined> {
-  await lockMailbox(trx, mailboxHash);
   if (await isSuppressed(trx, mailboxHash)) return 'suppressed';
   const { count, newest } = await countMails(trx, mailboxHash, new Date(now.getTime() - DAY_MILLISECONDS));
   const tooSoon = newest !== null && now.getTime() - newest.getTime() < limits.secondsBetween * 1000;

@@ -2,6 +2,7 @@ import type { BlockList } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
+import { hashToken } from '../../platform/token.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Captcha } from '../captcha/captcha.ts';
 import type { Db } from '../db/schema.ts';
@@ -13,6 +14,8 @@ import type { MakeAccount } from '../keycloak/account-maker.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
 import type { Meter } from '../metrics/meter.ts';
+import { tellRefusal } from '../life/sighting.routes.ts';
+import type { Sightings } from '../life/sightings.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
 import type { ChangeBell } from './change-bell.ts';
 import { changesAfter } from './changes.service.ts';
@@ -65,6 +68,7 @@ export interface TrialRoutesUsing {
   proxyClientId: string;
   trustedProxies: BlockList;
   newAppId: () => string;
+  sightings: Pick<Sightings, 'saw'>;
 }
 
 /** `/api/trial/…`: the seed's register, verify, creation and infos, with what makes them safe. */
@@ -110,8 +114,9 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       status: 200,
       reply: verifyAnswer,
       problems: [],
-      answer: async ({ body, outcome }) => {
+      answer: async ({ body, res, outcome }) => {
         const looked = await verify(db, using, body.token);
+        using.sightings.saw({ of: { tokenHash: hashToken(body.token) }, requestId: requestIdOf(res), ...(looked.valid ? { kind: 'form_shown' } : { kind: 'refused', reason: looked.reason }) });
         outcome(looked.valid ? 'valid' : looked.reason);
         return verifyToWire(looked, clock);
       },
@@ -126,7 +131,8 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       status: 200,
       reply: creationAnswer,
       problems: ['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'],
-      answer: async ({ body, outcome }) => {
+      answer: async ({ body, res, outcome }) => {
+        tellRefusal(using.sightings, body.token, res);
         const creation = await create(db, using, body);
         outcome(creation.way);
         return creationToWire(creation, clock);
@@ -146,6 +152,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         ...['account_exists', 'password_refused', 'bad_gateway', 'unavailable', 'gateway_timeout'] as const,
       ],
       answer: async ({ body, res, outcome }) => {
+        tellRefusal(using.sightings, body.token, res);
         const creation = await createByProgram(db, using, body, { clientId: callerOf(res), log: logOf(res) });
         outcome(creation.way);
         return programCreationToWire(creation, clock);
