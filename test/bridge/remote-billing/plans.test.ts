@@ -108,6 +108,8 @@ describe('an upgrade', () => {
     await agree({ type: 'business', period: 'year', seats: 30 });
     expect(await quote(MONTH)).toBeUndefined();
     expect(await agree(MONTH, 'at_end')).toEqual({ result: 'scheduled' });
+    expect((await mails()).at(-1)).toMatch(/^Your Business plan will change on /);
+    expect(billing.inbox.messages()[0]!.text).toMatch(/From then on it is Basic with 10 seats\.[\s\S]*Until then you can undo this/);
     billing.clock.pass(366 * DAY);
     await sweep();
     expect(await active()).toMatchObject({ type: 'basic', seats: 10 });
@@ -141,6 +143,8 @@ describe('seats', () => {
   test('that are fewer count from the next period on', async () => {
     await agree(MONTH);
     expect(await toSeats(6)).toEqual({ result: 'done' });
+    expect((await mails()).at(-1)).toMatch(/^Your Basic plan will change on /);
+    expect(billing.inbox.messages()[0]!.text).toContain('From then on it is Basic with 6 seats.');
     expect(await active()).toMatchObject({ seats: 10, nextSeats: 6 });
     billing.clock.pass(32 * DAY);
     await sweep();
@@ -238,7 +242,8 @@ describe('invoices', () => {
     await billing.settled();
     const mailed = (to: string) => billing.inbox.messages().filter((mail) => mail.to.includes(to) && mail.subject.startsWith('Invoice')).toReversed();
     const [first, second] = mailed(email);
-    for (const said of [/^Invoice \d+\n/, 'due on ', 'To: Analytical Society, 1 St James Square, London, GB1, PO 5', 'Basic, 10 seats, ', ': €35.00', 'Net: €35.00', 'Tax (20%): €7.00', 'Total: €42.00']) expect(first!.text).toEqual(typeof said === 'string' ? expect.stringContaining(said) : expect.stringMatching(said));
+    expect(first!.text).toMatch(/^Invoice \d+\n/);
+    for (const said of ['due on ', 'To: Analytical Society, 1 St James Square, London, GB1, PO 5', 'Basic, 10 seats, ', ': €35.00', 'Net: €35.00', 'Tax (20%): €7.00', 'Total: €42.00']) expect(first!.text).toContain(said);
     expect(second!.text).toContain('Basic, 2 more seats, ');
     // SECURITY 11: nobody has shown that this address wants what somebody typed.
     expect(mailed(books).map(({ text }) => [text.includes('Total: €'), /Analytical|St James|GB1|PO 5/.test(text)])).toEqual([[true, false], [true, false]]);
@@ -251,9 +256,9 @@ describe('invoices', () => {
     billing.inbox.clear();
     const { realmId, id } = await account();
     const running = await active();
-    await billing.db.transaction().execute((trx) => invoice(trx, { ...bill, requestId: 'test' }, { ...acting.audit, ...{ id, realmId, serverId: null, legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] } }, [creditRest(running, billing.clock.now())], billing.clock.now()));
+    await billing.db.transaction().execute((trx) => invoice(trx, { ...bill, requestId: 'test' }, { id, realmId, serverId: null, legalName: '', postalAddress: '', vatId: '', purchaseOrder: '', invoiceRecipients: [] }, [creditRest(running, billing.clock.now())], billing.clock.now()));
     await billing.settled();
-    const [mail] = billing.inbox.messages().filter(({ to }) => to.includes(email));
+    const mail = billing.inbox.messages().find(({ to }) => to.includes(email));
     const amount = inCurrency(4_200, 'EUR', locale);
     expect([mail!.subject.replace(/\d+/, 'N'), mail!.text.includes(favour), mail!.text.includes(amount), /due on|échéance|règler/i.test(mail!.text), mail!.text.includes('invitation')]).toEqual([locale === 'en' ? `${title} N: ${amount}` : `${title} N : ${amount}`, true, true, false, false]);
   });
