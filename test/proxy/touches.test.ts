@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { openDatabase } from '../../platform/database.ts';
 import type { Tables } from '../../proxy/db/tables.ts';
 import { sessionKey } from '../../proxy/session/live-sessions.ts';
-import { touchSessions } from '../../proxy/session/session.store.ts';
+import { touchSessions } from '../../proxy/session/many-sessions.store.ts';
 import { collectTouches } from '../../proxy/session/touches.ts';
 import { eventually } from '../support/eventually.ts';
 import { asSuperuser } from './support/superuser.ts';
