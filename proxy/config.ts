@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text, together } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
+import { sharedOriginFaults } from './site/own-origins.ts';
 import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
 import { origin } from './site/site-settings.ts';
@@ -71,9 +72,12 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
-  const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const billingFaults = read.BILLING_URL === undefined || read.VESTIBULE_MODE === 'development' ? [] : faultsOfBilling(read.BILLING_URL, sites);
-  if (billingFaults.length > 0) throw new ConfigError(billingFaults);
+  let readable: readonly Site[] = [];
+  const [read, sites] = together(
+    () => readOwn(env),
+    () => (readable = readSites(env)) as readonly [Site, ...Site[]],
+    () => judgeBilling(env, readable),
+  );
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -98,10 +102,13 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing (SECURITY.md 25). */
-function faultsOfBilling(url: string, sites: readonly Site[]): readonly string[] {
-  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]);
-  return [...publicAddressFaults({ BILLING_URL: url }), ...(others.includes(url) ? ['BILLING_URL: must be of another origin than apps and Keycloak in production'] : [])];
+/** Of an address that is one. */
+function judgeBilling(env: Env, sites: readonly Site[]): void {
+  const { data: url } = origin.safeParse(env['BILLING_URL']);
+  if (url === undefined || env['VESTIBULE_MODE'] === 'development') return;
+  const others = sites.flatMap(({ publicUrl, provider }) => [publicUrl, provider.publicUrl]);
+  const faults = [...publicAddressFaults({ BILLING_URL: url }), ...sharedOriginFaults(others, { BILLING_URL: url })];
+  if (faults.length > 0) throw new ConfigError(faults);
 }
 
 export function productsFile(env: Env): string {
