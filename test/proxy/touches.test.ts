@@ -90,6 +90,10 @@ describe('in Postgres', () => {
     expect((await rows()).map(({ last_seen_at }) => last_seen_at)).toEqual([late, other!.last_seen_at]);
   });
 
+  test('in place: no index knows when somebody was seen', async () => {
+    expect(await asSuperuser(stand, `select indexname from pg_indexes where schemaname = 'proxy' and indexdef like '%last_seen_at%'`)).toEqual([]);
+  });
+
   test('a row that a logout has in hand is left out: neither waits for the other', async () => {
     const [one, other] = await rows();
     const logout = new Client({ connectionString: stand.database.adminUrl });
