@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from './config.ts';
+import { ConfigError, faultInWords } from './config.ts';
 import { canonicalDomain } from './domain.ts';
 import { readYamlFile } from './yaml-file.ts';
 
@@ -86,7 +86,7 @@ export type Products = readonly [Product, ...Product[]];
 export function loadProducts(path: string): Products {
   const parsed = fileSchema.safeParse(readYamlFile(path, 'PRODUCTS_FILE', (faults) => unusable(path, faults)));
   if (parsed.success) return parsed.data.products as unknown as Products;
-  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
+  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${faultInWords(issue)}`));
 }
 
 function unusable(path: string, faults: readonly string[]): ConfigError {

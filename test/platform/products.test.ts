@@ -56,7 +56,7 @@ test.each([
 
 test.each([
   ['a syntax error', () => file('products: [{id: app'), /^The products file \/.*products\.yaml is not usable\. Correct it \(docs\/products\.md.*\n {2}\S.* at line 1, column \d+$/],
-  ['an empty file', () => file(''), /\n {2}the file: Invalid input/],
+  ['an empty file', () => file(''), /\n {2}the file: must be an object/],
   ['no file', () => '/nowhere/products.yaml', /\n {2}PRODUCTS_FILE: \/nowhere\/products\.yaml: there is no such file$/],
   ['a folder', () => tmpdir(), /\n {2}PRODUCTS_FILE: \/.*: it can't be read \(EISDIR\)$/],
 ])('%s is told in words, with its place', (_, path, message) => {
