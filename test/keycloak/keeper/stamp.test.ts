@@ -6,6 +6,7 @@ import { entryOf, groupsOf, keeper, personWith, rolesOf, stampsOf, type Entry } 
 const CLIENTS = ['vestibule-proxy'];
 const NO_ROLES = { grant: [], revoke: [] };
 const RIVALS = 20;
+const CROWD = 8;
 const admin = keycloakAdmin();
 let keep: TrialKeeper;
 
@@ -36,10 +37,11 @@ describe('SECURITY 1: the stamp of somebody on trial', () => {
 
   test('keeps it when many write at once', async () => {
     const app = entryOf('app', CLIENTS, 60);
-    const person = await personWith([app]);
-    const versions = Array.from({ length: RIVALS }, (_, index) => ((index * 7) % RIVALS) + 1);
-    const results = await Promise.all(versions.map((version) => write(person.id, { ...app, state: `v${version}` }, version)));
-    expect(await stampsOf(person)).toMatchObject([{ state: `v${RIVALS}`, version: RIVALS }]);
+    const people = await Promise.all(Array.from({ length: CROWD }, () => personWith([app])));
+    // The highest in their midst.
+    const versions = Array.from({ length: RIVALS }, (_, index) => ((index + RIVALS / 2) % RIVALS) + 1);
+    const results = await Promise.all(people.flatMap(({ id }) => versions.map((version) => write(id, { ...app, state: `v${version}` }, version))));
+    for (const person of people) expect(await stampsOf(person)).toEqual([expect.objectContaining({ state: `v${RIVALS}`, version: RIVALS })]);
     expect(new Set(results)).toEqual(new Set(['held', 'newer']));
   });
 
