@@ -38,7 +38,7 @@ test('a workspace is being prepared until the app has answered; the page leads i
 
 test('what the sample app was told passes axe', async () => {
   const page = await browser.newPage();
-  await page.goto(await invite(freshAddress('ada')));
+  await page.goto(await invite(freshAddress('ada'), { product: 'prepared' }));
   await page.fill('#firstName', 'Ada');
   await page.fill('#lastName', 'Lovelace');
   await page.fill('#password', PASSWORD);
