@@ -3,9 +3,11 @@ import helmet from 'helmet';
 import { healthRoutes, type Dependency } from '../platform/health.ts';
 import { nothingHere, requestContext, sendProblem } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
+import { embedKeysRoute, type EmbedRoutesUsing } from './embed/embed.routes.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { mountRoutes } from './http/route.ts';
 import { countRequests } from './metrics/measure.ts';
+import type { LifeRoutesUsing } from './life/life.routes.ts';
 import type { Meter } from './metrics/meter.ts';
 import type { BillingParts } from './remote-billing/billing-parts.ts';
 import { serverPaths } from './remote-billing/servers.openapi.ts';
@@ -15,7 +17,7 @@ import type { TrialRoutesUsing } from './trial/trial.routes.ts';
 
 const CONTENT_POLICY = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"], baseUri: ["'none'"] };
 
-interface Using extends TrialRoutesUsing {
+interface Using extends TrialRoutesUsing, LifeRoutesUsing, EmbedRoutesUsing {
   log: Log;
   meter: Meter;
   dependencies: Readonly<Record<string, Dependency>>;
@@ -39,6 +41,7 @@ export function createApp(using: Using): Express {
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });
+  app.use(embedKeysRoute(using.embedTokens));
   for (const router of using.developmentRoutes) app.use(router);
   if (using.billing !== undefined) app.use(mountServerRoutes({ ...using, ...using.billing }));
   app.use(mountRoutes(routes, using.guard, using.meter, { checkAnswers: using.checkAnswers }));

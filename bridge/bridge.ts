@@ -7,14 +7,22 @@ import type { Log } from '../platform/log.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
+import { blockedDomains } from './address/blocked-domains.ts';
 import { createApp } from './app.ts';
+import { captchaBy, noCaptcha } from './captcha/captcha.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
+import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
+import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
+import { goOnErasing } from './life/erase.service.ts';
+import { keepLife } from './life/keep.service.ts';
+import { collectSightings } from './life/sightings.ts';
+import { sweepLives } from './life/sweep.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
 import { mailPreviewRoutes } from './mail/preview.routes.ts';
@@ -24,22 +32,34 @@ import { sendMail } from './mail/send-mail.service.ts';
 import { smtpTransport } from './mail/transport.ts';
 import { bridgeGauges } from './metrics/gauges.ts';
 import { createMeter, type Step } from './metrics/meter.ts';
+import { startFirstLooks } from './trial/first-looks.ts';
 import { changeBell } from './trial/change-bell.ts';
 import { tellAllAgain } from './trial/change.store.ts';
 import { billingParts } from './remote-billing/billing-parts.ts';
 import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
-import { startSweepTimer } from './remote-billing/plans/sweep-timer.ts';
+import { startSweepTimer } from './db/sweep-timer.ts';
 import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
+import type { Endpoint } from './webhooks/endpoints.ts';
+import { webhookPost } from './webhooks/post.ts';
+import { keepSubscriptions } from './webhooks/subscription.store.ts';
+import { startTeller } from './webhooks/teller.ts';
 import { hurryJobs, startWorker } from './worker.ts';
 
 export const POOL_SIZE = 20;
+
+/** What people may try, and whose apps hear of it. */
+export interface Offers {
+  products: Products;
+  endpoints: readonly Endpoint[];
+}
 
 /** What a test hands in instead. */
 export interface Given {
   clock?: Clock;
   accounts?: Accounts;
   makeAccount?: MakeAccount;
+  keeper?: TrialKeeper;
   newAppId?: () => string;
 }
 
@@ -52,7 +72,8 @@ export interface Bridge {
 }
 
 /** The whole bridge on a migrated database. */
-export async function startBridge(config: Config, products: Products, log: Log, given: Given = {}): Promise<Bridge> {
+export async function startBridge(config: Config, { products, endpoints }: Offers, log: Log, given: Given = {}): Promise<Bridge> {
+  const isBlocked = blockedDomains(products);
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-bridge',
@@ -71,7 +92,8 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   const billing = config.billing && billingParts(config.billing, pool, hash);
   const registry = new Registry();
   const meter = createMeter(registry);
-  const jobs = { ...config, products, clock, hash, accounts, links, render, transport, meter, log };
+  const keeper = given.keeper ?? trialKeeper(config.keycloak, () => admin.getAccessToken().then((token) => token ?? ''));
+  const jobs = { ...config, keeper, products, isBlocked, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {
@@ -79,12 +101,20 @@ export async function startBridge(config: Config, products: Products, log: Log, 
       send_mail: ({ mail_id }, { lastTry }) => sendMail(db, jobs, mail_id, lastTry),
       send_billing_mail: ({ billing_mail_id }, { lastTry }) => sendBillingMail(db, { ...jobs, ...demandBilling() }, billing_mail_id, lastTry),
       sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
+      sweep_lives: async () => void (await sweepLives(db, jobs)),
+      keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
+      erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
     log,
   );
-  const sweepTimer = billing && startSweepTimer(db, log);
+  await keepSubscriptions(db, endpoints);
+  const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
+  const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
+  const sightings = collectSightings(db, { clock, log });
+  const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
+  const firstLooks = startFirstLooks(db, log);
   const dependencies = {
     postgres: { required: true, check: () => pool.query('select 1') },
     keycloak_keys: { required: true, check: () => keys.check() },
@@ -103,9 +133,12 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     clock,
     hash,
     accounts,
+    keeper,
+    sightings,
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
+    captcha: config.captcha ? captchaBy(config.captcha, log) : noCaptcha,
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
     bell,
@@ -113,6 +146,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     trustedProxies: config.trustedProxies,
     newAppId: given.newAppId ?? randomUUID,
     checkAnswers: config.development,
+    development: config.development,
+    embedTokens: config.embed && embedTokens(config.embed.keys, config.embed.url),
+    embedUrl: config.embed?.url ?? config.proxyUrl,
     billing,
     dependencies,
     developmentRoutes: config.development ? developmentRoutes(movable) : [],
@@ -124,8 +160,12 @@ export async function startBridge(config: Config, products: Products, log: Log, 
     metricsPort: metricsServer?.port,
     stop: async () => {
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
-      sweepTimer?.stop();
-      await worker.stop();
+      for (const timer of sweepTimers) timer.stop();
+      firstLooks.stop();
+      await Promise.all([worker.stop(), teller.stop(), sightings.stop()]);
+      await post.close();
+      // Whoever comes next may be a release that knows of jobs only.
+      await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));
       keys.stop();
       transport.close();
       await close();
@@ -133,8 +173,9 @@ export async function startBridge(config: Config, products: Products, log: Log, 
   };
 
   async function onMove(): Promise<void> {
+    await firstLooks.queueAll();
     await Promise.all([hurryJobs(db), tellAllAgain(db)]);
-    await sweepTimer?.sweepNow();
+    await Promise.all(sweepTimers.map((timer) => timer.sweepNow()));
   }
 
   function demandBilling() {

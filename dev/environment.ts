@@ -16,6 +16,8 @@ export interface Addresses {
   appInternal: string;
   smtp: string;
   selfHosted: string;
+  /** Of another site than the proxy. */
+  embedDemo: string;
   ports: Ports;
 }
 
@@ -23,9 +25,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Settings that whoever starts the stack may give in the environment; everything else is the stack's own. */
 const SETTINGS = {
-  both: ['PRODUCTS_FILE', 'LOG_LEVEL', 'CONTACT_URL', 'TRUSTED_PROXIES'],
-  bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN', 'BILLING_FILE'],
-  proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'SESSION_OUTAGE_MINUTES', 'SESSION_CACHE_ENTRIES', 'FORWARD_AUTH', 'IDENTITY_SIGNING_KEY', 'IDENTITY_SIGNING_KEY_PREVIOUS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT', 'RETURN_ORIGINS', 'IDENTITY_HEADERS', 'CORS_ORIGINS', 'CORS_METHODS', 'CORS_HEADERS', 'CORS_EXPOSED_HEADERS', 'APP_CONNECT_SECONDS', 'APP_ANSWER_SECONDS', 'APP_IDLE_SECONDS', 'APP_WHOLE_SECONDS', 'STOP_DELAY_SECONDS', 'STOP_LIMIT_SECONDS'],
+  both: ['LOG_LEVEL', 'CONTACT_URL', 'TRUSTED_PROXIES', 'CAPTCHA_PROVIDER', 'CAPTCHA_SITE_KEY'],
+  bridge: ['MAIL_FROM', 'INVITATION_LIFETIME_DAYS', 'REGISTER_LIMIT_PER_CLIENT_PER_MINUTE', 'REGISTER_LIMIT_PER_MINUTE', 'MAIL_LIMIT_PER_MAILBOX_PER_DAY', 'MAIL_LIMIT_SECONDS_BETWEEN', 'BILLING_FILE', 'CAPTCHA_SECRET', 'CAPTCHA_HOSTNAMES', 'CAPTCHA_VERIFY_URL', 'WEBHOOK_TRIES', 'WEBHOOK_RETRY_SECONDS', 'WEBHOOK_TIME_LIMIT_SECONDS'],
+  proxy: ['SESSION_IDLE_MINUTES', 'SESSION_ABSOLUTE_HOURS', 'SESSION_OUTAGE_MINUTES', 'SESSION_CACHE_ENTRIES', 'FORWARD_AUTH', 'IDENTITY_SIGNING_KEY', 'IDENTITY_SIGNING_KEY_PREVIOUS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT', 'RETURN_ORIGINS', 'IDENTITY_HEADERS', 'CORS_ORIGINS', 'CORS_METHODS', 'CORS_HEADERS', 'CORS_EXPOSED_HEADERS', 'APP_CONNECT_SECONDS', 'APP_ANSWER_SECONDS', 'APP_IDLE_SECONDS', 'APP_WHOLE_SECONDS', 'STOP_DELAY_SECONDS', 'STOP_LIMIT_SECONDS', 'PREPARING_BUDGET_SECONDS'],
   realm: ['CONTACT_URL', 'TRIAL_TIME_ZONE'],
   doctor: ['DOCTOR_KNOWN_ADMINS', 'INVITATION_BY_PAR', 'INVITATION_ENDPOINT'],
 } as const;
@@ -53,10 +55,14 @@ interface Part {
   addresses: Addresses;
   secrets: Secrets;
   databaseUrl: string;
+  productsFile: string;
   env: Env;
 }
 
-export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part): Record<string, string> {
+/** As `.run/products.yaml` names it (products.ts). */
+export const APP_WEBHOOK_SECRET = 'SAMPLE_APP_WEBHOOK_SECRET';
+
+export function bridgeEnvironment({ addresses, secrets, databaseUrl, productsFile, env }: Part): Record<string, string> {
   return {
     ...shared(addresses),
     BRIDGE_HOST: '127.0.0.1',
@@ -72,14 +78,17 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, env }: Part
     BILLING_TOKEN_KEY: secrets.billingToken,
     BILLING_CHALLENGE_LOOPBACK: 'true',
     MOVABLE_CLOCK: 'true',
+    [APP_WEBHOOK_SECRET]: secrets.sampleAppWebhook,
+    EMBED_SIGNING_KEY: secrets.embedSigningKey,
     // The doctor reads these besides.
     KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,
     KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
     ...chosen([...SETTINGS.both, ...SETTINGS.bridge, ...SETTINGS.doctor], env),
+    PRODUCTS_FILE: productsFile,
   };
 }
 
-export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part): Record<string, string> {
+export function proxyEnvironment({ addresses, secrets, databaseUrl, productsFile, env }: Part): Record<string, string> {
   return {
     ...shared(addresses),
     PROXY_HOST: '127.0.0.1',
@@ -93,9 +102,11 @@ export function proxyEnvironment({ addresses, secrets, databaseUrl, env }: Part)
     BRIDGE_CLIENT_ID: 'vestibule-bridge',
     BILLING_URL: addresses.proxy,
     STAFF_URL: addresses.proxy,
+    EMBED_URL: addresses.proxy,
     APP_INTERNAL_URL: addresses.appInternal,
     STOP_DELAY_SECONDS: '0',
     ...chosen([...SETTINGS.both, ...SETTINGS.proxy], env),
+    PRODUCTS_FILE: productsFile,
   };
 }
 

@@ -39,7 +39,7 @@ async function main(): Promise<number> {
 }
 
 function welcome({ description }: Stack, seconds: number): string {
-  const { proxy, keycloak, bridge, inbox, app, selfHosted, admin, staff } = description;
+  const { proxy, keycloak, bridge, inbox, app, selfHosted, embedDemo, admin, staff } = description;
   return `
 Ready after ${seconds.toFixed(0)} s.
 
@@ -47,6 +47,7 @@ Ready after ${seconds.toFixed(0)} s.
   Sign-up form                 ${proxy}/trial
   Inbox                        ${inbox}
   Billing, self-hosted server  ${selfHosted}
+  Another site, with a frame   ${embedDemo}
   Staff pages                  ${proxy}/staff/  (${staff.username}, password in .run/stack.json)
   Keycloak's admin console     ${keycloak}/admin  (user ${admin.username}, password in .run/stack.json)
   Bridge                       ${bridge}/openapi.json

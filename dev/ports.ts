@@ -2,9 +2,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { StartError } from './start-error.ts';
 
 const DEFAULT_PORT_BASE = 8400;
-const HIGHEST_BASE = 65_535 - 10;
+const HIGHEST_BASE = 65_535 - 11;
 
-const OFFSETS = { proxy: 0, keycloak: 1, bridge: 2, inbox: 3, smtp: 4, app: 5, postgres: 6, management: 7, bridgeMetrics: 8, proxyMetrics: 9, selfHosted: 10 } as const;
+const OFFSETS = { proxy: 0, keycloak: 1, bridge: 2, inbox: 3, smtp: 4, app: 5, postgres: 6, management: 7, bridgeMetrics: 8, proxyMetrics: 9, selfHosted: 10, embedDemo: 11 } as const;
 
 export type Ports = Readonly<Record<keyof typeof OFFSETS, number>>;
 
@@ -35,7 +35,7 @@ export async function freePortBase(): Promise<number> {
     const base = 10_000 + Math.floor(Math.random() * 1100) * 20;
     if ((await takenPorts(portsFrom(base))).length === 0) return base;
   }
-  throw new StartError('No eleven free ports in a row were found between 10000 and 32000.');
+  throw new StartError('No twelve free ports in a row were found between 10000 and 32000.');
 }
 
 export async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWhole } from './whole-file.ts';
@@ -18,7 +18,9 @@ const MAKERS = {
   sessionEncryptionKey: key,
   addressHashKey: key,
   billingToken: key,
+  embedSigningKey: signingKey,
   selfHostedServer: serverKey,
+  sampleAppWebhook: webhookSecret,
 };
 
 export type Secrets = Readonly<Record<keyof typeof MAKERS, string>>;
@@ -38,9 +40,19 @@ function password(): string {
   return randomBytes(PASSWORD_BYTES).toString('hex');
 }
 
+/** P-256 in PEM. */
+function signingKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1', privateKeyEncoding: { type: 'sec1', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  return privateKey.trim();
+}
+
 /** 64 characters, as the billing service wants them. */
 function serverKey(): string {
   return randomBytes(KEY_BYTES).toString('hex');
+}
+
+function webhookSecret(): string {
+  return `whsec_${key()}`;
 }
 
 function key(): string {

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Express } from 'express';
 import { sampleApp } from './app/app.ts';
 import { claimDataFolder, makeFolder } from './data-folder.ts';
 import { bridgeEnvironment, proxyEnvironment, realmEnvironment, REALM, type Addresses } from './environment.ts';
 import { openInbox } from './inbox/inbox.ts';
 import { ensureJar, type Jar } from './jar.ts';
 import { ensureBuild, ensureDistribution, importRealm, KEYCLOAK_VERSION, startKeycloak } from './keycloak.ts';
+import { embedDemo } from './embed-demo/server.ts';
 import { freePortBase, portsFrom, takenPorts, type Ports } from './ports.ts';
 import { selfHostedServer } from './self-hosted/server.ts';
 import { registerServer } from '../self-hosted/self-hosted-billing.ts';
@@ -14,6 +16,7 @@ import { ensureStaffPerson } from './staff-person.ts';
 import { startPart, type Part } from './part.ts';
 import { dropDatabase, ensureDatabase, ensureRole, startPostgres, withClient, type Postgres } from './postgres.ts';
 import { answersOk, lastLines, startProcess, systemEnvironment, waitUntilReady } from './processes.ts';
+import { productsFileFor } from './products.ts';
 import type { Progress } from './progress.ts';
 import { changesSince, keepOrigin, originOf, realmFileFor, realmVariables } from './realm.ts';
 import { secretsOf, type Secrets } from './secrets.ts';
@@ -61,6 +64,8 @@ export interface StackDescription {
   app: string;
   /** A product that somebody runs at home, whose billing is done here. */
   selfHosted: string;
+  /** A page of another site that shows small apps in a frame. */
+  embedDemo: string;
   /** What Prometheus would scrape. */
   metrics: { bridge: string; proxy: string };
   admin: { username: string; password: string };
@@ -155,15 +160,18 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   if (changes && changes.length > 0) progress.line(`      Changed: ${changes.join(', ')}. The realm is made again, and what bridge and proxy held about its users is gone.`);
   await prepareDatabases(postgres, secrets);
 
+  const listen = async (app: Express, port: number): Promise<void> => {
+    const server = app.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    undo.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+  };
   await progress.step('Inbox and sample app', 1, async () => {
     const inbox = await openInbox({ host: '127.0.0.1', httpPort: ports.inbox, smtpPort: ports.smtp, refuseRecipient: options.refuseRecipient });
     undo.push(inbox.close);
-    const app = sampleApp().listen(ports.app, '127.0.0.1');
-    await once(app, 'listening');
-    undo.push(() => {
-      app.closeAllConnections();
-      app.close();
-    });
+    await listen(sampleApp({ webhookSecret: secrets.sampleAppWebhook }), ports.app);
   });
 
   const admin = { username: 'admin', password: secrets.admin };
@@ -182,7 +190,9 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   const staff = await ensureStaffPerson(addresses.keycloakInternal, admin, secrets.staff);
   keepOrigin(dataDir, origin);
 
+  const productsFile = productsFileFor(dataDir, options.env['PRODUCTS_FILE'] || 'products.yaml', { embedOrigin: addresses.embedDemo, webhookUrl: `${addresses.appInternal}/webhooks` });
   const bridgeEnv = bridgeEnvironment({
+    productsFile,
     addresses: {
       ...addresses,
       keycloakInternal: `http://127.0.0.1:${await dial('bridge-keycloak', ports.keycloak)}`,
@@ -193,6 +203,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
     databaseUrl: atPort(postgres.databaseUrl(DATABASE, 'bridge', secrets.databaseBridge), await dial('bridge-postgres', ports.postgres)),
   });
   const proxyEnv = proxyEnvironment({
+    productsFile,
     addresses,
     secrets,
     env: options.env,
@@ -212,15 +223,12 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
   };
   const bridge = await progress.step('Bridge', 2, () => startService('bridge', bridgeEnv, { name: 'bridge', healthPort: ports.bridge }));
   const proxy = await progress.step('Proxy', 2, () => startService('proxy', proxyEnv, { name: 'proxy', healthPort: ports.proxyMetrics }));
-  await progress.step('Self-hosted server with billing', 1, async () => {
+  await progress.step('Self-hosted server with billing, and a page with a frame', 1, async () => {
     const selfHosted = selfHostedServer({ url: addresses.selfHosted, billingUrl: addresses.proxy, serverKey: secrets.selfHostedServer });
     await registerServer(selfHosted, { hostname: new URL(addresses.selfHosted).host, contactEmail: 'admin@selfhosted.example' });
-    const listening = selfHosted.app.listen(ports.selfHosted, '127.0.0.1');
-    await once(listening, 'listening');
-    undo.push(() => {
-      listening.closeAllConnections();
-      listening.close();
-    });
+    await listen(selfHosted.app, ports.selfHosted);
+    const tokenUrl = `${addresses.keycloakInternal}/realms/${REALM}/protocol/openid-connect/token`;
+    await listen(embedDemo({ origin: addresses.embedDemo, bridgeUrl: addresses.bridgeInternal, tokenUrl, clientId: 'vestibule-proxy', clientSecret: secrets.proxyClient }), ports.embedDemo);
   });
   const parts = { postgres: postgresPart, keycloak, bridge, proxy };
 
@@ -234,6 +242,7 @@ async function startParts(options: StackOptions, undo: (() => Promise<unknown> |
       inbox: addresses.inbox,
       app: addresses.app,
       selfHosted: addresses.selfHosted,
+      embedDemo: addresses.embedDemo,
       metrics: { bridge: `${at(ports.bridgeMetrics)}/metrics`, proxy: `${at(ports.proxyMetrics)}/metrics` },
       admin,
       staff,
@@ -261,6 +270,7 @@ function addressesOf(ports: Ports): Addresses {
     appInternal: `http://127.0.0.1:${ports.app}`,
     smtp: `smtp://127.0.0.1:${ports.smtp}`,
     selfHosted: at(ports.selfHosted),
+    embedDemo: `http://demo.localhost:${ports.embedDemo}`,
     ports,
   };
 }
@@ -312,6 +322,11 @@ export function writeDescription(file: string, stack: Stack): void {
 /** For `node --env-file`: `npm run doctor` reads the bridge's. Readable by its owner only. */
 export function writeEnvironment(file: string, environment: Readonly<Record<string, string>>): void {
   rmSync(file, { force: true });
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`);
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+}
+
+/** Node reads \n as the end of a line between double quotes, and takes what stands between single ones as it is. */
+function quoted(value: string): string {
+  return value.includes('\\') ? `'${value}'` : JSON.stringify(value);
 }

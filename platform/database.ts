@@ -1,9 +1,12 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import { Pool } from 'pg';
+import { prepareMarked } from './prepared.ts';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const UNIQUE_VIOLATION = '23505';
+/** A connection costs more than twenty statements: those of a rush stay for the next one. */
+const IDLE_MILLISECONDS = 300_000;
 
 export interface Database<Schema> {
   db: Kysely<Schema>;
@@ -17,7 +20,8 @@ export function openDatabase<Schema>(
   url: string,
   options: { poolSize: number; name: string; onError: (error: Error) => void },
 ): Database<Schema> {
-  const pool = new Pool({ connectionString: url, max: options.poolSize, application_name: options.name, connectionTimeoutMillis: 5_000 });
+  const pool = new Pool({ connectionString: url, max: options.poolSize, application_name: options.name, connectionTimeoutMillis: 5_000, idleTimeoutMillis: IDLE_MILLISECONDS });
+  prepareMarked(pool);
   listenForErrors(pool, options.onError);
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {

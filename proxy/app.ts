@@ -4,10 +4,10 @@ import type { Log } from '../platform/log.ts';
 import { nothingHere, requestContext } from '../platform/http.ts';
 import { answerHandedOver } from './handed-over.ts';
 import { errorPages } from './pages/error-page.ts';
-import type { Showing } from './pages/show.ts';
+import type { PreparingParts } from './trial/preparing.ts';
 import { loggedPath } from './remote-billing/logged-path.ts';
 
-export interface AppParts extends Showing {
+export interface AppParts extends PreparingParts {
   log: Log;
   publicUrl: string;
   /** Where browsers find the sign-in service; undefined where none of the pages leads there. */

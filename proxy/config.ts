@@ -7,6 +7,7 @@ import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
 import { origin } from './site/site-settings.ts';
 import { loadSites } from './site/sites-file.ts';
+import { CAPTCHA_PROVIDERS, type CaptchaProvider } from './trial/captcha-widget.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
@@ -29,7 +30,12 @@ export interface ProxyConfig {
   billingUrl: string | undefined;
   /** The origin of the staff pages; undefined where there are none. */
   staffUrl: string | undefined;
+  /** The origin of frames that show small apps; undefined where there are none. */
+  embedUrl: string | undefined;
+  /** What the bridge asks of a sign-up; undefined: nothing. */
+  captcha: { provider: CaptchaProvider; siteKey: string } | undefined;
   contactUrl: string;
+  preparingBudgetMilliseconds: number;
   sessionIdleMilliseconds: number;
   sessionAbsoluteMilliseconds: number;
   /** How long people who are signed in go on while Postgres is away. */
@@ -61,7 +67,11 @@ const SHAPE = {
   BRIDGE_INTERNAL_URL: baseUrl,
   BILLING_URL: origin.optional(),
   STAFF_URL: origin.optional(),
+  EMBED_URL: origin.optional(),
+  CAPTCHA_PROVIDER: z.enum(CAPTCHA_PROVIDERS).optional(),
+  CAPTCHA_SITE_KEY: text.optional(),
   CONTACT_URL: contact,
+  PREPARING_BUDGET_SECONDS: count.default(60),
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   SESSION_OUTAGE_MINUTES: count.min(0).default(5),
@@ -75,9 +85,10 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
   const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const { BILLING_URL, STAFF_URL } = read;
-  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, BILLING_URL)];
-  if (faults.length > 0) throw new ConfigError(faults);
+  const { BILLING_URL, STAFF_URL, EMBED_URL } = read;
+  const captchaFaults = (read.CAPTCHA_PROVIDER === undefined) === (read.CAPTCHA_SITE_KEY === undefined) ? [] : [`${read.CAPTCHA_PROVIDER ? 'CAPTCHA_SITE_KEY' : 'CAPTCHA_PROVIDER'}: is not set, and the other of the captcha is`];
+  const originFaults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
+  if (originFaults.length + captchaFaults.length > 0) throw new ConfigError([...originFaults, ...captchaFaults]);
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -92,7 +103,10 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
     billingUrl: BILLING_URL,
     staffUrl: STAFF_URL,
+    embedUrl: EMBED_URL,
+    captcha: read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY ? { provider: read.CAPTCHA_PROVIDER, siteKey: read.CAPTCHA_SITE_KEY } : undefined,
     contactUrl: read.CONTACT_URL,
+    preparingBudgetMilliseconds: read.PREPARING_BUDGET_SECONDS * 1000,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
     sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,
@@ -103,8 +117,8 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing or the staff pages, nor billing's the latter (SECURITY.md 25). */
-function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], billing?: string): readonly string[] {
+/** A script that gets into a page of an app must not own billing, the staff pages or what is framed elsewhere, nor one of these another (SECURITY.md 25). */
+function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], others: Readonly<Record<string, string | undefined>> = {}): readonly string[] {
   const taken = new Set(sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]));
   return Object.entries(setting).flatMap(([name, url]) =>
     url === undefined
@@ -112,7 +126,7 @@ function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, site
       : [
           ...publicAddressFaults({ [name]: url }),
           ...(taken.has(url) ? [`${name}: must be of another origin than apps and Keycloak in production`] : []),
-          ...(url === billing ? [`${name}: must be of another origin than BILLING_URL in production`] : []),
+          ...Object.entries(others).flatMap(([other, theirs]) => (url === theirs ? [`${name}: must be of another origin than ${other} in production`] : [])),
         ],
   );
 }

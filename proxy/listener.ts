@@ -18,7 +18,7 @@ import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 import { awaitsContinue } from './upstream/expectation.ts';
 
 /** What Express shall answer instead of looking for a route. */
-export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' };
+export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'preparing'; since: Date };
 
 const handedOver = new WeakMap<IncomingMessage, HandedOver>();
 
@@ -26,13 +26,15 @@ export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
   return handedOver.get(req);
 }
 
-/** An origin of billing's or the staff's own: pages alone, no app behind it. */
+/** An origin of its own: of billing, the staff, or frames of other pages. */
 export type PagesSite = Pick<ServedSite, 'host' | 'protocol' | 'express'>;
 
 export interface ListenerParts {
   sites: readonly ServedSite[];
-  /** Of billing and of staff, where they don't stand at a site's origin (development). */
+  /** Of billing, of staff and of frames, where they don't stand at a site's origin (development). */
   pagesSites: readonly PagesSite[];
+  /** Frames of other pages, `/embed/…`, where they stand at a site's origin (development). */
+  embedsHere: PagesSite | undefined;
   trustedProxies: BlockList;
   identity: IdentityTokens;
   /** Whether gateways may ask (forward-auth/). */
@@ -53,6 +55,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const found = currentSession(site.sessions, req.headers.cookie);
     const session = found instanceof Promise ? await found : found;
     if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
+    if (session.preparing) return toExpress(site, req, res, { kind: 'preparing', since: session.createdAt });
     const path = pathOf(req.url ?? '');
     const rule = ruleFor(site.rules, path);
     const upstream = rule && site.upstreams.get(rule);
@@ -87,6 +90,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) {
       return void toGateway(req, res, requestId).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
     }
+    if (parts.embedsHere && target.startsWith('/embed/') && isAt(parts.embedsHere, req, parts.trustedProxies)) return toPages(parts.embedsHere, req, res);
     const pages = parts.pagesSites.find((one) => isAt(one, req, parts.trustedProxies));
     if (pages) return toPages(pages, req, res);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);

@@ -17,6 +17,10 @@ import { followTrialFeed } from './bridge/trial-feed.ts';
 import type { ProxyConfig } from './config.ts';
 import { cookieJar } from './cookie.ts';
 import type { Tables } from './db/tables.ts';
+import { embedProofs } from './embed/embed-proof.ts';
+import { embedStandings } from './embed/embed-standings.ts';
+import { embedRouter, type EmbedParts } from './embed/embed.routes.ts';
+import { deletePastEmbedSessions } from './embed/embed.store.ts';
 import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
 import { createListener, type PagesSite } from './listener.ts';
@@ -37,6 +41,7 @@ import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
+import { captchaWidget } from './trial/captcha-widget.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
@@ -89,10 +94,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   });
   const notices = hearNotices(config.databaseUrl.reveal(), SESSION_NOTICES, live.forget, log);
   const productIdsBySite = new Map(served.map((site) => [hostOf(site), productIdsOf(site, config.sites[0], products)]));
-  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite }, some), forgetAll: () => deleteTrialEnds(db) };
+  const waitingProductIds = new Set(products.filter(({ provision }) => provision === 'wait').map(({ id }) => id));
+  const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite, waitingProductIds }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
@@ -118,13 +124,16 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const staff = ownStaff ? [serve(ownStaff, served, { ...of(ownStaff), products: landingAtStaff(products) }, staffRoutes)] : [];
   const ownBilling = config.billingUrl !== undefined && sites.every(({ publicUrl }) => publicUrl !== config.billingUrl);
   const billing = ownBilling && config.billingUrl !== undefined ? [serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth })] : [];
+  const embeds = config.embedUrl === undefined ? undefined : serveEmbeds(config.embedUrl, sites[0] as ServedSite, { ...shared, standings: embedStandings(bridge), readProof: embedProofs(config.bridgeUrl, config.embedUrl) });
+  const embedsHere = embeds && sites.some(({ publicUrl }) => publicUrl === config.embedUrl) ? embeds : undefined;
   const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const listener = createListener({ sites, pagesSites: [...billing, ...staff], identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
+  const listener = createListener({ sites, pagesSites: [...billing, ...staff, ...(embeds && !embedsHere ? [embeds] : [])], embedsHere, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
   const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
     await sweepLogins(shared);
+    await deletePastEmbedSessions(db, clock.now());
   };
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
@@ -170,7 +179,7 @@ function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RoutePart
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl };
   const express = createApp(parts, routesOf(parts));
-  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders), cors };
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors };
 }
 
 /** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */
@@ -180,4 +189,11 @@ function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRoutePa
   const products: Products = [{ ...first, start_url: new URL(first.start_url, home.publicUrl).href }, ...others];
   const parts = { ...shared, products, publicUrl, cookies: cookieJar(publicUrl), providerUrl: undefined, returnOrigins: [] };
   return { host, protocol: protocol.slice(0, -1), express: createApp(parts, billingRoutes(parts)) };
+}
+
+/** Frames that show the first site's small apps: at an origin of their own, in development at the site's. */
+function serveEmbeds(embedUrl: string, site: ServedSite, shared: Omit<EmbedParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins' | 'site' | 'embedUrl'>): PagesSite {
+  const { host, protocol } = new URL(embedUrl);
+  const parts = { ...shared, embedUrl, site, publicUrl: embedUrl, cookies: cookieJar(embedUrl), providerUrl: undefined, returnOrigins: [] };
+  return { host, protocol: protocol.slice(0, -1), express: createApp(parts, embedRouter(parts)) };
 }

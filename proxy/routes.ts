@@ -16,7 +16,9 @@ import { signOutRoutes } from './remote-billing/sign-out.routes.ts';
 import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
 import { staffBillingRoutes } from './staff/billing/staff-billing.routes.ts';
+import { staffTrialsRoutes } from './staff/trials/staff-trials.routes.ts';
 import { toFirstSection } from './staff/staff.routes.ts';
+import { preparingRoute, type PreparingParts } from './trial/preparing.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
 const LONGEST_FORM = '16kb';
@@ -24,7 +26,7 @@ const LONGEST_REGISTER = '64kb';
 /** Of a self-hosted server: ten thousand rows at a time. */
 const LONGEST_REPORT = '16mb';
 
-export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts {
+export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts, PreparingParts {
   identity: IdentityTokens;
   /** Undefined where it is answered at a port of its own. */
   health: Health | undefined;
@@ -77,6 +79,7 @@ export function routes(parts: RouteParts): Router {
 
     // Pages. The token of `not-me` is its own proof: nothing to forge.
     '/trial': { get: trial.signUpPage, post: [ours, ...form, trial.signUp] },
+    '/trial/preparing': { get: preparingRoute(parts) },
     '/trial/check-email': { get: trial.checkEmail },
     '/trial/new-link': { get: trial.newLinkPage, post: [ours, ...form, trial.newLink] },
     '/trial/not-me': { get: trial.notMePage, post: [...form, trial.notMe] },
@@ -114,6 +117,7 @@ export function staffRoutes(parts: StaffRouteParts): Router {
 function staffMap(parts: StaffRouteParts): Map {
   const ours = [sameOrigin(parts.publicUrl), ...form];
   const billing = staffBillingRoutes(parts);
+  const trials = staffTrialsRoutes(parts);
   return {
     '/staff': { get: toFirstSection },
     '/staff/': { get: toFirstSection },
@@ -122,6 +126,12 @@ function staffMap(parts: StaffRouteParts): Map {
     '/staff/billing/': { get: billing.searchPage, post: [...ours, billing.search] },
     '/staff/billing/:kind/:uuid/': { get: billing.place, post: [...ours, billing.act] },
     '/staff/billing/:kind/:uuid/invoices/:number': { get: billing.invoice },
+
+    // Trials
+    '/staff/trials/': { get: trials.listPage, post: [...ours, trials.search] },
+    '/staff/trials/funnel/': { get: trials.funnel },
+    '/staff/trials/:id/': { get: trials.trial, post: [...ours, trials.act] },
+    '/staff/trials/:id/export': { get: trials.export },
   };
 }
 

@@ -82,7 +82,7 @@ describe('realm-export.json', () => {
   test('SECURITY 1: nobody but the bridge’s service account has a realm-management role, and that one only looks', () => {
     const holders = realm.users.filter((user: { clientRoles?: Record<string, string[]> }) => user.clientRoles?.['realm-management']);
     expect(holders).toHaveLength(1);
-    expect(holders[0]).toMatchObject({ username: 'service-account-vestibule-bridge', clientRoles: { 'realm-management': ['view-users'] } });
+    expect(holders[0]).toMatchObject({ username: 'service-account-vestibule-bridge', clientRoles: { 'realm-management': ['view-users'], 'vestibule-trials': ['keep-trials'] } });
     const [trials, ...otherGroups] = realm.groups;
     expect([trials.name, trials.realmRoles, trials.clientRoles, otherGroups]).toEqual(['vestibule-trials', undefined, undefined, []]);
     expect(trials.subGroups).toEqual([{ id: expect.any(String), name: 'app', path: '/vestibule-trials/app', realmRoles: ['trial-user'] }]);
@@ -98,6 +98,12 @@ describe('realm-export.json', () => {
       ['user', 'POSITIVE', { users: '["service-account-vestibule-bridge"]' }],
       ['scope', 'POSITIVE', { defaultResourceType: 'Groups', resources: JSON.stringify([id]), scopes: '["manage-members","manage-membership"]', applyPolicies: '["vestibule bridge"]' }],
     ]);
+  });
+
+  test('SECURITY 15: the bridge alone may call the jar, whose audience is a client that nobody signs in with', () => {
+    expect(realm.users.filter((user: { clientRoles?: Record<string, string[]> }) => user.clientRoles?.['vestibule-trials']).map(({ username }: { username: string }) => username)).toEqual(['service-account-vestibule-bridge']);
+    expect(realm.clientScopeMappings['vestibule-trials']).toEqual([{ client: 'vestibule-bridge', roles: ['keep-trials'] }]);
+    expect(clients.find(({ clientId }) => clientId === 'vestibule-trials')).toMatchObject({ bearerOnly: true, standardFlowEnabled: false, serviceAccountsEnabled: false, redirectUris: [] });
   });
 
   test('no client of the file has trial-create', () => {

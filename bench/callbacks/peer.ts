@@ -3,11 +3,13 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Pool } from 'pg';
 import { POOL_SIZE } from '../../bridge/bridge.ts';
+import { prepareMarked } from '../../platform/prepared.ts';
 import { SELECTS } from './selects.ts';
 
 // What the bridge is measured against: a listener that does nothing but the select of that call, and answers its row. No
 // token, no checks, no log.
 const pool = new Pool({ connectionString: process.env['DATABASE_URL'], max: POOL_SIZE });
+prepareMarked(pool);
 
 createServer(async (req, res) => {
   const { rows } = await select(req);

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { clientAddress, ranges } from '../../platform/client-address.ts';
+import { systemClock } from '../../platform/clock.ts';
 import { startServer } from '../../platform/http.ts';
 import { createLog, withoutRedaction } from '../../platform/log.ts';
 import { secondsSince } from '../../platform/metrics.ts';
@@ -17,7 +18,7 @@ const trusted = ranges.parse('');
 const log = withoutRedaction(createLog('pass-through', 'info'));
 const meter = createMeter(new Registry());
 const upstream = createUpstream(process.env['APP_INTERNAL_URL'] ?? '');
-const site = { host: 'proxy.test', protocol: 'https', identityHeaders: identityHeaders(USUAL_HEADERS) };
+const site = { host: 'proxy.test', protocol: 'https', identityHeaders: identityHeaders(USUAL_HEADERS, systemClock) };
 
 await startServer(
   (req, res) => {

@@ -7,6 +7,9 @@ export interface Jobs {
   send_mail: { mail_id: string };
   send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
+  keep_life: { life_id: string };
+  erase_life: { life_id: string };
+  sweep_lives: Record<string, never>;
   sweep_plans: Record<string, never>;
 }
 
@@ -14,6 +17,8 @@ interface JobOptions {
   key?: string;
   inSeconds?: number;
   maxAttempts?: number;
+  /** Jobs of one queue run one after the other. */
+  queue?: string;
 }
 
 /** Adds a job in the caller's transaction. A job with the same `key` that has not started is replaced. */
@@ -23,23 +28,19 @@ export async function addJob<Name extends keyof Jobs>(
   payload: Jobs[Name],
   options: JobOptions = {},
 ): Promise<void> {
-  await sql`select ${addingJob(name, payload, options)}`.execute(db);
-}
-
-/** {@link addJob} as an expression, for a statement that does more. Its value is the job's id. */
-export function addingJob<Name extends keyof Jobs>(name: Name, payload: Jobs[Name], options: JobOptions = {}): RawBuilder<string> {
-  return sql`(graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
+  await sql`select (graphile_worker.add_job(${name}, payload => ${JSON.stringify(payload)}::json,
     job_key => ${options.key ?? null}::text,
     run_at => now() + make_interval(secs => ${options.inSeconds ?? 0}::double precision),
-    max_attempts => ${options.maxAttempts ?? null}::int)).id`;
-}
-
-/** As an expression: nobody waits any more for what the job with this key would do. Its value is the job's id, or null. */
-export function droppingJob(key: string): RawBuilder<string | null> {
-  return sql`(graphile_worker.remove_job(${key})).id`;
+    max_attempts => ${options.maxAttempts ?? null}::int,
+    queue_name => ${options.queue ?? null}::text)).id`.execute(db);
 }
 
 /** One job looks for what came of an attempt, however often it is added. */
 export function reconcileKey(attemptId: string): string {
   return `reconcile:${attemptId}`;
+}
+
+/** As an expression, for a statement that finds the attempts: what {@link addJob} adds with {@link reconcileKey}. Its value is the job's id. */
+export function addingReconcileJob(attemptId: RawBuilder<unknown>): RawBuilder<string> {
+  return sql`(graphile_worker.add_job('reconcile', payload => json_build_object('attempt_id', ${attemptId}), job_key => 'reconcile:' || ${attemptId})).id`;
 }

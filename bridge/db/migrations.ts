@@ -1,7 +1,10 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
+import { ERASURE } from './erasure.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
+import { TRIAL_LIFE } from './trial-life.migration.ts';
+import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
 
 /** Only ever added to (docs/operating.md, "Upgrading and going back"). Plain SQL: what stands here is what Postgres gets. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -160,6 +163,48 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create index on bridge.billing_user (email)`,
         sql`create index on bridge.billing_user (user_uuid)`,
         sql`create index on bridge.billing_session (realm_id)`,
+      ]),
+  },
+  '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0008-what-people-gave': {
+    up: (db) =>
+      statements(db, [
+        // Of what a product asks besides the address, by the attempt that made the account; personal data, gone with it.
+        sql`create table bridge.given_attribute (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          attribute text not null,
+          value text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, attribute)
+        )`,
+        sql`create table bridge.given_consent (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          consent text not null,
+          version text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, consent)
+        )`,
+      ]),
+  },
+  '0009-webhooks': { up: (db) => statements(db, WEBHOOKS) },
+  '0010-embeds': {
+    up: (db) =>
+      statements(db, [
+        // Tokens carry it: what was framed before a revocation is over.
+        sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
+      ]),
+  },
+  '0011-erasure': { up: (db) => statements(db, ERASURE) },
+  '0013-first-looks': {
+    up: (db) =>
+      statements(db, [
+        // Of real time: when a job is to ask Keycloak what came of the attempt. Null: one is queued, or nobody needs to.
+        sql`alter table bridge.registration add column first_look_at timestamptz`,
+        sql`create index registration_first_look on bridge.registration (first_look_at) where first_look_at is not null`,
+        // As before, but a trial that begins rings no bell: nobody has a session yet, and it is told with the next look.
+        TELL_TRIAL,
       ]),
   },
 };

@@ -1,13 +1,17 @@
 import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
 import type { BillingPlansSchema } from './billing-plans.schema.ts';
 import type { RemoteBillingSchema } from './remote-billing.schema.ts';
+import type { TrialLifeSchema } from './trial-life.schema.ts';
+import type { WebhooksSchema } from './webhooks.schema.ts';
 
 /** Row types of schema `bridge`. Instants are domain time. */
-export interface Schema extends RemoteBillingSchema, BillingPlansSchema {
+export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLifeSchema, WebhooksSchema {
   'bridge.sign_up_request': SignUpRequestTable;
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;
   'bridge.registration': RegistrationTable;
+  'bridge.given_attribute': GivenAttributeTable;
+  'bridge.given_consent': GivenConsentTable;
   'bridge.trial': TrialTable;
   'bridge.trial_change': TrialChangeTable;
   'bridge.trial_app': TrialAppTable;
@@ -21,7 +25,8 @@ export type Trx = Transaction<Schema>;
 
 export type InvitationState = 'issued' | 'reserved' | 'spent' | 'revoked';
 export type RegistrationState = 'pending' | 'confirmed' | 'superseded' | 'released';
-export type MailKind = 'invitation' | 'welcome_back' | 'trial_ended';
+export const MAIL_KINDS = ['invitation', 'welcome_back', 'trial_ended', 'trial_reminder', 'trial_grace', 'trial_over', 'trial_extended', 'trial_converted'] as const;
+export type MailKind = (typeof MAIL_KINDS)[number];
 export type MailState = 'queued' | 'sent' | 'failed';
 
 export interface SignUpRequestTable {
@@ -44,7 +49,10 @@ export interface SignUpRequestTable {
 
 export interface MailTable {
   id: Generated<string>;
-  sign_up_request_id: string;
+  /** What it answers; null where it tells what became of a trial. */
+  sign_up_request_id: string | null;
+  /** The trial that it invites to or tells about. */
+  life_id: string | null;
   kind: MailKind;
   product: string;
   address: string;
@@ -64,6 +72,7 @@ export interface InvitationTable {
   product: string;
   address: string;
   mail_id: string | null;
+  life_id: string | null;
   first_name: string | null;
   last_name: string | null;
   locale: string;
@@ -92,8 +101,29 @@ export interface RegistrationTable {
   /** The first look that found nobody. */
   absent_at: Date | null;
   looks: Generated<number>;
+  /** Of real time; null once a job looks, or nobody needs to. */
+  first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
+}
+
+/** Where something was given: with the address, on Keycloak's form, or in a program's request. */
+export type GivenAtStep = 'sign_up' | 'registration_form' | 'program';
+
+interface GivenTable {
+  attempt_id: string;
+  given_at: Date;
+  step: GivenAtStep;
+}
+
+export interface GivenAttributeTable extends GivenTable {
+  attribute: string;
+  value: string;
+}
+
+export interface GivenConsentTable extends GivenTable {
+  consent: string;
+  version: string;
 }
 
 export interface TrialTable {
@@ -101,8 +131,11 @@ export interface TrialTable {
   product: string;
   user_id: string;
   attempt_id: string;
-  trial_ends_at: Date;
-  trial_access_until: Date;
+  trial_ends_at: Date | null;
+  /** Null, with the end: converted, no end any more. */
+  trial_access_until: Date | null;
+  /** False until the app has made what its person comes for (`provision: wait`). */
+  ready: Generated<boolean>;
 }
 
 /** Written by the trigger of migration 0003 and by nothing else: the newest word about each person and product. */
@@ -114,6 +147,7 @@ export interface TrialChangeTable {
   trial_access_until: Date | null;
   /** Rises in the order of commits; a number of Postgres that JavaScript gets as text. */
   version: string;
+  ready: Generated<boolean>;
 }
 
 export interface TrialAppTable {
@@ -121,6 +155,8 @@ export interface TrialAppTable {
   trial_id: string;
   name: string;
   path: string;
+  /** Rises with every revocation of its embeds. */
+  embed_generation: Generated<number>;
 }
 
 export interface TrialAppPermissionTable {

@@ -1,5 +1,6 @@
+import { KEEPER } from '../keycloak/nodes.ts';
 import type { Check, Fault, Faults } from './check.ts';
-import { isBuiltIn, type View } from './view.ts';
+import { isBuiltIn, isForPeople, type View } from './view.ts';
 
 const CLIENT_SWITCHES = [
   ['oauth2.device.authorization.grant.enabled', 'the device grant'],
@@ -20,7 +21,8 @@ function ourClients(view: View): Faults {
   const { config, products } = view;
   const proxy = view.client(config.proxyClientId);
   const bridge = view.client(config.clientId);
-  const missing = [...new Set([config.proxyClientId, config.clientId, ...products.flatMap(({ clients }) => clients)])].filter((one) => view.client(one) === undefined);
+  const keeper = view.client(KEEPER);
+  const missing = [...new Set([config.proxyClientId, config.clientId, KEEPER, ...products.flatMap(({ clients }) => clients)])].filter((one) => view.client(one) === undefined);
   return [
     ...missing.map((clientId) => `client ${clientId} does not exist`),
     ...[proxy, bridge].flatMap((client) => [
@@ -31,6 +33,7 @@ function ourClients(view: View): Faults {
     ...(proxy !== undefined && proxy.standardFlowEnabled !== true ? [`client ${proxy.clientId} has no standard flow: nobody can sign in`] : []),
     ...(proxy !== undefined && proxy.attributes?.['pkce.code.challenge.method'] !== 'S256' ? [`client ${proxy.clientId} does not ask for PKCE (S256)`] : []),
     ...(bridge?.standardFlowEnabled === true ? [`client ${bridge.clientId} has the standard flow: people could sign in to it`] : []),
+    ...(keeper !== undefined && (isForPeople(keeper) || keeper.serviceAccountsEnabled === true) ? [`client ${KEEPER} can be signed in with: it is an audience and nothing else`] : []),
   ];
 }
 

@@ -21,8 +21,11 @@ export interface TrialRow {
   userId: string;
   attemptId: string;
   trialAppId: string | null;
-  trialEndsAt: Date;
-  trialAccessUntil: Date;
+  trialEndsAt: Date | null;
+  trialAccessUntil: Date | null;
+  /** Of its life; Keycloak is still to hear of it where `keptVersion` is less. */
+  version: number;
+  keptVersion: number;
 }
 
 export async function listRegistrations(db: Db): Promise<readonly RegistrationRow[]> {
@@ -48,10 +51,13 @@ export async function listRegistrations(db: Db): Promise<readonly RegistrationRo
 }
 
 export async function listTrials(db: Db): Promise<readonly TrialRow[]> {
-  return db
+  const rows = await db
     .selectFrom('bridge.trial as t')
     .leftJoin('bridge.trial_app as a', 'a.trial_id', 't.id')
+    .leftJoin('bridge.life as l', (join) => join.onRef('l.user_id', '=', 't.user_id').onRef('l.product', '=', 't.product'))
     .select([
+      'l.version',
+      'l.kept_version as keptVersion',
       't.product',
       't.user_id as userId',
       't.attempt_id as attemptId',
@@ -60,6 +66,7 @@ export async function listTrials(db: Db): Promise<readonly TrialRow[]> {
       't.trial_access_until as trialAccessUntil',
     ])
     .execute();
+  return rows.map((row) => ({ ...row, version: Number(row.version ?? 0), keptVersion: Number(row.keptVersion ?? 0) }));
 }
 
 /** Invitations that are reserved for an attempt that is not pending. */

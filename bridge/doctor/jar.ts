@@ -21,5 +21,6 @@ async function jar({ nodes }: View): Promise<Faults> {
 function nodeFaults({ url, unreachable, jar: found }: Node): readonly Fault[] {
   if (unreachable !== undefined) return [{ detail: `node ${url} could not be asked: ${unreachable}`, advice: 'Start it, or correct KEYCLOAK_NODE_URLS (KEYCLOAK_INTERNAL_URL when that is unset).' }];
   if (found === undefined) return [`node ${url} runs without the jar`];
+  if (fits(found) && found.keeper === undefined) return [`node ${url} runs a jar without the endpoint that keeps stamps: ends and extensions don't reach it`];
   return fits(found) ? [] : [`node ${url} runs jar ${found.version ?? 'of before the first release'}, of contract ${found.contract ?? 'unknown'}; this bridge speaks ${SPOKEN_CONTRACTS.join(', ')}`];
 }

@@ -10,10 +10,14 @@ import { loadDoctorConfig, type DoctorConfig } from './config.ts';
 import { findDisagreements } from './consistency.ts';
 import type { Finding } from './finding.ts';
 import { REALM_CHECKS } from './realm.ts';
+import { loadProducts } from '../../platform/products.ts';
+import { loadEndpoints } from '../webhooks/endpoints.ts';
 import { openView } from './view.ts';
+import { checkWebhooks } from './webhooks.ts';
 
 const ALONE: Readonly<Record<string, (config: DoctorConfig) => Promise<Diagnosis>>> = {
   consistency,
+  webhooks,
   clock: async (config) => ({ ...(await checkClocks(config)), skipped: [] }),
   realm: (config) => realm(config, REALM_CHECKS),
 };
@@ -75,6 +79,15 @@ async function consistency(config: DoctorConfig): Promise<Diagnosis> {
     const users = { findById, listStamped: () => listGroupMembers(admin, TRIALS_GROUP) };
     const findings = await findDisagreements(db, users, await clockOf(config), { movedClock: config.movableClock });
     return { passed: findings.length === 0 ? ['consistency'] : [], findings, skipped: [] };
+  } finally {
+    await close();
+  }
+}
+
+async function webhooks(config: DoctorConfig): Promise<Diagnosis> {
+  const { db, close } = openDatabase<Schema>(config.databaseUrl.reveal(), { poolSize: 1, name: 'vestibule-doctor', onError: () => {} });
+  try {
+    return await checkWebhooks(db, loadEndpoints(process.env, loadProducts(config.productsFile), config), config);
   } finally {
     await close();
   }

@@ -1,4 +1,5 @@
 import { adminPermissionChecks } from './admin-permissions.ts';
+import { breakerChecks } from './breaker.ts';
 import type { Check } from './check.ts';
 import { clientChecks } from './clients.ts';
 import { discoveryChecks } from './discovery.ts';
@@ -26,6 +27,7 @@ export const REALM_CHECKS: readonly Check[] = [
   ...settingChecks,
   ...lifetimeChecks,
   ...jarChecks,
+  ...breakerChecks,
   ...discoveryChecks,
   ...probeChecks,
   ...smtpChecks,

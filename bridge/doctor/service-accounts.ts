@@ -1,3 +1,4 @@
+import { KEEPER } from '../keycloak/nodes.ts';
 import type { Check, Faults } from './check.ts';
 import { closure, type Role } from './role.ts';
 import type { Client, View } from './view.ts';
@@ -5,6 +6,7 @@ import type { Client, View } from './view.ts';
 const NEEDED_BY_THE_BRIDGE = ['view-users'];
 /** They look, and no more. */
 const ALLOWED_FOR_THE_BRIDGE = new Set(['view-users', 'query-users', 'query-groups', 'view-clients', 'query-clients']);
+const NEEDED_OF_THE_KEEPER = ['keep-trials'];
 const NEEDED_BY_THE_PROXY = ['trial-read', 'trial-manage', 'billing-pages', 'support'];
 const HARMLESS_REALM_ROLES = /^(default-roles-.*|offline_access|uma_authorization)$/;
 
@@ -66,6 +68,7 @@ async function bridgeFaults(view: View): Promise<readonly string[]> {
     ...admin.filter((role) => !ALLOWED_FOR_THE_BRIDGE.has(role)).map((role) => `${bridge.clientId} has the role ${role} of realm-management`),
     ...held.realm.filter(({ name }) => !HARMLESS_REALM_ROLES.test(name)).map(({ name }) => `${bridge.clientId} has the realm role ${name}`),
     ...held.of(bridge).map((role) => `${bridge.clientId} has its own role ${role}`),
+    ...NEEDED_OF_THE_KEEPER.filter((role) => !held.of(view.client(KEEPER)).includes(role)).map((role) => `${bridge.clientId} lacks the role ${role} of ${KEEPER}`),
   ];
 }
 
@@ -85,16 +88,18 @@ async function proxyFaults(view: View): Promise<readonly string[]> {
 async function scopeMappings(view: View): Promise<Faults> {
   const { config, products } = view;
   const [proxy, bridge, management] = [view.client(config.proxyClientId), view.client(config.clientId), view.client('realm-management')];
-  const wanted = products.flatMap(({ clients, roles }) => (clients.includes(config.proxyClientId) ? roles : []));
-  const [realmRoles, ofBridge, ofManagement] = await Promise.all([
+  const wanted = products.flatMap(({ clients, roles, converted_roles }) => (clients.includes(config.proxyClientId) ? [...roles, ...converted_roles] : []));
+  const [realmRoles, ofBridge, ofManagement, ofKeeper] = await Promise.all([
     scopeOf(view, proxy, '/realm/composite'),
     scopeOf(view, proxy, `/clients/${bridge?.id}/composite`),
     scopeOf(view, bridge, `/clients/${management?.id}/composite`),
+    scopeOf(view, bridge, `/clients/${view.client(KEEPER)?.id}/composite`),
   ]);
   return [
     ...missing(['staff', ...wanted], realmRoles, config.proxyClientId, 'realm role'),
     ...missing(NEEDED_BY_THE_PROXY, ofBridge, config.proxyClientId, `${config.clientId} role`),
     ...missing(NEEDED_BY_THE_BRIDGE, ofManagement, config.clientId, 'realm-management role'),
+    ...missing(NEEDED_OF_THE_KEEPER, ofKeeper, config.clientId, `${KEEPER} role`),
   ];
 }
 
@@ -107,23 +112,29 @@ function missing(needed: readonly string[], found: readonly string[] | undefined
   return [...new Set(needed)].filter((role) => found?.includes(role) !== true).map((role) => `the scope of ${clientId} lacks the ${what} ${role}`);
 }
 
-/** Held by people or groups, or by everybody. */
+/** Held by people or groups, or by everybody; those of the jar's endpoint by anybody but the bridge. */
 async function bridgeRoles(view: View): Promise<Faults> {
   const bridge = view.client(view.config.clientId);
   if (bridge === undefined) return [`client ${view.config.clientId} does not exist`];
-  const roles = await view.list<Role>(`/clients/${bridge.id}/roles`);
+  const keeper = view.client(KEEPER);
+  const ofBridge = await holdersOf(view, bridge, (username) => username.startsWith('service-account-'));
+  return [...ofBridge, ...(keeper === undefined ? [] : await holdersOf(view, keeper, (username) => username === `service-account-${bridge.clientId}`))];
+}
+
+async function holdersOf(view: View, owner: Client, mayHold: (username: string) => boolean): Promise<readonly string[]> {
+  const roles = await view.list<Role>(`/clients/${owner.id}/roles`);
   const everybody = view.realm.defaultRole === undefined ? [] : await closure(view, view.realm.defaultRole.id);
   const found = await Promise.all(
     roles.map(async ({ id, name }) => {
-      const path = `/clients/${bridge.id}/roles/${encodeURIComponent(name)}`;
+      const path = `/clients/${owner.id}/roles/${encodeURIComponent(name)}`;
       const [users, groups] = await Promise.all([
         view.list<{ username: string }>(`${path}/users?max=1000`),
         view.list<{ path: string }>(`${path}/groups?max=1000`),
       ]);
       return [
-        ...users.filter(({ username }) => !username.startsWith('service-account-')).map(({ username }) => `user ${username} has the role ${name} of ${bridge.clientId}`),
-        ...groups.map((group) => `group ${group.path} has the role ${name} of ${bridge.clientId}`),
-        ...(everybody.some((role) => role.id === id) ? [`everybody has the role ${name} of ${bridge.clientId}, by the default roles`] : []),
+        ...users.filter(({ username }) => !mayHold(username)).map(({ username }) => `user ${username} has the role ${name} of ${owner.clientId}`),
+        ...groups.map((group) => `group ${group.path} has the role ${name} of ${owner.clientId}`),
+        ...(everybody.some((role) => role.id === id) ? [`everybody has the role ${name} of ${owner.clientId}, by the default roles`] : []),
       ];
     }),
   );

@@ -148,7 +148,7 @@ async function grantFaults(view: View, settings: Settings): Promise<readonly Fau
 }
 
 function rolesOf(products: Products): readonly string[] {
-  return [...new Set(products.flatMap(({ roles }) => roles))];
+  return [...new Set(products.flatMap(({ roles, converted_roles }) => [...roles, ...converted_roles]))];
 }
 
 /** As Keycloak stores a setting of many values. */

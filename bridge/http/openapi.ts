@@ -22,7 +22,8 @@ export function openApiDocument(routes: readonly Route[], others: ZodOpenApiPath
   for (const ways of endpoints(routes)) {
     const [one] = ways;
     for (const path of [one.path, ...(one.aliases ?? [])]) {
-      paths[path] = { ...paths[path], [one.method]: operation(ways, path) };
+      const described = path.replace(/:(\w+)/g, '{$1}');
+      paths[described] = { ...paths[described], [one.method]: operation(ways, described) };
     }
   }
   return createDocument({
@@ -47,9 +48,9 @@ function operation(ways: readonly [Route, ...Route[]], path: string): ZodOpenApi
     ...(one.caller === 'anybody'
       ? {}
       : { security: [{ serviceToken: [] }], description: `Needs ${ways.map(callerInWords).join(', or ')}.` }),
-    ...(one.query === undefined && one.headers === undefined
+    ...(one.params === undefined && one.query === undefined && one.headers === undefined
       ? {}
-      : { requestParams: { ...(one.query && { query: one.query as z.ZodObject }), ...(one.headers && { header: one.headers }) } }),
+      : { requestParams: { ...(one.params && { path: one.params as z.ZodObject }), ...(one.query && { query: one.query as z.ZodObject }), ...(one.headers && { header: one.headers }) } }),
     ...(one.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: either(ways.flatMap(({ body }) => body ?? [])) } } } }),
     responses: {
       [String(one.status)]: one.streams
@@ -76,7 +77,7 @@ function either(schemas: readonly z.ZodType[]): z.ZodType {
 }
 
 function problemAnswers(one: Route, problems: readonly ProblemCode[]) {
-  const always: ProblemCode[] = one.body === undefined && one.query === undefined && one.headers === undefined ? [] : ['invalid_request'];
+  const always: ProblemCode[] = one.params === undefined && one.body === undefined && one.query === undefined && one.headers === undefined ? [] : ['invalid_request'];
   if (one.body !== undefined) always.push('payload_too_large', 'unsupported_media_type');
   if (one.caller !== 'anybody') always.push('unauthorized', 'forbidden');
   const codes = [...new Set([...always, ...problems])];

@@ -10,7 +10,8 @@ import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 
-interface Asked<Body extends z.ZodType, Query extends z.ZodType> {
+interface Asked<Body extends z.ZodType, Query extends z.ZodType, Params extends z.ZodType> {
+  params: z.infer<Params>;
   body: z.infer<Body>;
   query: z.infer<Query>;
   req: Request;
@@ -18,9 +19,11 @@ interface Asked<Body extends z.ZodType, Query extends z.ZodType> {
   outcome: (one: string) => void;
 }
 
-export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodType, Reply extends z.ZodType> {
-  method: 'get' | 'post';
+export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodType, Reply extends z.ZodType, Params extends z.ZodType> {
+  method: 'get' | 'post' | 'delete';
+  /** `:name` for what `params` reads. */
   path: string;
+  params?: Params;
   /** Other paths that do the same. */
   aliases?: readonly string[];
   summary: string;
@@ -37,24 +40,24 @@ export interface RouteDeclaration<Body extends z.ZodType, Query extends z.ZodTyp
   problems: readonly ProblemCode[];
   /** Runs first, for every method of this path. */
   before?: RequestHandler;
-  answer(request: Asked<Body, Query>): Promise<z.input<Reply>>;
+  answer(request: Asked<Body, Query, Params>): Promise<z.input<Reply>>;
 }
 
 /** Server-sent events instead of one answer: `reply` is what each carries. */
-type StreamDeclaration<Query extends z.ZodType, Reply extends z.ZodType> = Omit<RouteDeclaration<z.ZodUndefined, Query, Reply>, 'answer'> & {
+type StreamDeclaration<Query extends z.ZodType, Reply extends z.ZodType> = Omit<RouteDeclaration<z.ZodUndefined, Query, Reply, z.ZodUndefined>, 'answer'> & {
   /** `signal` aborts when whoever asked is gone, or may no longer ask. */
-  events(request: Asked<z.ZodUndefined, Query> & { signal: AbortSignal }): AsyncIterable<StreamEvent>;
+  events(request: Asked<z.ZodUndefined, Query, z.ZodUndefined> & { signal: AbortSignal }): AsyncIterable<StreamEvent>;
 };
 
 /** A declared route, its own types forgotten. Several of one method and path are ways of one endpoint: the caller decides. */
-export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
+export type Route = Omit<RouteDeclaration<z.ZodType, z.ZodType, z.ZodType, z.ZodType>, 'answer'> & {
   /** Whether it answers with a stream of `reply`, and has sent it when `answer` is done. */
   streams?: boolean;
-  answer(request: Asked<z.ZodType, z.ZodType>): Promise<unknown>;
+  answer(request: Asked<z.ZodType, z.ZodType, z.ZodType>): Promise<unknown>;
 };
 
-export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUndefined, Query extends z.ZodType = z.ZodUndefined>(
-  declaration: RouteDeclaration<Body, Query, Reply>,
+export function route<Reply extends z.ZodType, Body extends z.ZodType = z.ZodUndefined, Query extends z.ZodType = z.ZodUndefined, Params extends z.ZodType = z.ZodUndefined>(
+  declaration: RouteDeclaration<Body, Query, Reply, Params>,
 ): Route {
   return declaration as unknown as Route;
 }
@@ -67,7 +70,7 @@ export function streamRoute<Reply extends z.ZodType, Query extends z.ZodType>({ 
       const { req, res } = asked;
       if (req.method === 'HEAD') return void res.type('text/event-stream').end();
       const signal = AbortSignal.any([untilClosed(res), AbortSignal.timeout(callerMillisecondsLeft(res))]);
-      return sendEvents(res, events({ ...asked, query: asked.query as z.infer<Query>, body: undefined, signal }), signal).catch((error: unknown) => {
+      return sendEvents(res, events({ ...asked, query: asked.query as z.infer<Query>, body: undefined, params: undefined, signal }), signal).catch((error: unknown) => {
         if (!res.headersSent) throw error;
         logOf(res).warn({ err: error }, 'a stream broke off');
         res.destroy();
@@ -79,6 +82,13 @@ export function streamRoute<Reply extends z.ZodType, Query extends z.ZodType>({ 
 /** Mounts declared routes: the caller first, then the body, then the handler; other methods of their paths get 405. */
 export function mountRoutes(routes: readonly Route[], guard: Guard, meter: Meter, options: { checkAnswers: boolean }): Router {
   const router = Router({ caseSensitive: true, strict: true });
+  // What is named in full is no `:id`, by no method.
+  const { open = [], named = [] } = Object.groupBy(routes, ({ path }) => (path.includes(':') ? 'open' : 'named'));
+  for (const some of [named, open]) mountSome(router, some, guard, meter, options);
+  return router;
+}
+
+function mountSome(router: Router, routes: readonly Route[], guard: Guard, meter: Meter, options: { checkAnswers: boolean }): void {
   for (const [one, ...others] of endpoints(routes)) {
     const ways = [one, ...others];
     const callers = ways.flatMap(({ caller }) => (caller === 'anybody' ? [] : [caller]));
@@ -100,7 +110,6 @@ export function mountRoutes(routes: readonly Route[], guard: Guard, meter: Meter
       throw new AppError('method_not_allowed', `Use ${allowed.join(' or ')} instead of ${req.method}.`);
     });
   }
-  return router;
 }
 
 /** The routes of each method and path. */
@@ -129,10 +138,11 @@ const demandJson: RequestHandler = (req, _res, next) => {
 function answering(taken: (res: Response) => Route, checkAnswers: boolean): RequestHandler {
   return async (req, res) => {
     const one = taken(res);
+    const params = parse(one.params, req.params);
     const body = parse(one.body, req.body);
     const query = one.query === undefined ? undefined : parse(one.query, req.query);
     parse(one.headers, req.headers);
-    const reply = await one.answer({ body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
+    const reply = await one.answer({ params, body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
     if (one.streams) return;
     if (checkAnswers) one.reply.parse(reply);
     res.status(one.status).json(reply);

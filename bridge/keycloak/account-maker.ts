@@ -70,7 +70,7 @@ async function make(admin: KeycloakAdminClient, account: NewAccount): Promise<Ma
       enabled: true,
       ...(account.firstName === null ? {} : { firstName: account.firstName }),
       ...(account.lastName === null ? {} : { lastName: account.lastName }),
-      attributes: { [STAMP_ATTRIBUTE]: [account.stamp], locale: [account.locale] },
+      attributes: { [STAMP_ATTRIBUTE]: [asMade(account.stamp)], locale: [account.locale] },
       groups: [`/${TRIALS_GROUP}/${account.product}`],
       credentials: [{ type: 'password', value: account.password.reveal(), temporary: false }],
     });
@@ -80,6 +80,11 @@ async function make(admin: KeycloakAdminClient, account: NewAccount): Promise<Ma
     if (refusal === undefined) throw error;
     return refusal;
   }
+}
+
+/** As the jar has it for accounts made in a browser: whoever erases the trial may delete this account. Its roles come from the group. */
+function asMade(stamp: string): string {
+  return JSON.stringify({ ...(JSON.parse(stamp) as object), made: true, roles: [] });
 }
 
 function refusalOf({ response, responseData }: NetworkError): Making | undefined {

@@ -3,6 +3,8 @@ import { z } from 'zod';
 /** The releases whose messages this bridge understands: the folders of test/contract. */
 export const SPOKEN_CONTRACTS: readonly string[] = ['0.1'];
 const STEP = 'trial-token-authenticator';
+/** Of the jar's own endpoint, and the client that is its audience. */
+export const KEEPER = 'vestibule-trials';
 /** The answer lists every provider and theme, and takes seconds where there is much to do. */
 const TIME_LIMIT_MILLISECONDS = 30_000;
 
@@ -26,6 +28,8 @@ export interface Jar {
   /** Undefined for a jar older than 0.1.0, which does not tell. */
   version?: string | undefined;
   contract?: string | undefined;
+  /** Its version again, from the endpoint that keeps stamps; undefined for jars without one. */
+  keeper?: string | undefined;
 }
 
 const INFINISPAN = 'connectionsInfinispan';
@@ -70,7 +74,11 @@ async function readNode(url: string, accessToken: () => Promise<string>): Promis
       keycloakVersion: systemInfo?.version,
       databaseUrl: providers['connectionsJpa']?.providers['quarkus']?.operationalInfo?.['databaseUrl'],
       clusterSize: clusterSize === undefined ? undefined : Number(clusterSize),
-      jar: step && { version: step.operationalInfo?.['version'], contract: step.operationalInfo?.['contract'] },
+      jar: step && {
+        version: step.operationalInfo?.['version'],
+        contract: step.operationalInfo?.['contract'],
+        keeper: providers['realm-restapi-extension']?.providers[KEEPER]?.operationalInfo?.['version'],
+      },
     };
   } catch (error) {
     return { url, unreachable: reasonOf(error) };

@@ -16,7 +16,7 @@ interface Using {
  */
 export async function deliver(
   using: Using,
-  mail: { id: string; kind: MailKind | BillingMailKind; requestId: string },
+  mail: { id: string; kind: MailKind | BillingMailKind; requestId: string | null },
   message: Message,
   lastTry: boolean,
   takeBack: () => Promise<void>,

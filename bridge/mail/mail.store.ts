@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { Db, MailKind, MailState, Trx } from '../db/schema.ts';
+import type { LifeState } from '../life/transitions.ts';
 
 export interface Mail {
   id: string;
+  lifeId: string | null;
   kind: MailKind;
   product: string;
   address: string;
@@ -13,11 +15,14 @@ export interface Mail {
   firstName: string | null;
   lastName: string | null;
   nextPage: string | null;
-  requestId: string;
+  /** Of the trial that it is about, as it is now. */
+  life: { state: LifeState; trialEndsAt: Date | null; trialAccessUntil: Date | null } | null;
+  requestId: string | null;
 }
 
 export interface NewMail {
-  signUpRequestId: string;
+  signUpRequestId: string | null;
+  lifeId: string | null;
   kind: MailKind;
   product: string;
   address: string;
@@ -31,6 +36,7 @@ export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
     .insertInto('bridge.mail')
     .values({
       sign_up_request_id: mail.signUpRequestId,
+      life_id: mail.lifeId,
       kind: mail.kind,
       product: mail.product,
       address: mail.address,
@@ -44,11 +50,14 @@ export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
 }
 
 export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefined> {
-  return db
+  const row = await db
     .selectFrom('bridge.mail')
-    .innerJoin('bridge.sign_up_request', 'bridge.sign_up_request.id', 'bridge.mail.sign_up_request_id')
+    .leftJoin('bridge.sign_up_request', 'bridge.sign_up_request.id', 'bridge.mail.sign_up_request_id')
+    .leftJoin('bridge.life', 'bridge.life.id', 'bridge.mail.life_id')
+    .leftJoin('bridge.trial', (join) => join.onRef('bridge.trial.user_id', '=', 'bridge.life.user_id').onRef('bridge.trial.product', '=', 'bridge.life.product'))
     .select([
       'bridge.mail.id',
+      'bridge.mail.life_id as lifeId',
       'bridge.mail.kind',
       'bridge.mail.product',
       'bridge.mail.address',
@@ -59,9 +68,15 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
       'bridge.sign_up_request.last_name as lastName',
       'bridge.sign_up_request.next_page as nextPage',
       'bridge.sign_up_request.request_id as requestId',
+      'bridge.life.state as lifeState',
+      'bridge.trial.trial_ends_at as trialEndsAt',
+      'bridge.trial.trial_access_until as trialAccessUntil',
     ])
     .where('bridge.mail.id', '=', id)
     .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { lifeState, trialEndsAt, trialAccessUntil, ...mail } = row;
+  return { ...mail, life: lifeState && { state: lifeState, trialEndsAt, trialAccessUntil } };
 }
 
 export async function markSent(db: Db | Trx, id: string, at: Date): Promise<void> {

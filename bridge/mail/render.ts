@@ -8,6 +8,9 @@ import type { LinksIn } from './links.ts';
 
 const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
 
+/** What their last line offers is to get no more of them. */
+const UNASKED: ReadonlySet<string> = new Set(['trial_reminder', 'trial_grace', 'trial_over', 'trial_extended', 'trial_converted']);
+
 /** In whose name a mail goes out, and from whose templates: a product, or who sells to self-hosted servers. */
 export type MailSender = Pick<Product, 'name' | 'time_zone' | 'mail'>;
 
@@ -52,8 +55,9 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
   };
   return (product, locale, kind, content) => {
     const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
-    const notMe = words[`not_me_${kind}`] ?? words['not_me'];
-    const it = { ...links(locale, content.landing), ...content, ...content.details, product, locale, words: { ...words, not_me: notMe }, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
+    const ending = UNASKED.has(kind) ? 'not_me_trial' : `not_me_${kind}`;
+    const notMe = { not_me: words[ending] ?? words['not_me'], not_me_link: words[`${ending}_link`] ?? words['not_me_link'] };
+    const it = { ...links(locale, content.landing), ...content, ...content.details, product, locale, words: { ...words, ...notMe }, expires: whenInWords(content.expiresAt, locale, product.time_zone) };
     const subject = fill(forText, product, `${locale}/${kind}.subject.eta`, it).trim();
     const html = fill(forHtml, product, `${locale}/${kind}.html.eta`, it);
     const text = fill(forText, product, `${locale}/${kind}.text.eta`, it);

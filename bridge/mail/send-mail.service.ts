@@ -2,7 +2,9 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Products } from '../../platform/products.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
-import type { Db } from '../db/schema.ts';
+import type { Db, MailKind } from '../db/schema.ts';
+import { recordEvent } from '../life/event.store.ts';
+import type { LifeState } from '../life/transitions.ts';
 import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
 import { productOf } from '../trial/provision.service.ts';
 import type { Meter } from '../metrics/meter.ts';
@@ -32,9 +34,10 @@ interface Using {
 export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
   const mail = await findMail(db, mailId);
   if (mail === undefined || mail.state !== 'queued') return;
-  if (await isSuppressed(db, mail.mailboxHash)) {
-    using.meter.mail(mail.kind, 'suppressed');
-    return markFailed(db, mail.id, 'suppressed');
+  const needless = (await isSuppressed(db, mail.mailboxHash)) ? 'suppressed' : isOvertaken(mail) ? 'overtaken' : undefined;
+  if (needless !== undefined) {
+    using.meter.mail(mail.kind, needless);
+    return settle(db, mail, needless, using.clock.now());
   }
   const notMeToken = newToken();
   await insertNotMe(db, hashToken(notMeToken), mail);
@@ -44,7 +47,35 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
     await deleteNotMe(db, hashToken(notMeToken));
     if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
   });
-  await (failure === undefined ? markSent(db, mail.id, using.clock.now()) : markFailed(db, mail.id, failure));
+  await settle(db, mail, failure, using.clock.now());
+}
+
+async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await (failure === undefined ? markSent(trx, mail.id, at) : markFailed(trx, mail.id, failure));
+    if (mail.lifeId === null) return;
+    const detail = { mail: mail.kind, ...(failure === undefined ? {} : { failure }) };
+    await recordEvent(trx, { lifeId: mail.lifeId, at, kind: failure === undefined ? 'mail_sent' : 'mail_failed', actor: 'bridge', requestId: mail.requestId ?? undefined, detail });
+  });
+}
+
+/** What mails about a trial are true of. One that waited until the trial went on says what is not so any more. */
+const TRUE_IN: Partial<Record<MailKind, readonly LifeState[]>> = {
+  trial_reminder: ['ending'],
+  trial_grace: ['grace'],
+  trial_over: ['expired'],
+  trial_extended: ['active', 'ending'],
+  trial_converted: ['converted'],
+};
+
+function isOvertaken({ kind, life }: Mail): boolean {
+  const states = TRUE_IN[kind];
+  return states !== undefined && (life === null || !states.includes(life.state));
+}
+
+/** The instant that a mail names. */
+function instantOf({ kind, life }: Mail): Date | undefined {
+  return (kind === 'trial_grace' || kind === 'trial_over' ? life?.trialAccessUntil : life?.trialEndsAt) ?? undefined;
 }
 
 async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ token: string; expiresAt: Date }> {
@@ -56,6 +87,7 @@ async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ toke
     product: mail.product,
     address: mail.address,
     mailId: mail.id,
+    lifeId: mail.lifeId,
     firstName: mail.firstName,
     lastName: mail.lastName,
     locale: mail.locale,
@@ -72,7 +104,7 @@ function compose(using: Using, mail: Mail, notMeToken: string, invitation: { tok
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {
     address: mail.address,
     signUpUrl: invitation === undefined ? '' : links.invitation(invitation.token),
-    expiresAt: invitation?.expiresAt,
+    expiresAt: invitation?.expiresAt ?? instantOf(mail),
     notMeUrl: links.notMe(notMeToken),
     landing,
   });

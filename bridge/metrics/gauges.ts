@@ -5,6 +5,7 @@ import type { Dependency } from '../../platform/health.ts';
 import type { Log } from '../../platform/log.ts';
 import { dependencyGauge, poolGauge, readAtScrape } from '../../platform/metrics.ts';
 import type { Db } from '../db/schema.ts';
+import { findBacklog } from '../webhooks/delivery.store.ts';
 import { findPendingRegistrations, listJobBacklog, type JobBacklog } from './backlog.store.ts';
 
 interface Using {
@@ -49,6 +50,19 @@ export function bridgeGauges(registry: Registry, { db, pool, clock, log, depende
           value: Math.max(...states.map(({ overdueSeconds }) => overdueSeconds)),
         })),
       };
+    },
+    log,
+  );
+  readAtScrape(
+    registry,
+    {
+      waiting: { name: 'vestibule_bridge_webhooks_waiting', help: 'Events that apps have not taken yet.' },
+      dead: { name: 'vestibule_bridge_webhooks_dead', help: 'Events that were given up; what follows of their trials waits for npm run webhooks -- replay.' },
+      oldest: { name: 'vestibule_bridge_webhook_oldest_seconds', help: 'Age of the oldest event that waits; 0 when there is none.' },
+    },
+    async () => {
+      const { waiting, dead, oldestSeconds } = await findBacklog(db);
+      return { waiting: [{ value: waiting }], dead: [{ value: dead }], oldest: [{ value: oldestSeconds }] };
     },
     log,
   );

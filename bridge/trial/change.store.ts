@@ -8,13 +8,15 @@ export interface TrialChange {
   trialEndsAt: Date | null;
   /** Null: no end any more. */
   trialAccessUntil: Date | null;
+  /** False until the app has made what its person comes for. */
+  ready: boolean;
   version: number;
 }
 
 export async function findChangesAfter(db: Db, version: number, limit: number): Promise<readonly TrialChange[]> {
   const rows = await db
     .selectFrom('bridge.trial_change')
-    .select(['user_id as userId', 'product', 'trial_ends_at as trialEndsAt', 'trial_access_until as trialAccessUntil', 'version'])
+    .select(['user_id as userId', 'product', 'trial_ends_at as trialEndsAt', 'trial_access_until as trialAccessUntil', 'ready', 'version'])
     .where('version', '>', String(version))
     .orderBy('version')
     .limit(limit)

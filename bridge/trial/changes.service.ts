@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../db/schema.ts';
 import type { ChangeBell } from './change-bell.ts';
 import { findChangesAfter, findLastVersion, type TrialChange } from './change.store.ts';
@@ -6,6 +7,8 @@ import { findChangesAfter, findLastVersion, type TrialChange } from './change.st
 const CHANGES_AT_ONCE = 500;
 /** Readers take a silence of more than twice that for a broken connection. */
 const LOOK_EVERY_MILLISECONDS = 2_000;
+/** In a rush: what changed meanwhile is told together. Whoever changed something after a silence waits for nothing. */
+const REST_MILLISECONDS = 200;
 
 /** `restarted`: the reader has seen versions that this database never gave, so everything follows from the start. `up_to_date`: nothing else has changed. */
 export type Told = { kind: 'change'; change: TrialChange } | { kind: 'restarted' } | { kind: 'up_to_date' };
@@ -25,6 +28,7 @@ export async function* changesAfter(
     yield { kind: 'restarted' };
   }
   while (!signal.aborted) {
+    const rested = pause(REST_MILLISECONDS, undefined, { signal, ref: false }).catch(() => {});
     const rings = bell.rings();
     const changes = await findChangesAfter(db, after, CHANGES_AT_ONCE);
     for (const change of changes) yield { kind: 'change', change };
@@ -33,5 +37,6 @@ export async function* changesAfter(
     yield { kind: 'up_to_date' };
     if (!follow) return;
     await bell.wait(rings, LOOK_EVERY_MILLISECONDS, signal);
+    await rested;
   }
 }

@@ -2,15 +2,16 @@ import type { Clock } from '../../platform/clock.ts';
 import { isUniqueViolation } from '../../platform/database.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product, Products } from '../../platform/products.ts';
-import { hashToken } from '../../platform/token.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
-import { findInvitation, type Invitation } from './invitation.store.ts';
+import { completeAnswers, keepAnswers } from './given.service.ts';
+import type { Invitation } from './invitation.store.ts';
+import { asksAnything, type Offered } from './questions.ts';
 import { findAttempts, type Registration } from './registration.store.ts';
 import { productOf } from './provision.service.ts';
 import { changedUnderItsLock, lockInvitation, reserve, supersede, usableInvitation } from './reserve.service.ts';
 
-export interface CreationRequest {
+export interface CreationRequest extends Offered {
   token: string;
   username: string;
   user_id: string;
@@ -40,17 +41,16 @@ export async function create(db: Db, using: Using, request: CreationRequest): Pr
   return (await createAtOnce(db, using, request)) ?? createUnderLock(db, using, request);
 }
 
-/** The ordinary case, an invitation that nobody holds: a look and one statement. Undefined, and nothing written, in any other. */
+/** The ordinary case, an invitation that nobody holds, to a product that asks nothing: one statement. Undefined, and nothing written, in any other. */
 async function createAtOnce(db: Db, using: Using, request: CreationRequest): Promise<Creation | undefined> {
-  const invitation = await findInvitation(db, hashToken(request.token));
-  if (invitation?.state !== 'issued') return undefined;
-  const attempt = attemptOn(usableInvitation(invitation, using.clock.now()), request);
-  const product = productOf(using.products, invitation.product);
-  const registration = await reserve(db, using, product, invitation, attempt).catch((error: unknown) => {
+  const address = canonicalAddress(request.username);
+  if (address === undefined || request.attributes !== undefined || request.consents !== undefined) return undefined;
+  const askingNothing = { ...using, products: using.products.filter((product) => !asksAnything(product)) };
+  const registration = await reserve(db, askingNothing, { token: request.token, address, now: using.clock.now() }, attemptOf(request)).catch((error: unknown) => {
     if (isUniqueViolation(error)) return undefined;
     throw error;
   });
-  return registration === undefined ? undefined : { product, registration, way: 'reserved' };
+  return registration === undefined ? undefined : { product: productOf(using.products, registration.product), registration, way: 'reserved' };
 }
 
 async function createUnderLock(db: Db, using: Using, request: CreationRequest): Promise<Creation> {
@@ -59,21 +59,22 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest): 
     const { same, pending } = await findAttempts(trx, request.attempt_id, invitation);
     if (same !== undefined) return again(using.products, same, invitation, request);
     const usable = usableInvitation(invitation, using.clock.now());
-    const attempt = attemptOn(usable, request);
-    const superseding = await supersede(trx, pending, using.clock.now());
+    if (canonicalAddress(request.username) !== usable.address) {
+      throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
+    }
     const product = productOf(using.products, usable.product);
-    const registration = await reserve(trx, using, product, usable, attempt).catch((error: unknown) => {
+    const answers = await completeAnswers(trx, product, usable, request, { step: 'registration_form', at: using.clock.now() });
+    const superseding = await supersede(trx, pending, using.clock.now());
+    const registration = await reserve(trx, using, { token: request.token, address: usable.address, now: null }, attemptOf(request)).catch((error: unknown) => {
       if (isUniqueViolation(error)) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
       throw error;
     });
+    await keepAnswers(trx, product, request.attempt_id, answers);
     return { product, registration: registration ?? changedUnderItsLock(), way: superseding ? 'superseding' : 'reserved' };
   });
 }
 
-function attemptOn(invitation: Invitation, { username, user_id: userId, attempt_id: attemptId, locale = invitation.locale }: CreationRequest) {
-  if (canonicalAddress(username) !== invitation.address) {
-    throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
-  }
+function attemptOf({ user_id: userId, attempt_id: attemptId, locale }: CreationRequest) {
   return { attemptId, userId, madeBy: null, locale };
 }
 

@@ -4,7 +4,7 @@ import { canonicalAddress } from '../address/address.ts';
 import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db } from '../db/schema.ts';
 import { findGivenUpRegistration, findUserIdByAddress } from './registration.store.ts';
-import { findLongestTrial } from './trial.store.ts';
+import { findLongestTrial, type Trial } from './trial.store.ts';
 
 const MILLISECONDS_PER_DAY = 86_400_000;
 
@@ -14,12 +14,8 @@ export interface InfosRequest {
   client_id?: string | undefined;
 }
 
-export interface TrialInfos {
-  state: 'active' | 'grace' | 'expired';
-  trialEndsAt: Date;
-  trialAccessUntil: Date;
-  daysLeft: number;
-}
+/** `converted`: a full account, without an end. */
+export type TrialInfos = { state: 'active' | 'grace' | 'expired'; trialEndsAt: Date; trialAccessUntil: Date; daysLeft: number } | { state: 'converted' };
 
 /** The trial of a person that a client's products have, or undefined for anybody else. */
 export async function readInfos(
@@ -49,8 +45,9 @@ async function givenUp(db: Db, userId: string, products: readonly string[]) {
   return registration;
 }
 
-function infosAt(trial: { trialEndsAt: Date; trialAccessUntil: Date }, now: Date): TrialInfos {
-  const state = now >= trial.trialAccessUntil ? 'expired' : now >= trial.trialEndsAt ? 'grace' : 'active';
-  const daysLeft = Math.max(0, Math.ceil((trial.trialEndsAt.getTime() - now.getTime()) / MILLISECONDS_PER_DAY));
-  return { state, trialEndsAt: trial.trialEndsAt, trialAccessUntil: trial.trialAccessUntil, daysLeft };
+function infosAt({ trialEndsAt, trialAccessUntil }: Pick<Trial, 'trialEndsAt' | 'trialAccessUntil'>, now: Date): TrialInfos {
+  if (trialEndsAt === null || trialAccessUntil === null) return { state: 'converted' };
+  const state = now >= trialAccessUntil ? 'expired' : now >= trialEndsAt ? 'grace' : 'active';
+  const daysLeft = Math.max(0, Math.ceil((trialEndsAt.getTime() - now.getTime()) / MILLISECONDS_PER_DAY));
+  return { state, trialEndsAt, trialAccessUntil, daysLeft };
 }

@@ -1,4 +1,4 @@
-import { sql, type RawBuilder } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import type { Db, InvitationState, Trx } from '../db/schema.ts';
 
 export interface Invitation {
@@ -18,6 +18,7 @@ export interface NewInvitation {
   product: string;
   address: string;
   mailId: string | null;
+  lifeId: string | null;
   firstName: string | null;
   lastName: string | null;
   locale: string;
@@ -33,6 +34,7 @@ export async function insertInvitation(db: Db | Trx, invitation: NewInvitation):
       product: invitation.product,
       address: invitation.address,
       mail_id: invitation.mailId,
+      life_id: invitation.lifeId,
       first_name: invitation.firstName,
       last_name: invitation.lastName,
       locale: invitation.locale,
@@ -47,36 +49,32 @@ export async function deleteInvitation(db: Db | Trx, tokenHash: Buffer): Promise
   await db.deleteFrom('bridge.invitation').where('token_hash', '=', tokenHash).where('state', '=', 'issued').execute();
 }
 
+const BY_TOKEN = `
+    select id, product, address, first_name as "firstName", last_name as "lastName", locale, state, attempt_id as "attemptId", expires_at as "expiresAt"
+    from bridge.invitation where token_hash = $1`;
+// Keycloak waits for this one.
+const LOOK = `/* prepared: look */${BY_TOKEN}`;
+
 export async function findInvitation(db: Db, tokenHash: Buffer): Promise<Invitation | undefined> {
-  return selectInvitation(db, tokenHash);
+  return (await db.executeQuery<Invitation>(CompiledQuery.raw(LOOK, [tokenHash]))).rows[0];
 }
 
 export async function findInvitationForUpdate(trx: Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
-  return selectInvitation(trx, tokenHash, sql` for update`);
-}
-
-// As text: Keycloak waits for this one, and building it took a tenth of the answer.
-async function selectInvitation(db: Db | Trx, tokenHash: Buffer, more = sql``): Promise<Invitation | undefined> {
-  const { rows } = await sql<Invitation>`
-    select id, product, address, first_name as "firstName", last_name as "lastName", locale, state, attempt_id as "attemptId", expires_at as "expiresAt"
-    from bridge.invitation where token_hash = ${tokenHash}${more}`.execute(db);
-  return rows[0];
+  return (await trx.executeQuery<Invitation>(CompiledQuery.raw(`${BY_TOKEN} for update`, [tokenHash]))).rows[0];
 }
 
 /** One registration of a (product, address) at a time: whoever holds this lock may change its invitations and attempts. */
 export async function lockRegistrant(trx: Trx, { product, address }: { product: string; address: string }): Promise<void> {
-  await sql`select ${registrantLock(sql`${product}::text`, sql`${address}::text`)}`.execute(trx);
+  await sql`select ${sql.raw(REGISTRANT_LOCK)} from (select ${product}::text as product, ${address}::text as address) as registrant`.execute(trx);
 }
 
 /** The registrant of an invitation, which never changes. Locks nothing where there is none. */
 export async function lockInvitedRegistrant(trx: Trx, tokenHash: Buffer): Promise<void> {
-  await sql`select ${registrantLock(sql`product`, sql`address`)} from bridge.invitation where token_hash = ${tokenHash}`.execute(trx);
+  await sql`select ${sql.raw(REGISTRANT_LOCK)} from bridge.invitation where token_hash = ${tokenHash}`.execute(trx);
 }
 
-/** {@link lockRegistrant} as an expression, for a statement that does more. */
-export function registrantLock(product: RawBuilder<unknown>, address: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`pg_advisory_xact_lock(hashtextextended('registrant ' || ${product} || ' ' || ${address}, 0))`;
-}
+/** {@link lockRegistrant} as an expression on a row's columns, for a statement that does more. */
+export const REGISTRANT_LOCK = `pg_advisory_xact_lock(hashtextextended('registrant ' || product || ' ' || address, 0))`;
 
 /** `issued` becomes `reserved`; false when it was not issued. */
 export async function reserveInvitation(trx: Trx, invitationId: string, attemptId: string): Promise<boolean> {
@@ -107,6 +105,10 @@ export async function spendInvitations(trx: Trx, registrant: { product: string; 
     .where('address', '=', registrant.address)
     .where('state', 'in', ['issued', 'reserved'])
     .execute();
+}
+
+export async function revokeInvitationsOf(trx: Trx, { product, address }: { product: string; address: string }): Promise<void> {
+  await trx.updateTable('bridge.invitation').set({ state: 'revoked' }).where('product', '=', product).where('address', '=', address).where('state', 'in', ['issued', 'reserved']).execute();
 }
 
 export async function revokeInvitations(trx: Trx, address: string): Promise<void> {

@@ -1,6 +1,7 @@
-import { sql, type RawBuilder } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
+import { addingReconcileJob } from '../db/job.ts';
 import type { Db, RegistrationState, Trx } from '../db/schema.ts';
-import { registrantLock } from './invitation.store.ts';
+import { REGISTRANT_LOCK } from './invitation.store.ts';
 import { trialOfAttempt, type NewTrialApp } from './trial.store.ts';
 
 /** One attempt to create one user from an invitation, by Keycloak's registration or by a program. */
@@ -23,8 +24,6 @@ export interface Registration {
   looks: number;
 }
 
-export type NewRegistration = Omit<Registration, 'state' | 'absentAt' | 'looks'>;
-
 const COLUMNS = [
   'attempt_id as attemptId',
   'invitation_id as invitationId',
@@ -42,35 +41,60 @@ const COLUMNS = [
   'looks',
 ] as const;
 
-const COLUMNS_OF_ATTEMPT = sql.join(COLUMNS.map((column) => sql.raw(column.replace(/ as (\w+)$/, ' as "$1"'))));
+/** The next ones come with the next sweep. */
+const FIRST_LOOKS_AT_ONCE = 1_000;
+
+const COLUMNS_OF_ATTEMPT = COLUMNS.map((column) => column.replace(/ as (\w+)$/, ' as "$1"')).join(', ');
+
+/** What the registrant of an invitation may get: one for each product, and the invitation says which. */
+export interface Offer {
+  product: string;
+  trialEndsAt: Date;
+  trialAccessUntil: Date;
+  app: Omit<NewTrialApp, 'id'>;
+}
+
+export interface NewRegistration extends Pick<Registration, 'attemptId' | 'userId' | 'madeBy' | 'trialAppId' | 'attemptedAt'> {
+  /** Undefined: the invitation's. */
+  locale: string | undefined;
+}
+
+const RESERVE = `/* prepared: reserve */
+  with offer as (
+    select * from jsonb_to_recordset($1::jsonb) as one (product text, trial_ends_at timestamptz, trial_access_until timestamptz, name text, path text, permissions text[])
+  ), registrant as materialized (
+    select id, product, ${REGISTRANT_LOCK} from bridge.invitation where token_hash = $2 and address = $3
+  ), held as (
+    update bridge.invitation as one set state = 'reserved', attempt_id = $5
+    from registrant join offer on offer.product = registrant.product
+    where one.id = registrant.id and state = 'issued' and ($4::timestamptz is null or expires_at > $4)
+    returning one.id, one.address, one.locale, offer.*
+  ), attempt as (
+    insert into bridge.registration (
+      attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at, first_look_at
+    )
+    select $5::uuid, id, product, address, $6, $7, coalesce($8, locale), $9::uuid, trial_ends_at, trial_access_until, $10::timestamptz, now() + make_interval(secs => $11)
+    from held returning *
+  ), ${trialOfAttempt({ id: '$9::uuid', name: '(select name from held)', path: '(select path from held)', permissions: '(select permissions from held)' })}
+  select ${COLUMNS_OF_ATTEMPT} from attempt`;
 
 /**
- * The attempt, the invitation that it holds from now on, the trial of a user who is known, and `firstLook`, the job that
- * finds out what came of it. One statement, because Keycloak waits for it. Undefined, and nothing written, when the
- * invitation is not issued. Throws a unique violation where the registrant has a pending attempt, the attempt was made
- * before, or the user has a trial of the product.
+ * The attempt, the invitation that it holds from now on, and the trial of a user who is known; after so many seconds of
+ * real time a job finds out what came of it. One statement, because Keycloak waits for it. Undefined, and nothing written,
+ * when that address has no such invitation, or it is not issued, has expired by `now`, or is for none of `offers`. Throws a
+ * unique violation where the registrant has a pending attempt, the attempt was made before, or the user has a trial of the product.
  */
-export async function insertRegistration(db: Db | Trx, registration: NewRegistration, app: NewTrialApp, firstLook: RawBuilder<string>): Promise<Registration | undefined> {
-  const { rows } = await sql<Registration & { jobId: string }>`
-    with registrant as materialized (
-      select id, ${registrantLock(sql`product`, sql`address`)} from bridge.invitation where id = ${registration.invitationId}
-    ), held as (
-      update bridge.invitation set state = 'reserved', attempt_id = ${registration.attemptId}
-      from registrant where bridge.invitation.id = registrant.id and state = 'issued' returning bridge.invitation.id
-    ), attempt as (
-      insert into bridge.registration (
-        attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at
-      )
-      select ${registration.attemptId}::uuid, id, ${registration.product}, ${registration.address}, ${registration.userId}, ${registration.madeBy},
-        ${registration.locale}, ${registration.trialAppId}::uuid, ${registration.trialEndsAt}::timestamptz, ${registration.trialAccessUntil}::timestamptz,
-        ${registration.attemptedAt}::timestamptz
-      from held returning *
-    ), ${trialOfAttempt(app)}
-    select ${COLUMNS_OF_ATTEMPT}, ${firstLook} as "jobId" from attempt`.execute(db);
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  const { jobId: _jobId, ...inserted } = row;
-  return inserted;
+export async function insertRegistration(
+  db: Db | Trx,
+  invitation: { tokenHash: Buffer; address: string; now: Date | null },
+  attempt: NewRegistration,
+  offers: readonly Offer[],
+  firstLookInSeconds: number,
+): Promise<Registration | undefined> {
+  const rows = offers.map(({ product, trialEndsAt, trialAccessUntil, app }) => ({ product, trial_ends_at: trialEndsAt, trial_access_until: trialAccessUntil, ...app }));
+  const { attemptId, userId, madeBy, locale = null, trialAppId, attemptedAt } = attempt;
+  const values = [JSON.stringify(rows), invitation.tokenHash, invitation.address, invitation.now, attemptId, userId, madeBy, locale, trialAppId, attemptedAt, firstLookInSeconds];
+  return (await db.executeQuery<Registration>(CompiledQuery.raw(RESERVE, values))).rows[0];
 }
 
 export async function findRegistration(db: Db | Trx, attemptId: string): Promise<Registration | undefined> {
@@ -105,6 +129,22 @@ export async function findPendingRegistration(
     .executeTakeFirst();
 }
 
+/**
+ * Has a job look for each attempt whose first look is due, or, with `all`, will ever be. Whatever became of the attempt: also
+ * one that was superseded may have been committed. One statement, so that an attempt is never without both. Answers how many.
+ */
+export async function queueFirstLooks(db: Db, { all }: { all: boolean }): Promise<number> {
+  const { rows } = await sql`
+    with due as (
+      select attempt_id from bridge.registration where first_look_at <= ${all ? sql`'infinity'` : sql`now()`} order by first_look_at
+      limit ${FIRST_LOOKS_AT_ONCE} for update skip locked
+    ), queued as (
+      update bridge.registration as one set first_look_at = null from due where one.attempt_id = due.attempt_id returning one.attempt_id
+    )
+    select ${addingReconcileJob(sql`attempt_id`)} from queued`.execute(db);
+  return rows.length;
+}
+
 /** Compare-and-set: true when the attempt was in one of `from`. */
 export async function moveRegistration(
   trx: Trx,
@@ -134,28 +174,38 @@ export async function recordRollback(db: Db, { attemptId, userId }: { attemptId:
   return numUpdatedRows === 1n;
 }
 
+// In the order of registrants: two that confirm several wait for each other in turn.
+const CONFIRM = `/* prepared: confirm */
+  with told as (
+    select * from unnest($1::uuid[], $2::text[]) as one (attempt_id, user_id)
+  ), registrant as materialized (
+    select attempt_id, ${REGISTRANT_LOCK} from (
+      select attempt_id, product, address from bridge.registration where attempt_id = any ($1) order by product, address
+    ) as one
+  ), confirmed as (
+    update bridge.registration as one set state = 'confirmed', settled_at = $3, first_look_at = null, outcome = coalesce($4, outcome)
+    from registrant join told on told.attempt_id = registrant.attempt_id
+    where one.attempt_id = registrant.attempt_id and one.user_id = told.user_id and state = 'pending'
+    returning one.attempt_id, product, address
+  ), spent as (
+    update bridge.invitation as one set state = 'spent'
+    from confirmed where one.product = confirmed.product and one.address = confirmed.address and state in ('issued', 'reserved')
+  )
+  select attempt_id as "attemptId" from confirmed`;
+
 /**
- * A pending attempt whose user exists is confirmed, every invitation of its registrant is spent, and `noLook` takes back
- * the job that would have looked for it. One statement. False, and nothing written, when it is not this user's or not pending.
+ * Pending attempts whose users exist are confirmed, and every invitation of their registrants is spent: nobody needs to look
+ * for them any more. One statement. Answers the attempts that were this user's and pending; of the others nothing is written.
  */
-export async function confirmRegistration(
+export async function confirmRegistrations(
   db: Db | Trx,
-  { attemptId, userId, outcome }: { attemptId: string; userId: string; outcome: 'committed' | null },
+  attempts: readonly { attemptId: string; userId: string }[],
+  outcome: 'committed' | null,
   now: Date,
-  noLook: RawBuilder<unknown>,
-): Promise<boolean> {
-  const { rows } = await sql`
-    with registrant as materialized (
-      select attempt_id, ${registrantLock(sql`product`, sql`address`)} from bridge.registration where attempt_id = ${attemptId}
-    ), confirmed as (
-      update bridge.registration as one set state = 'confirmed', settled_at = ${now}, outcome = coalesce(${outcome}, outcome)
-      from registrant where one.attempt_id = registrant.attempt_id and user_id = ${userId} and state = 'pending' returning product, address
-    ), spent as (
-      update bridge.invitation as one set state = 'spent'
-      from confirmed where one.product = confirmed.product and one.address = confirmed.address and state in ('issued', 'reserved')
-    )
-    select ${noLook} from confirmed`.execute(db);
-  return rows.length > 0;
+): Promise<ReadonlySet<string>> {
+  const values = [attempts.map(({ attemptId }) => attemptId), attempts.map(({ userId }) => userId), now, outcome];
+  const { rows } = await db.executeQuery<{ attemptId: string }>(CompiledQuery.raw(CONFIRM, values));
+  return new Set(rows.map(({ attemptId }) => attemptId));
 }
 
 /** The same attempt once more: pending, and looked for from now on. */
@@ -195,7 +245,7 @@ export async function recordLook(trx: Trx, attemptId: string, absentAt: Date | n
     .execute();
 }
 
-export async function hasConfirmedRegistration(trx: Trx, of: { product: string; userId: string }): Promise<boolean> {
+export async function hasConfirmedRegistration(trx: Db | Trx, of: { product: string; userId: string }): Promise<boolean> {
   const row = await trx
     .selectFrom('bridge.registration')
     .select('attempt_id')

@@ -2,12 +2,12 @@ import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
-import { addingJob, addJob, reconcileKey } from '../db/job.ts';
+import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import { findInvitationForUpdate, freeInvitation, lockInvitedRegistrant, reserveInvitation, type Invitation } from './invitation.store.ts';
 import { appOf } from './provision.service.ts';
 import { FIRST_LOOK_SECONDS } from './reconcile.service.ts';
-import { insertRegistration, moveRegistration, type Registration } from './registration.store.ts';
+import { insertRegistration, moveRegistration, type NewRegistration, type Registration } from './registration.store.ts';
 import { deleteTrial } from './trial.store.ts';
 import { unusable } from './verify.service.ts';
 
@@ -43,26 +43,21 @@ export async function supersede(trx: Trx, pending: Registration | undefined, now
   return true;
 }
 
-/** A new attempt holds the invitation, and a job looks for what came of it. Undefined and throwing: as {@link insertRegistration}. */
+/**
+ * A new attempt holds the invitation of that token and address, and what came of it is looked for. `now`: it must not have
+ * expired. Undefined and throwing: as {@link insertRegistration}.
+ */
 export async function reserve(
   db: Db | Trx,
-  using: { clock: Clock; newAppId: () => string },
-  product: Product,
-  invitation: Invitation,
-  attempt: Pick<Registration, 'attemptId' | 'userId' | 'madeBy' | 'locale'>,
+  using: { products: readonly Product[]; clock: Clock; newAppId: () => string },
+  invitation: { token: string; address: string; now: Date | null },
+  attempt: Pick<NewRegistration, 'attemptId' | 'userId' | 'madeBy' | 'locale'>,
 ): Promise<Registration | undefined> {
-  const now = using.clock.now();
+  const attemptedAt = using.clock.now();
   const trialAppId = using.newAppId();
-  const registration = {
-    ...attempt,
-    invitationId: invitation.id,
-    product: product.id,
-    address: invitation.address,
-    trialAppId,
-    ...trialEnd(product, now),
-    attemptedAt: now,
-  };
-  return insertRegistration(db, registration, appOf(product, trialAppId), addingJob(...firstLook(attempt.attemptId)));
+  const offers = using.products.map((product) => ({ product: product.id, ...trialEnd(product, attemptedAt), app: appOf(product, trialAppId) }));
+  const held = { tokenHash: hashToken(invitation.token), address: invitation.address, now: invitation.now };
+  return insertRegistration(db, held, { ...attempt, trialAppId, attemptedAt }, offers, FIRST_LOOK_SECONDS);
 }
 
 export async function holdInvitation(trx: Trx, { invitationId, attemptId }: Registration): Promise<void> {
@@ -71,11 +66,7 @@ export async function holdInvitation(trx: Trx, { invitationId, attemptId }: Regi
 }
 
 export async function lookForIt(trx: Trx, attemptId: string): Promise<void> {
-  await addJob(trx, ...firstLook(attemptId));
-}
-
-function firstLook(attemptId: string) {
-  return ['reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS }] as const;
+  await addJob(trx, 'reconcile', { attempt_id: attemptId }, { key: reconcileKey(attemptId), inSeconds: FIRST_LOOK_SECONDS });
 }
 
 export function changedUnderItsLock(): never {

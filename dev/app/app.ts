@@ -1,11 +1,17 @@
 import express, { type Express } from 'express';
 import { identityFrom } from './identity.ts';
-import { contactPage, dashboardPage, notYoursPage, smallAppPage, unknownPage } from './pages.ts';
+import { hearOfTrials } from './webhooks.ts';
+import { contactPage, dashboardPage, notYoursPage, smallAppPage, toldPage, unknownPage } from './pages.ts';
 
 const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/** Undefined: it is told of no trials. */
+export interface SampleAppSettings {
+  webhookSecret: string | undefined;
+}
+
 /** A web application as a customer would have one: it knows nothing of Keycloak and believes the proxy's headers. */
-export function sampleApp(): Express {
+export function sampleApp({ webhookSecret }: SampleAppSettings): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use((_req, res, next) => {
@@ -18,6 +24,8 @@ export function sampleApp(): Express {
   app.get('/livez', (_req, res) => {
     res.json({ status: 'alive' });
   });
+  const told = webhookSecret === undefined ? undefined : hearOfTrials(webhookSecret);
+  if (told) app.use(told.routes);
   app.use((req, res, next) => {
     const identity = identityFrom(req.headers);
     if (!identity) return res.status(401).type('html').send(unknownPage());
@@ -31,6 +39,10 @@ export function sampleApp(): Express {
     const identity = res.locals['identity'];
     if (req.params.id !== identity.trialApp) return res.status(403).type('html').send(notYoursPage(identity));
     return res.type('html').send(smallAppPage(identity));
+  });
+  app.get('/told', (_req, res) => {
+    const identity = res.locals['identity'];
+    res.type('html').send(toldPage(identity, told?.of(identity.userId) ?? []));
   });
   app.get('/whoami', (_req, res) => {
     res.json(res.locals['identity']);

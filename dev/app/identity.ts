@@ -9,7 +9,11 @@ export interface Identity {
   groups: string[];
   /** The id of the person's small app, where there is one. */
   trialApp: string | undefined;
+  /** `grace`: the trial is over, and the person may still come in for a while; empty without a trial. */
+  trialState: string;
   trialEndsAt: Date | undefined;
+  /** In a frame of another page: what leads out of the small app leads nowhere. */
+  framed: boolean;
 }
 
 export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined {
@@ -29,6 +33,8 @@ export function identityFrom(headers: IncomingHttpHeaders): Identity | undefined
     roles: header('x-user-roles').split(/[\s,]+/).filter(Boolean),
     groups: header('x-user-groups').split(',').filter(Boolean),
     trialApp: header('x-trial-app') || undefined,
+    trialState: header('x-trial-state'),
     trialEndsAt: endsAt > 0 ? new Date(endsAt * 1000) : undefined,
+    framed: header('x-forwarded-prefix') !== '',
   };
 }

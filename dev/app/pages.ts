@@ -1,5 +1,6 @@
 import { escapeHtml, page } from '../page.ts';
 import type { Identity } from './identity.ts';
+import type { ToldEvent } from './webhooks.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -16,13 +17,14 @@ export function dashboardPage(identity: Identity): string {
   <div class="card"><span class="kind">Trial</span><strong>${remaining(identity)}</strong><span>${ends(identity)}</span></div>
   <div class="card"><span class="kind">Roles</span><strong>${identity.roles.length}</strong><span>${escapeHtml(identity.roles.join(', ')) || 'none'}</span></div>
 </section>
-<section class="panel"><h2>What the proxy says about you</h2><table><tbody>${facts(identity)}</tbody></table></section>`);
+<section class="panel"><h2>What the proxy says about you</h2><table><tbody>${facts(identity)}</tbody></table></section>
+<p><a href="/told">What this app was told about you by webhooks</a></p>`);
 }
 
 export function smallAppPage(identity: Identity): string {
   const bars = [38, 52, 44, 67, 59, 78, 92].map((height, day) => `<span style="height:${height}%"><i>${'MTWTFSS'[day]}</i></span>`).join('');
   return frame('Trial workspace', identity, `<div data-testid="small-app">
-<p class="crumb"><a href="/">Home</a> / Trial workspace</p>
+${identity.framed ? '' : '<p class="crumb"><a href="/">Home</a> / Trial workspace</p>'}
 <h1>This is your small app</h1>
 <p class="under">It was made when your account was made, and opens for you alone: <code>${escapeHtml(identity.trialApp ?? '')}</code></p>
 <section class="cards" aria-label="Overview">
@@ -30,6 +32,15 @@ export function smallAppPage(identity: Identity): string {
   <div class="card"><span class="kind">Trial</span><strong>${remaining(identity)}</strong><span>${ends(identity)}</span></div>
 </section>
 <section class="panel"><h2>Visitors this week</h2><div class="bars" role="img" aria-label="Visitors per day, sample data">${bars}</div></section></div>`);
+}
+
+export function toldPage(identity: Identity, told: readonly ToldEvent[]): string {
+  const rows = told.map(({ type, at, state }) => `<tr><th scope="row">${escapeHtml(type)}</th><td>${escapeHtml(at.toISOString())}</td><td>${escapeHtml(state)}</td></tr>`).join('');
+  return frame('What this app was told', identity, `
+<p class="crumb"><a href="/">Home</a> / What this app was told</p>
+<h1>What this app was told about you</h1>
+<p class="under">By webhooks, each with a signature that this app has verified.</p>
+<section class="panel"><table><thead><tr><th scope="col">Event</th><th scope="col">Time</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table></section>`);
 }
 
 export function notYoursPage(identity: Identity): string {
@@ -52,7 +63,7 @@ function frame(title: string, identity: Identity | undefined, body: string): str
   return page({
     title: `${title} · Sample app`,
     style: STYLE,
-    body: `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header><main data-testid="sample-app">${body}</main>`,
+    body: `${identity?.framed ? '' : `<header><a class="brand" href="/"><span aria-hidden="true">◆</span> Sample app</a>${person}</header>`}<main data-testid="sample-app">${body}</main>`,
   });
 }
 
@@ -63,15 +74,16 @@ function facts(identity: Identity): string {
     ['X-User-Name', identity.name],
     ['X-User-Roles', identity.roles.join(', ')],
     ['X-Trial-App', identity.trialApp ?? ''],
+    ['X-Trial-State', identity.trialState],
     ['X-Trial-Ends-At', identity.trialEndsAt?.toISOString() ?? ''],
   ];
   return rows.map(([name = '', value = '']) => `<tr><th scope="row">${name}</th><td>${escapeHtml(value) || '–'}</td></tr>`).join('');
 }
 
-function remaining({ trialEndsAt }: Identity): string {
+function remaining({ trialEndsAt, trialState }: Identity): string {
   if (!trialEndsAt) return 'No end';
   const days = Math.ceil((trialEndsAt.getTime() - Date.now()) / DAY_MS);
-  if (days <= 0) return 'Ended';
+  if (days <= 0) return trialState === 'grace' ? 'Ended: days of grace' : 'Ended';
   return days === 1 ? '1 day left' : `${days} days left`;
 }
 

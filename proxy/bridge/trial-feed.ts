@@ -20,6 +20,8 @@ const changeData = z.object({
   product: z.string().min(1),
   trial_ends_at: z.number().nullish(),
   trial_access_until: z.number().nullable(),
+  /** A bridge of the release before says nothing. */
+  ready: z.boolean().default(true),
   version: z.int().positive(),
 });
 
@@ -37,6 +39,8 @@ export interface TrialFeed {
   connected(): boolean;
   /** How old what is known may be; undefined before the first word. */
   ageMilliseconds(): number | undefined;
+  /** Reads what has changed up to now, beside the stream. Never throws. */
+  hearNow(): Promise<void>;
   /** Throws while changes are not heard. */
   check(): Promise<void>;
   stop(): Promise<void>;
@@ -65,6 +69,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
     lost = true;
   };
 
+  const onUnheard = (error: unknown): void => log.warn({ err: error }, 'the bridge was asked for changes of trials and did not answer');
+
   const take = async (heard: readonly TrialEnd[]): Promise<void> => {
     for (let at = 0; at < heard.length; at += CHANGES_AT_ONCE) {
       const some = heard.slice(at, at + CHANGES_AT_ONCE);
@@ -73,8 +79,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
     }
   };
 
-  /** Until the bridge ends the answer, or nothing comes any more. Answers whether it said that nothing else has changed. */
-  const read = async (follow: boolean): Promise<boolean> => {
+  /** Until the bridge ends the answer, or nothing comes any more. Answers whether it said that nothing else has changed. `beside`: while a stream may be open. */
+  const read = async (follow: boolean, beside = false): Promise<boolean> => {
     const silent = new AbortController();
     const wait = (): NodeJS.Timeout => setTimeout(() => silent.abort(new Error(`the bridge said nothing for ${SILENCE_LIMIT_MILLISECONDS} ms`)), SILENCE_LIMIT_MILLISECONDS);
     let limit = wait();
@@ -89,7 +95,7 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
         await take(events.filter(({ event }) => event === 'change').map(endIn));
         if (events.at(-1)?.event === 'comment') {
           upToDate = true;
-          onUpToDate(follow);
+          onUpToDate(beside ? connected : follow);
         }
         limit = wait();
       }
@@ -121,6 +127,7 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
   return {
     connected: () => connected,
     ageMilliseconds,
+    hearNow: async () => void (await read(false, true).catch(onUnheard)),
     check: async () => {
       if ((ageMilliseconds() ?? Number.POSITIVE_INFINITY) > FRESH_MILLISECONDS) throw new Error('changes of trials are not heard from the bridge');
     },
@@ -132,8 +139,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
 }
 
 function endIn({ data }: HeardEvent): TrialEnd {
-  const { user_id, product, trial_ends_at, trial_access_until, version } = changeData.parse(JSON.parse(data));
-  return { userId: user_id, product, endsAt: instant(trial_ends_at ?? trial_access_until), accessUntil: instant(trial_access_until), version };
+  const { user_id, product, trial_ends_at, trial_access_until, ready, version } = changeData.parse(JSON.parse(data));
+  return { userId: user_id, product, endsAt: instant(trial_ends_at ?? trial_access_until), accessUntil: instant(trial_access_until), ready, version };
 }
 
 function instant(seconds: number | null): Date | null {

@@ -100,6 +100,28 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.alterTable('session').addColumn('end_without_trial_at', 'timestamptz').execute();
     },
   },
+  '0005_preparing': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema.alterTable('trial_end').addColumn('ready', 'boolean', (column) => column.notNull().defaultTo(true)).execute();
+      await db.schema.alterTable('session').addColumn('preparing', 'boolean', (column) => column.notNull().defaultTo(false)).execute();
+      await sql`create trigger tell_session_preparing after update of preparing on proxy.session for each row execute function proxy.tell_session()`.execute(db);
+    },
+  },
+  '0006_embeds': {
+    up: async (db: Kysely<unknown>) => {
+      await db.schema
+        .createTable('embed_session')
+        .addColumn('id_hash', 'bytea', (column) => column.primaryKey())
+        .addColumn('token_id', 'text', (column) => column.notNull().unique())
+        .addColumn('app', 'text', (column) => column.notNull())
+        .addColumn('user_id', 'text', (column) => column.notNull())
+        .addColumn('origin', 'text', (column) => column.notNull())
+        .addColumn('generation', 'integer', (column) => column.notNull())
+        .addColumn('ends_at', 'timestamptz', (column) => column.notNull())
+        .execute();
+      await db.schema.createIndex('embed_session_ends_at').on('embed_session').column('ends_at').execute();
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */

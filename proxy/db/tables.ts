@@ -1,4 +1,4 @@
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { KeptClaims } from '../identity/kept-claims.ts';
 
 export interface Tables {
@@ -7,6 +7,7 @@ export interface Tables {
   'proxy.login_transaction': LoginTransactionTable;
   'proxy.ended_login': EndedLoginTable;
   'proxy.logout_token': LogoutTokenTable;
+  'proxy.embed_session': EmbedSessionTable;
 }
 
 export interface SessionTable {
@@ -25,6 +26,8 @@ export interface SessionTable {
   trial_access_until: Date | null;
   /** jsonb */
   claims: ColumnType<KeptClaims, string | null, string | null>;
+  /** The app has not made this person's workspace yet. */
+  preparing: Generated<boolean>;
   sealed_tokens: string;
   created_at: Date;
   last_seen_at: Date;
@@ -45,6 +48,7 @@ export interface TrialEndTable {
   product: string;
   trial_ends_at: Date | null;
   trial_access_until: Date | null;
+  ready: Generated<boolean>;
   /** A number of Postgres that JavaScript gets as text. */
   version: string;
 }
@@ -77,4 +81,17 @@ export interface LoginTransactionTable {
   used_at: Date | null;
   /** Tokens of another person than the one signed in, until the question is answered. */
   sealed_other_person: string | null;
+}
+
+/** A frame of another page that shows a small app. */
+export interface EmbedSessionTable {
+  /** SHA-256 of the cookie. */
+  id_hash: Buffer;
+  /** `jti` of the token that began it: works once. */
+  token_id: string;
+  app: string;
+  user_id: string;
+  origin: string;
+  generation: number;
+  ends_at: Date;
 }

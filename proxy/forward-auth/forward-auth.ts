@@ -7,6 +7,7 @@ import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity
 import { isNavigation } from '../pages/error-page.ts';
 import { currentSession, type Session } from '../session/session.service.ts';
 import { isPreflight, preflightFault } from '../site/cors.ts';
+import { stillPreparing } from '../trial/preparing.ts';
 import { isHostOf, siteOfHost, type ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { askedAbout, type AskedAbout } from './asked-about.ts';
@@ -68,6 +69,7 @@ function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | un
   const session = isItsHost ? currentSession(site.sessions, req.headers.cookie) : undefined;
   const judgeSession = (found: Session | undefined): Promise<Verdict> | Verdict => {
     if (!found) return signIn(site, req, asked);
+    if (found.preparing) return elsewhere(site, req, asked, '/trial/preparing', stillPreparing());
     const rule = ruleFor(site.rules, pathOf(asked.uri));
     if (rule && !mayPass(rule, found)) return { status: 403, error: notAllowed() };
     const token = parts.identity.tokenFor(found, site.publicUrl);
@@ -86,12 +88,17 @@ function refused(detail: string): Verdict {
   return { status: 403, error: new AppError('forbidden', detail) };
 }
 
-function signIn(site: ServedSite, req: IncomingMessage, { uri, method }: AskedAbout): Verdict {
+function signIn(site: ServedSite, req: IncomingMessage, asked: AskedAbout): Verdict {
+  return elsewhere(site, req, asked, '/api/login', new AppError('unauthorized', 'Sign in at login_url.'));
+}
+
+/** To a page of ours that leads back. nginx knows no other refusals than 401 and 403. */
+function elsewhere(site: ServedSite, req: IncomingMessage, { uri, method }: AskedAbout, page: string, error: AppError): Verdict {
   const reading = method === 'GET' || method === 'HEAD';
   const query = reading ? `?${new URLSearchParams({ next_page: uri }).toString()}` : '';
-  const loginUrl = `${site.publicUrl}/api/login${query}`;
+  const loginUrl = `${site.publicUrl}${page}${query}`;
   const wantsRedirect = (req.url ?? '').split('?')[1] === 'redirect';
   const isPage = reading && isNavigation(req);
   if (wantsRedirect && isPage) return { status: 302, loginUrl };
-  return { status: 401, loginUrl, isPage, error: new AppError('unauthorized', 'Sign in at login_url.') };
+  return { status: 401, loginUrl, isPage, error };
 }

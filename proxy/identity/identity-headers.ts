@@ -1,4 +1,4 @@
-import { epochSeconds } from '../../platform/clock.ts';
+import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import type { Identity } from '../provider/provider.ts';
 
 /** Which header carries which claim of the ID token. */
@@ -11,6 +11,7 @@ export const USUAL_HEADERS: HeaderClaims = {
   'X-User-Roles': 'roles',
   'X-User-Groups': 'groups',
   'X-Trial-App': 'trial_app',
+  'X-Trial-State': 'trial_state',
   'X-Trial-Ends-At': 'trial_ends_at',
 };
 
@@ -24,25 +25,27 @@ export interface IdentityHeaders {
 }
 
 /** What every session holds; other claims are kept for those headers that ask for them. */
-const KNOWN: Readonly<Record<string, (identity: Identity) => string>> = {
+const KNOWN: Readonly<Record<string, (identity: Identity, clock: Pick<Clock, 'now'>) => string>> = {
   sub: ({ sub }) => inHeader(sub),
   email: ({ email }) => inHeader(email),
   name: ({ name }) => inHeader(name),
   roles: ({ roles }) => listed(roles),
   groups: ({ groups }) => listed(groups),
   trial_app: ({ trial }) => inHeader(trial?.app ?? ''),
-  trial_ends_at: ({ trial }) => (trial ? String(epochSeconds(trial.endsAt)) : ''),
+  // What people were told is over, what is enforced is not.
+  trial_state: ({ trial }, clock) => (trial?.endsAt ? (trial.endsAt <= clock.now() ? 'grace' : 'active') : ''),
+  trial_ends_at: ({ trial }) => (trial?.endsAt ? String(epochSeconds(trial.endsAt)) : ''),
 };
 
 const PLAIN = /^[\x20-\x7e]*$/;
 
 const NOBODY: Identity = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null, claims: null };
 
-export function identityHeaders(wanted: HeaderClaims): IdentityHeaders {
+export function identityHeaders(wanted: HeaderClaims, clock: Pick<Clock, 'now'>): IdentityHeaders {
   const readers = Object.entries(wanted).map(([name, claim]) => ({ name, read: KNOWN[claim] ?? (({ claims }: Identity) => listed(claims?.[claim] ?? [])) }));
   const of = (identity: Identity): string[] => {
     const headers: string[] = [];
-    for (const { name, read } of readers) headers.push(name, read(identity));
+    for (const { name, read } of readers) headers.push(name, read(identity, clock));
     return headers;
   };
   return { of, nobody: of(NOBODY), names: new Set(readers.map(({ name }) => plainName(name.toLowerCase()))) };

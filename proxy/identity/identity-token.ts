@@ -31,7 +31,7 @@ export function identityTokens(keys: readonly Secret[], clock: Pick<Clock, 'now'
   const make = async (session: StoredSession, publicUrl: string): Promise<string> => {
     const now = epochSeconds(clock.now());
     const { sub, sid, email, name, roles, groups, trial, claims } = session;
-    return new SignJWT({ ...claims, email, name, roles, groups, ...(sid !== null && { sid }), ...(trial && { trial_app: trial.app, trial_ends_at: epochSeconds(trial.endsAt), trial_access_until: epochSeconds(trial.accessUntil) }) })
+    return new SignJWT({ ...claims, email, name, roles, groups, ...(sid !== null && { sid }), ...(trial && { trial_app: trial.app }), ...(trial?.endsAt && { trial_ends_at: epochSeconds(trial.endsAt) }), ...(trial?.accessUntil && { trial_access_until: epochSeconds(trial.accessUntil) }) })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: (await signing?.published)?.kid ?? '' })
       .setIssuer(publicUrl)
       .setAudience(publicUrl)

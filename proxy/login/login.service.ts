@@ -12,7 +12,7 @@ interface OtherPerson {
 }
 
 export type FinishedLogin =
-  | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string }
+  | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string; /** The `sub` of somebody who has a trial. */ onTrial: string | undefined }
   | { outcome: 'other_person'; id: string }
   /** A second answer to a finished login, or one that came too late, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
@@ -47,7 +47,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
     return { outcome: 'other_person', id };
   }
   const opened = await openSession(parts, { ...answer, takenAt }, current);
-  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id };
+  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id, onTrial: answer.identity.trial ? answer.identity.sub : undefined };
   return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
 }
 
@@ -85,5 +85,5 @@ export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Prom
 /** JSON has no dates. */
 function revived({ identity, tokens, takenAt }: NewLogin): NewLogin {
   const { trial } = identity;
-  return { identity: { ...identity, trial: trial && { app: trial.app, endsAt: new Date(trial.endsAt), accessUntil: new Date(trial.accessUntil) } }, tokens, takenAt: new Date(takenAt) };
+  return { identity: { ...identity, trial: trial && { app: trial.app, endsAt: trial.endsAt && new Date(trial.endsAt), accessUntil: trial.accessUntil && new Date(trial.accessUntil) } }, tokens, takenAt: new Date(takenAt) };
 }

@@ -21,6 +21,7 @@ export function tokensFrom(
 /** `toKeep`: claims that identity headers ask for besides what every session holds. */
 export function identityFrom(claims: Readonly<Record<string, unknown>>, toKeep: readonly string[]): Identity {
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '');
+  const app = text('trial_app') || null;
   const accessUntil = instant(claims['trial_access_until']);
   return {
     sub: text('sub'),
@@ -29,7 +30,7 @@ export function identityFrom(claims: Readonly<Record<string, unknown>>, toKeep: 
     name: text('name') || text('email') || text('preferred_username'),
     roles: texts(claims['roles']),
     groups: texts(claims['groups']),
-    trial: accessUntil && { app: text('trial_app') || null, endsAt: instant(claims['trial_ends_at']) ?? accessUntil, accessUntil },
+    trial: accessUntil !== null || app !== null ? { app, endsAt: instant(claims['trial_ends_at']) ?? accessUntil, accessUntil } : null,
     claims: keptClaims(claims, toKeep),
   };
 }

@@ -25,7 +25,8 @@ export interface Identity {
   roles: readonly string[];
   groups: readonly string[];
   /** `trial_access_until` is the only end that is enforced. */
-  trial: { app: string | null; endsAt: Date; accessUntil: Date } | null;
+  /** Null instants: the trial became a full account, and keeps its app. */
+  trial: { app: string | null; endsAt: Date | null; accessUntil: Date | null } | null;
   /** What identity headers ask for besides. */
   claims: KeptClaims;
 }

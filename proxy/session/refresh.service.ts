@@ -6,7 +6,7 @@ import type { Identity, Provider, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { deleteSessions, postponeRefresh, saveRefreshed, takeRefresh, type StoredSession } from './session.store.ts';
-import { asTold } from './trial-end.service.ts';
+import { asTold, type Telling } from './trial-end.service.ts';
 
 /** From here on a request starts a refresh and does not wait for it. */
 const BEFORE_DUE_MILLISECONDS = 30_000;
@@ -16,15 +16,12 @@ const ASK_AGAIN_MILLISECONDS = 15_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
 
-export interface RefreshParts {
+export interface RefreshParts extends Omit<Telling, 'hearNow'> {
   db: Kysely<Tables>;
   clock: Pick<Clock, 'now'>;
   seal: Seal;
   live: LiveSessions;
   provider: Pick<Provider, 'refresh'>;
-  issuer: string;
-  /** Products of the site's client, whose ends the bridge tells. */
-  productIds: readonly string[];
   log: Log;
 }
 
@@ -42,7 +39,7 @@ export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | 
 /** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE); and the same without the trial. */
 export function sessionEnds(absoluteEndAt: Date, { trial }: Pick<Identity, 'trial'>, { sessionExpiry }: Tokens): { endsAt: Date; endWithoutTrialAt: Date } {
   const endWithoutTrial = Math.min(absoluteEndAt.getTime(), (sessionExpiry ?? Number.POSITIVE_INFINITY) * 1000);
-  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
+  return { endsAt: new Date(Math.min(endWithoutTrial, trial?.accessUntil?.getTime() ?? Number.POSITIVE_INFINITY)), endWithoutTrialAt: new Date(endWithoutTrial) };
 }
 
 /**

@@ -11,7 +11,7 @@ export function sessionRoute(keeping: SessionKeeping, publicUrl: string): Reques
     return void res.json({
       authenticated: true,
       user: { id: session.sub, email: session.email, name: session.name },
-      trial: trial && { app: trial.app, ends_at: epochSeconds(trial.endsAt), access_until: epochSeconds(trial.accessUntil) },
+      trial: trial && { app: trial.app, ends_at: trial.endsAt && epochSeconds(trial.endsAt), access_until: trial.accessUntil && epochSeconds(trial.accessUntil) },
       expires_at: epochSeconds(expiryOf(session, keeping.limits)),
     });
   };

@@ -10,7 +10,7 @@ import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts'
 import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
 import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
-import { asTold } from './trial-end.service.ts';
+import { asTold, hearOf, type Telling } from './trial-end.service.ts';
 import { deletePastTrialEnds } from './trial-end.store.ts';
 
 /** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
@@ -21,12 +21,11 @@ const REPLACED_LIVES_MILLISECONDS = 10_000;
 
 export type Session = StoredSession;
 
-export interface SessionKeeping {
+export interface SessionKeeping extends Telling {
   db: Kysely<Tables>;
   /** Host of the site. */
   site: string;
-  /** Who signs its people in, and at which sites (hosts) besides. */
-  issuer: string;
+  /** Hosts of the sites at which its issuer signs people in. */
   sitesOfIssuer: readonly string[];
   clock: Pick<Clock, 'now'>;
   seal: Seal;
@@ -35,8 +34,6 @@ export interface SessionKeeping {
   touches: Pick<Touches, 'add'>;
   refresher: Refresher;
   limits: SessionLimits;
-  /** Products of the site's client, whose ends the bridge tells. */
-  productIds: readonly string[];
 }
 
 export interface SessionLimits {
@@ -99,6 +96,7 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
   const absoluteEndAt = new Date(now.getTime() + keeping.limits.absoluteMilliseconds);
   const id = newToken();
   const idHash = hashToken(id);
+  await hearOf(keeping.db, identity, keeping);
   const gone = await keeping.db.transaction().execute(async (trx) => {
     const names = { issuer: keeping.issuer, sid: identity.sid, sub: identity.sub };
     await lockLogin(trx, names);

@@ -4,6 +4,8 @@ import type { Identity } from '../provider/provider.ts';
 import { oneCopy, oneCopyOfList } from './one-copy.ts';
 
 export interface StoredSession extends Identity {
+  /** The app has not made this person's workspace yet: nobody is let in. */
+  preparing: boolean;
   idHash: Buffer;
   /** Host of the site that it was opened at. */
   site: string;
@@ -30,7 +32,7 @@ export interface ReadSession {
 type Db = Kysely<Tables>;
 
 const COLUMNS = [
-  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until', 'claims',
+  'id_hash', 'site', 'sub', 'sid', 'email', 'name', 'roles', 'groups', 'trial_app', 'trial_ends_at', 'trial_access_until', 'claims', 'preparing',
   'created_at', 'last_seen_at', 'ends_at', 'absolute_end_at', 'refresh_due_at',
 ] as const satisfies readonly (keyof SessionTable)[];
 
@@ -56,7 +58,7 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
     .execute();
 }
 
-const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, ends_at, absolute_end_at, refresh_due_at)::text)`;
+const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, preparing, ends_at, absolute_end_at, refresh_due_at)::text)`;
 
 export async function findSession(db: Db, idHash: Buffer): Promise<ReadSession | undefined> {
   const row = await db.selectFrom('proxy.session').select(COLUMNS).select(FINGERPRINT.as('fingerprint')).where('id_hash', '=', idHash).executeTakeFirst();
@@ -104,16 +106,16 @@ export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Prom
     .execute();
 }
 
-/** Moves the end of the trial of everybody who is signed in as this person at this site, nearer or further away; null: no end any more. */
-export async function moveTrialEnd(db: Db, { sub, site }: { sub: string; site: string }, trial: { endsAt: Date | null; accessUntil: Date | null }): Promise<void> {
+/** Moves the end of the trial of everybody who is signed in as this person at this site, nearer or further away; null: no end any more. `preparing` as {@link StoredSession}. */
+export async function moveTrialEnd(db: Db, { sub, site }: { sub: string; site: string }, trial: { endsAt: Date | null; accessUntil: Date | null; preparing: boolean }): Promise<void> {
   const [endsAt, accessUntil] = [sql<Date | null>`${trial.endsAt}::timestamptz`, sql<Date | null>`${trial.accessUntil}::timestamptz`];
   await db
     .updateTable('proxy.session')
-    .set({ trial_ends_at: endsAt, trial_access_until: accessUntil, ends_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${accessUntil})` })
+    .set({ trial_ends_at: endsAt, trial_access_until: accessUntil, preparing: trial.preparing, ends_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${accessUntil})` })
     .where('sub', '=', sub)
     .where('site', '=', site)
     // Each replica comes with the same word; a row that holds it already is not told about again.
-    .where(sql<boolean>`(trial_ends_at, trial_access_until) is distinct from (${endsAt}, ${accessUntil})`)
+    .where(sql<boolean>`(trial_ends_at, trial_access_until, preparing) is distinct from (${endsAt}, ${accessUntil}, ${trial.preparing}::boolean)`)
     .execute();
 }
 
@@ -155,7 +157,7 @@ export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, 
 export async function saveRefreshed(
   db: Db,
   idHash: Buffer,
-  fresh: { identity: Identity; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date; endWithoutTrialAt: Date },
+  fresh: { identity: Identity & Pick<StoredSession, 'preparing'>; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date; endWithoutTrialAt: Date },
 ): Promise<void> {
   await db
     .updateTable('proxy.session')
@@ -185,8 +187,9 @@ export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: 
     .execute();
 }
 
-function identityColumns({ sub, sid, email, name, roles, groups, trial, claims }: Identity) {
+function identityColumns({ sub, sid, email, name, roles, groups, trial, claims, preparing }: Identity & Pick<StoredSession, 'preparing'>) {
   return {
+    preparing,
     sub,
     sid,
     email,
@@ -213,8 +216,9 @@ function toSession(row: Pick<Selectable<SessionTable>, (typeof COLUMNS)[number]>
     name: row.name,
     roles: oneCopyOfList(row.roles),
     groups: oneCopyOfList(row.groups),
-    trial: row.trial_access_until && { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
+    trial: row.trial_access_until === null && row.trial_app === null ? null : { app: row.trial_app, endsAt: row.trial_ends_at ?? row.trial_access_until, accessUntil: row.trial_access_until },
     claims: row.claims,
+    preparing: row.preparing,
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     endsAt: row.ends_at,

@@ -11,30 +11,32 @@ export interface TrialEnd {
   endsAt: Date | null;
   /** Null: no end any more. */
   accessUntil: Date | null;
+  /** False until the app has made the person's workspace. */
+  ready: boolean;
   version: number;
 }
 
 /** The newer word stays, whichever replica comes with it first. */
 export async function saveTrialEnds(db: Db, ends: readonly TrialEnd[]): Promise<void> {
-  const rows = ends.map(({ userId, product, endsAt, accessUntil, version }) => ({ user_id: userId, product, trial_ends_at: endsAt, trial_access_until: accessUntil, version: String(version) }));
+  const rows = ends.map(({ userId, product, endsAt, accessUntil, ready, version }) => ({ user_id: userId, product, trial_ends_at: endsAt, trial_access_until: accessUntil, ready, version: String(version) }));
   await db
     .insertInto('proxy.trial_end')
     .values(rows)
     .onConflict((conflict) =>
       conflict
         .columns(['user_id', 'product'])
-        .doUpdateSet((eb) => ({ trial_ends_at: eb.ref('excluded.trial_ends_at'), trial_access_until: eb.ref('excluded.trial_access_until'), version: eb.ref('excluded.version') }))
+        .doUpdateSet((eb) => ({ trial_ends_at: eb.ref('excluded.trial_ends_at'), trial_access_until: eb.ref('excluded.trial_access_until'), ready: eb.ref('excluded.ready'), version: eb.ref('excluded.version') }))
         .whereRef('excluded.version', '>', 'proxy.trial_end.version'),
     )
     .execute();
 }
 
 /** Of several products the one that lasts longest, as the bridge and Keycloak judge it too. */
-export async function findLongestTrialEnd(db: Db, userId: string, productIds: readonly string[]): Promise<Pick<TrialEnd, 'endsAt' | 'accessUntil'> | undefined> {
+export async function findLongestTrialEnd(db: Db, userId: string, productIds: readonly string[]): Promise<Pick<TrialEnd, 'product' | 'endsAt' | 'accessUntil' | 'ready'> | undefined> {
   if (productIds.length === 0) return undefined;
   return db
     .selectFrom('proxy.trial_end')
-    .select(['trial_ends_at as endsAt', 'trial_access_until as accessUntil'])
+    .select(['product', 'trial_ends_at as endsAt', 'trial_access_until as accessUntil', 'ready'])
     .where('user_id', '=', userId)
     .where('product', 'in', productIds)
     .orderBy('trial_access_until', (order) => order.desc().nullsFirst())

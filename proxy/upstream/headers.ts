@@ -14,18 +14,20 @@ export interface Passage {
   clientAddress: string;
   requestId: string;
   /** The only host that the app hears of; what the request says is not passed on (SECURITY.md 10). */
-  public: { host: string; protocol: string; identityHeaders: IdentityHeaders };
+  public: { host: string; protocol: string; identityHeaders: IdentityHeaders; /** Where the app's `/` stands, if not at `/`. */ prefix?: string };
   /** What the app may check instead of trusting the network (identity/). */
   identityToken: string | undefined;
   /** Takes the place of what the app says about CORS, as name, value …; undefined: the app's own words pass. */
   cors?: readonly string[] | undefined;
+  /** The last word on the headers of the app's answer, as name, value … */
+  rewrite?: (headers: string[]) => string[];
   /** Hears when the app begins to answer. */
   onAnswer?: () => void;
 }
 
 /** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
 export function headersForApp(raw: readonly string[], identity: Identity, { public: site, clientAddress, requestId, identityToken }: Passage): string[] {
-  const { host, protocol, identityHeaders } = site;
+  const { host, protocol, identityHeaders, prefix } = site;
   const headers: string[] = [];
   const cookies = passOn(raw, headers, ofSite(identityHeaders).fromClient);
   const cookie = cookies === undefined ? undefined : withoutOwnCookies(cookies.join('; '));
@@ -38,19 +40,20 @@ export function headersForApp(raw: readonly string[], identity: Identity, { publ
     'Forwarded', `for=${forwardedNode(clientAddress)};host="${host}";proto=${protocol}`,
     'X-Request-Id', requestId,
   );
+  if (prefix !== undefined) headers.push('X-Forwarded-Prefix', prefix);
   headers.push(...identityHeaders.of(identity));
   if (identityToken !== undefined) headers.push(IDENTITY_TOKEN_HEADER, identityToken);
   return headers;
 }
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
-export function headersFromApp(raw: readonly string[], { requestId, cors }: Pick<Passage, 'requestId' | 'cors'>): string[] {
+export function headersFromApp(raw: readonly string[], { requestId, cors, rewrite }: Pick<Passage, 'requestId' | 'cors' | 'rewrite'>): string[] {
   const headers: string[] = [];
   const cookies = passOn(raw, headers, cors ? fromAppBehindCors : fromApp);
   for (const value of cookies ?? []) if (!setsOwnCookie(value)) headers.push('Set-Cookie', value);
   headers.push('X-Request-Id', requestId);
   if (cors) headers.push(...cors);
-  return headers;
+  return rewrite ? rewrite(headers) : headers;
 }
 
 /** Fields that may follow a body, either way: none that says who it is, how to read the message, or that a header of ours says (SECURITY.md 21). */

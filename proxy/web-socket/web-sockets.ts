@@ -13,6 +13,7 @@ import { sessionKey, type LiveSessions } from '../session/live-sessions.ts';
 import { currentSession, expiryOf, lookAtSession, type Session } from '../session/session.service.ts';
 import { chooseSite, type ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
+import { stillPreparing } from '../trial/preparing.ts';
 import { headersForApp } from '../upstream/headers.ts';
 import { dialApp } from './dial-app.ts';
 import { joinSockets, type Tunnel } from './tunnel.ts';
@@ -128,6 +129,7 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<{ sit
   if (req.headers.origin !== site.publicUrl) throw new AppError('forbidden', `Open web-sockets from pages of ${site.publicUrl}.`);
   const session = await currentSession(site.sessions, req.headers.cookie);
   if (!session) throw new AppError('unauthorized', `Sign in at ${site.publicUrl}/api/login.`);
+  if (session.preparing) throw stillPreparing();
   const rule = ruleFor(site.rules, pathOf(target));
   if (!rule) throw new AppError('not_found', 'Check the address.');
   if (!mayPass(rule, session)) throw notAllowed();
@@ -138,7 +140,7 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<{ sit
 async function isTrialOver({ session, site }: Watched): Promise<boolean> {
   const { live, clock } = site.sessions;
   const { trial } = (await live.find(session.idHash).catch(() => undefined)) ?? session;
-  return trial !== null && clock.now() >= trial.accessUntil;
+  return trial?.accessUntil != null && clock.now() >= trial.accessUntil;
 }
 
 function refuse(socket: Duplex, error: unknown, requestId: string): void {

@@ -80,6 +80,9 @@ async function openWorker() {
     send_mail: async () => {},
     send_billing_mail: async () => {},
     sweep_plans: async () => {},
+    sweep_lives: async () => {},
+    erase_life: async () => {},
+    keep_life: async () => {},
     reconcile: async () => {},
   };
   const worker = await startWorker(cut, handlers, { job: () => {} }, createLog('bridge', 'debug', { write: (line) => void lines.push(line) }));

@@ -19,7 +19,7 @@ describe('the port base', () => {
 });
 
 test('each part has a port of its own', () => {
-  expect(Object.values(portsFrom(8400))).toEqual([8400, 8401, 8402, 8403, 8404, 8405, 8406, 8407, 8408, 8409, 8410]);
+  expect(Object.values(portsFrom(8400))).toEqual([8400, 8401, 8402, 8403, 8404, 8405, 8406, 8407, 8408, 8409, 8410, 8411]);
 });
 
 test.each(['127.0.0.1', '0.0.0.0'])('a port that something on %s listens on is named', async (host) => {

@@ -24,9 +24,9 @@ describe('the variables of a realm file', () => {
 });
 
 test.each([
-  ['26.0.8', [undefined, ['vestibule-proxy', 'vestibule-bridge']]],
-  ['26.2.0', [true, ['vestibule-proxy', 'vestibule-bridge', 'admin-permissions']]],
-  ['26.10.1', [true, ['vestibule-proxy', 'vestibule-bridge', 'admin-permissions']]],
+  ['26.0.8', [undefined, ['vestibule-proxy', 'vestibule-bridge', 'vestibule-trials']]],
+  ['26.2.0', [true, ['vestibule-proxy', 'vestibule-bridge', 'vestibule-trials', 'admin-permissions']]],
+  ['26.10.1', [true, ['vestibule-proxy', 'vestibule-bridge', 'vestibule-trials', 'admin-permissions']]],
 ])('Keycloak %s gets the realm file with the admin permissions it knows', (version, expected) => {
   const realm = JSON.parse(realmFileFor(version, readFileSync('realm-export.json', 'utf8')));
   expect([realm.adminPermissionsEnabled, realm.clients.map(({ clientId }: { clientId: string }) => clientId)]).toEqual(expected);

@@ -6,11 +6,13 @@ import { sampleApp } from '../../dev/app/app.ts';
 
 const ADA = { 'X-User': 'u-1', 'X-User-Email': 'ada@example.com', 'X-User-Name': 'Ada <Lovelace>', 'X-User-Roles': 'trial-user', 'X-Trial-App': 'app-1', 'X-Trial-Ends-At': '4102444800' };
 
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+
 let server: Server;
 let origin: string;
 
 beforeAll(async () => {
-  server = sampleApp().listen(0, '127.0.0.1');
+  server = sampleApp({ webhookSecret: SECRET }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -36,7 +36,7 @@ const CLAIMS = 'vestibule-trial-claims';
 const BRIDGE = 'vestibule-bridge';
 const PROXY = 'vestibule-proxy';
 const MANAGEMENT = 'realm-management';
-const PRODUCTION = { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://id.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', MOVABLE_CLOCK: 'false', BILLING_TOKEN_KEY: '', BILLING_CHALLENGE_LOOPBACK: 'false' };
+const PRODUCTION = { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://id.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', MOVABLE_CLOCK: 'false', BILLING_TOKEN_KEY: '', EMBED_SIGNING_KEY: '', BILLING_CHALLENGE_LOOPBACK: 'false' };
 /** A copy has an issuer of its own, whom the bridge does not know. */
 const NOT_OF_A_COPY = 'extra-parameters';
 
@@ -120,9 +120,12 @@ const REALM_ROWS: readonly Row[] = [
   ['our-clients', 'the proxy’s is disabled', client(PROXY, { enabled: false }), 'client vestibule-proxy is disabled'],
   ['our-clients', 'the proxy’s needs no PKCE', client(PROXY, { attributes: { 'pkce.code.challenge.method': '' } }), 'does not ask for PKCE'],
   ['our-clients', 'people sign in to the bridge’s', client(BRIDGE, { standardFlowEnabled: true }), 'client vestibule-bridge has the standard flow'],
+  ['our-clients', 'people sign in to the jar’s', client('vestibule-trials', { bearerOnly: false, standardFlowEnabled: true }), 'client vestibule-trials can be signed in with'],
   ['client-grants', 'implicit flow', newClient({ implicitFlowEnabled: true }), 'client extra allows the implicit flow'],
   ['client-grants', 'direct grant', newClient({ directAccessGrantsEnabled: true }), 'client extra allows direct access grants'],
   ['client-grants', 'device grant', newClient({ attributes: { 'oauth2.device.authorization.grant.enabled': 'true' } }), 'client extra allows the device grant'],
+  ['client-grants', 'CIBA', newClient({ attributes: { 'oidc.ciba.grant.enabled': 'true' } }), 'client extra allows CIBA'],
+  ['client-grants', 'the JWT grant', newClient({ attributes: { 'oauth2.jwt.authorization.grant.enabled': 'true' } }), 'client extra allows the JWT authorization grant'],
   ['client-grants', 'full scope', newClient({ fullScopeAllowed: true }), 'client extra has full scope'],
   ['saml-clients', 'one', newClient({ protocol: 'saml' }), 'client extra speaks SAML'],
   ['redirect-addresses', 'a wildcard', newClient({ redirectUris: ['https://app.example.com/*'] }), 'client extra lists https://app.example.com/*'],
@@ -140,11 +143,14 @@ const REALM_ROWS: readonly Row[] = [
   ['service-account-roles', 'the bridge may do more', serviceAccount(BRIDGE, { client: MANAGEMENT, role: 'manage-users' }), 'vestibule-bridge has the role manage-users'],
   ['service-account-roles', 'the bridge may not look', serviceAccount(BRIDGE, { client: MANAGEMENT, role: 'view-users' }, 'take'), 'vestibule-bridge lacks the role view-users'],
   ['service-account-roles', 'the bridge is staff', serviceAccount(BRIDGE, { role: 'staff' }), 'vestibule-bridge has the realm role staff'],
+  ['service-account-roles', 'the bridge may not keep stamps', serviceAccount(BRIDGE, { client: 'vestibule-trials', role: 'keep-trials' }, 'take'), 'vestibule-bridge lacks the role keep-trials of vestibule-trials'],
   ['service-account-roles', 'the proxy may not read', serviceAccount(PROXY, { client: BRIDGE, role: 'trial-read' }, 'take'), 'vestibule-proxy lacks the role trial-read'],
   ['service-account-roles', 'the proxy may create', serviceAccount(PROXY, { client: BRIDGE, role: 'trial-create' }), 'vestibule-proxy has the role trial-create'],
   ['scope-mappings', 'of the bridge’s roles', scopeMapping(PROXY, { client: BRIDGE, role: 'trial-manage' }), 'lacks the vestibule-bridge role trial-manage'],
   ['scope-mappings', 'of what the proxy tells the app', scopeMapping(PROXY, { role: 'staff' }), 'lacks the realm role staff'],
   ['scope-mappings', 'of the bridge', scopeMapping(BRIDGE, { client: MANAGEMENT, role: 'view-users' }), 'lacks the realm-management role view-users'],
+  ['scope-mappings', 'of the jar', scopeMapping(BRIDGE, { client: 'vestibule-trials', role: 'keep-trials' }), 'lacks the vestibule-trials role keep-trials'],
+  ['bridge-roles', 'another service account has the jar’s', serviceAccount(PROXY, { client: 'vestibule-trials', role: 'keep-trials' }), 'user service-account-vestibule-proxy has the role keep-trials of vestibule-trials'],
   ['bridge-roles', 'a person has one', userWith('mallory', { client: BRIDGE, role: 'trial-callback' }), 'user mallory@example.com has the role trial-callback'],
   ['bridge-roles', 'a group has one', groupWith('callers', { client: BRIDGE, role: 'support' }), 'group /callers has the role support'],
 
@@ -207,6 +213,8 @@ const SERVER_ROWS: readonly ServerRow[] = [
   ['jar', 'a node is without', jarOf(undefined), 'runs without the jar'],
   ['jar', 'a node has one of another contract', jarOf({ version: '9.0.0', contract: '9.0' }), 'runs jar 9.0.0, of contract 9.0'],
   ['jar', 'a node has one that does not tell', jarOf({}), 'of contract unknown'],
+  ['jar', 'a node has one that keeps no stamps', { path: '/admin/serverinfo', edit: (info) => void delete info.providers['realm-restapi-extension'].providers['vestibule-trials'] }, 'runs a jar without the endpoint that keeps stamps'],
+  ['bridge-breaker', 'a node leaves the bridge out', { path: '/vestibule-trials/health', edit: (told) => void (told.bridge.breaker = 'open') }, 'leaves calls to the bridge out'],
   ['jar', 'the cluster has more nodes', { path: '/admin/serverinfo', edit: (info) => void (info.providers.connectionsInfinispan.providers.default.operationalInfo.clusterSize = '3') }, 'the cluster has 3 nodes, and 1 was looked at'],
   ['issuer', 'it is another', { KEYCLOAK_PUBLIC_URL: 'http://127.0.0.1:KEYCLOAK_PORT' }, 'bridge and proxy expect http://127.0.0.1'],
   ['invitation-way', 'the proxy pushes to one that takes none', offering({ pushed_authorization_request_endpoint: undefined }), 'takes no pushed authorization requests'],

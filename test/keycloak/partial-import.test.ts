@@ -21,6 +21,7 @@ const LEFT_OUT: readonly (readonly [check: string, see: string])[] = [
   ['token-lifetimes', 'offline sessions have no longest life'],
   ['scope-mappings', 'the scope of vestibule-proxy lacks the vestibule-bridge role trial-read'],
   ['scope-mappings', 'the scope of vestibule-bridge lacks the realm-management role view-users'],
+  ['scope-mappings', 'the scope of vestibule-bridge lacks the vestibule-trials role keep-trials'],
   ['realm-smtp', 'the realm has no mail server'],
   ['invitation-way', 'does not know prompt=create'],
   ['extra-parameters', 'not by the page of the invitation step'],

@@ -14,7 +14,7 @@ const keyOf = (number: number) => sessionKey(hashOf(number));
 
 function sessionOf(idHash: Buffer): StoredSession {
   const end = new Date('2026-01-01T10:00:00Z');
-  return { idHash, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name: 'Ada', roles: [], groups: [], trial: null, claims: null, createdAt: BEGIN, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
+  return { idHash, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name: 'Ada', roles: [], groups: [], trial: null, claims: null, preparing: false, createdAt: BEGIN, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
 }
 
 /** Memory in front of rows of which those in `changed` are other ones than before. */

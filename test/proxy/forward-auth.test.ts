@@ -3,7 +3,7 @@ import { send, type Browser } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['staff'] };
-const IDENTITY_HEADERS = ['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-ends-at'];
+const IDENTITY_HEADERS = ['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-state', 'x-trial-ends-at'];
 
 let stand: Stand;
 let host: string;
@@ -26,7 +26,7 @@ describe('a gateway that asks', () => {
   test('about somebody who is signed in hears who it is', async () => {
     stand.provider.person = { ...ADA, trial: { app: 'app-1', endsAt: 4_000_000_000, accessUntil: 4_000_000_000 } };
     const reply = await ask(await stand.signedIn());
-    expect([reply.status, ...IDENTITY_HEADERS.map((name) => reply.headers.get(name))]).toEqual([200, 'user-ada', 'ada@example.com', 'Ada Lovelace', 'staff', '', 'app-1', '4000000000']);
+    expect([reply.status, ...IDENTITY_HEADERS.map((name) => reply.headers.get(name))]).toEqual([200, 'user-ada', 'ada@example.com', 'Ada Lovelace', 'staff', '', 'app-1', 'active', '4000000000']);
   });
 
   test('gets every identity header, empty where there is none, so that none of the browser survives (SECURITY 21)', async () => {

@@ -13,7 +13,7 @@ import { startStand, type Stand } from './support/stand.ts';
 const INSTALL_LIMIT_MS = 300_000;
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['trial-user'], groups: ['/analysts'] };
 const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };
-const IDENTITY = new Set(['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-ends-at', 'x-vestibule-identity']);
+const IDENTITY = new Set(['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-state', 'x-trial-ends-at', 'x-vestibule-identity']);
 
 /** caddy serves the host that it was told, and answers nothing for others. */
 const ELSEWHERE = { nginx: 401, caddy: 200 };

@@ -8,7 +8,7 @@ const BEGIN = new Date('2026-01-01T00:00:00Z');
 
 function sessionOf(name: string): StoredSession {
   const end = new Date('2026-01-01T10:00:00Z');
-  return { idHash: ID_HASH, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name, roles: [], groups: [], trial: null, claims: null, createdAt: BEGIN, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
+  return { idHash: ID_HASH, site: 'app.example.com', sub: 'user-ada', sid: 'sid', email: 'ada@example.com', name, roles: [], groups: [], trial: null, claims: null, preparing: false, createdAt: BEGIN, lastSeenAt: BEGIN, endsAt: end, absoluteEndAt: end, refreshDueAt: null };
 }
 
 /** Memory in front of one row, at a time that the test sets. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import { loadProducts } from '../../platform/products.ts';
 import { axe, launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { CLIENT } from './support/provider.ts';
 import { startStand, type Stand, type StandOptions } from './support/stand.ts';
@@ -26,7 +27,7 @@ const withStaffOnly: NonNullable<StandOptions['sites']> = (url, provider, app) =
 let stand: Stand;
 let browser: TestBrowser;
 beforeAll(async () => {
-  [stand, browser] = await Promise.all([startStand({ sites: withStaffOnly, env: { A_SECRET: CLIENT.secret } }), launchBrowser()]);
+  [stand, browser] = await Promise.all([startStand({ sites: withStaffOnly, products: [{ ...loadProducts('products.yaml')[0], provision: 'wait' }], env: { A_SECRET: CLIENT.secret } }), launchBrowser()]);
 });
 afterAll(async () => {
   await browser.close();
@@ -36,6 +37,20 @@ afterAll(async () => {
 afterEach(() => browser.closePages());
 
 const newPage = (options: BrowserContextOptions): Promise<Page> => browser.newPage({ baseURL: stand.url, ...options });
+
+/** Somebody whose workspace is not there yet, on a page as it stands before it looks again. */
+async function prepare(page: Page, sub: string): Promise<void> {
+  const until = Math.floor(Date.now() / 1000) + 7_200;
+  stand.provider.person = { ...ADA, sub, trial: { app: 'app-1', endsAt: until, accessUntil: until } };
+  stand.bridge.feed.tell({ user_id: sub, trial_access_until: until, ready: false });
+  await page.route('**/reports', async (route) => {
+    const response = await route.fetch({ maxRedirects: 0 });
+    const { refresh: _refresh, ...headers } = response.headers();
+    await route.fulfill({ response, headers });
+  });
+  await page.goto('/api/login');
+  stand.provider.person = ADA;
+}
 
 /** Each page, by the way one gets there. */
 const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
@@ -83,6 +98,18 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
     const second = await page.context().request.get('/api/login?next_page=/second', { maxRedirects: 0 });
     await page.goto(second.headers()['location'] ?? '');
     await page.waitForSelector('a[href*="here="]');
+  }],
+  ['being prepared', async (page) => {
+    await prepare(page, 'user-waits');
+    await page.goto('/reports');
+    await page.waitForSelector('text=/prepared|préparons/');
+  }],
+  ['being prepared for too long', async (page) => {
+    await prepare(page, 'user-waits-long');
+    stand.clock.setOffset(61);
+    await page.goto('/reports');
+    stand.clock.setOffset(0);
+    await page.waitForSelector('.request');
   }],
   ['resume', async (page) => {
     stand.provider.misbehave = { redirect: (query) => query.set('error', 'access_denied') };

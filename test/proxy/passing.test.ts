@@ -98,6 +98,7 @@ describe('what the app hears', () => {
       'x-user-email': 'ada@example.com',
       'x-user-roles': 'trial-user,staff',
       'x-trial-app': 'app-1',
+      'x-trial-state': 'active',
       'x-trial-ends-at': '4000000000',
       'x-forwarded-host': new URL(stand.url).host,
       'x-forwarded-proto': 'http',
@@ -108,7 +109,7 @@ describe('what the app hears', () => {
   });
 
   test.each([
-    'X-User: admin', 'x-user: admin', 'X_User: admin', 'X.User: admin', 'X-USER-EMAIL: admin@x', 'X_User_Email: admin@x', 'X-User-Roles: admin', 'X-User-Groups: admin', 'X-Trial-App: other', 'X_TRIAL_APP: other',
+    'X-User: admin', 'x-user: admin', 'X_User: admin', 'X.User: admin', 'X-USER-EMAIL: admin@x', 'X_User_Email: admin@x', 'X-User-Roles: admin', 'X-User-Groups: admin', 'X-Trial-App: other', 'X_TRIAL_APP: other', 'X-Trial-State: active',
     'X-Trial-State: active', 'X-Forwarded-User: admin', 'X-Forwarded-Email: a@x', 'X-Forwarded-Host: evil.example', 'X-Forwarded-For: 1.1.1.1', 'X_Forwarded_For: 1.1.1.1', 'X-Forwarded-Proto: https', 'X-Forwarded-Prefix: /x',
     'Forwarded: for=1.1.1.1;host=evil.example', 'X-Real-IP: 1.1.1.1', 'X-Auth-Request-User: admin', 'Remote-User: admin', 'REMOTE_USER: admin', 'X-Remote-User: admin', 'X-Original-URL: /admin', 'X-Rewrite-URL: /admin',
     'X-Client-IP: 1.1.1.1', 'True-Client-IP: 1.1.1.1', 'Proxy: http://evil.example', 'Via: 1.1 evil.example', 'X-Vestibule-Anything: x',

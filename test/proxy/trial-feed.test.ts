@@ -39,7 +39,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
 const isRefused = (browser: Browser) => async () => (await statusOf(browser)) === 401;
 const expiresAt = async (browser: Browser) => (JSON.parse((await browser.get('/api/session')).body) as { expires_at: number }).expires_at;
-const tell = (trial_access_until: number | null, more: { product?: string; version?: number } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
+const tell = (trial_access_until: number | null, more: { product?: string; version?: number; trial_ends_at?: number } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
 
 /** The newest word that the proxy's database has about this person. */
 async function toldVersion(): Promise<number> {
@@ -48,6 +48,10 @@ async function toldVersion(): Promise<number> {
   const { rows } = await client.query('select max(version)::int as version from proxy.trial_end where user_id = $1', [`user-${people}`]);
   await client.end();
   return (rows[0] as { version: number | null }).version ?? 0;
+}
+
+async function trialOf(browser: Browser): Promise<{ app: string; ends_at: number | null; access_until: number | null }> {
+  return (JSON.parse((await browser.get('/api/session')).body) as { trial: { app: string; ends_at: number | null; access_until: number | null } }).trial;
 }
 
 async function knownToBoth(): Promise<{ here: Browser; there: Browser }> {
@@ -77,6 +81,13 @@ describe('what the bridge says of a trial holds in every replica within a second
     expect(stand.app.last().headers['x-trial-ends-at']).toBe(String(until));
   });
 
+  test('an end that people were told, with days of grace: the app hears of it', async () => {
+    const { here, there } = await knownToBoth();
+    tell(now() + HOUR_SECONDS, { trial_ends_at: now() - 1 });
+    await eventually(async () => (await statusOf(here)) === 200 && stand.app.last().headers['x-trial-state'] === 'grace', HOLDS_WITHIN_MS);
+    expect(await statusOf(there)).toBe(200);
+  });
+
   test('more time, for whoever was refused a moment ago too', async () => {
     const { here, there } = await knownToBoth();
     tell(now());
@@ -89,10 +100,16 @@ describe('what the bridge says of a trial holds in every replica within a second
     expect(await statusOf(here)).toBe(401);
   });
 
-  test('no end any more', async () => {
+  test('no end any more: the app stays theirs, at once and at the next sign-in', async () => {
     const { here } = await knownToBoth();
+    const before = await trialOf(here);
     tell(null);
-    await eventually(async () => (JSON.parse((await here.get('/api/session')).body) as { trial: unknown }).trial === null, HOLDS_WITHIN_MS);
+    await eventually(async () => (await trialOf(here)).access_until === null, HOLDS_WITHIN_MS);
+    expect(await trialOf(here)).toEqual({ app: before.app, ends_at: null, access_until: null });
+    await statusOf(here);
+    expect(stand.app.last().headers).toMatchObject({ 'x-trial-app': before.app, 'x-trial-state': '', 'x-trial-ends-at': '' });
+    const again = await stand.signedIn();
+    expect(await trialOf(again)).toEqual({ app: before.app, ends_at: null, access_until: null });
   });
 });
 

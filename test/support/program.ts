@@ -5,6 +5,8 @@ import { stack } from './stack.ts';
 export interface Program {
   clientId: string;
   create(body: unknown): Promise<{ status: number; type: string; body: Record<string, unknown> }>;
+  /** Any other call of the bridge; a body makes it a POST. */
+  ask(path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   remove(): Promise<void>;
 }
 
@@ -55,6 +57,14 @@ export async function openProgram(role: string | undefined = 'trial-create'): Pr
         body: JSON.stringify(body),
       });
       return { status: answer.status, type: answer.headers.get('content-type') ?? '', body: (await answer.json()) as Record<string, unknown> };
+    },
+    ask: async (path, body) => {
+      const answer = await fetch(stack().bridge + path, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${await token()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
     },
     remove: () => admin.delete(`/clients/${id}`),
   };

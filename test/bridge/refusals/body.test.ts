@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openBridge, type TestBridge } from '../support/bridge.ts';
-import { ask, ENDPOINTS, tokenFor, WITH_BODY, type Endpoint } from './endpoints.ts';
+import { addressOf, ask, ENDPOINTS, tokenFor, WITH_BODY, type Endpoint } from './endpoints.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -46,7 +46,7 @@ const fieldsOf = (endpoint: Endpoint): Fields => {
 const FREE_TEXTS = new Set(['firstname', 'lastname', 'first_name', 'last_name', 'company']);
 
 /** Of one length or of a few values. */
-const SHAPED = new Set(['attempt_id', 'outcome', 'session_id', 'user_id', 'uuid', 'sponsorship_id']);
+const SHAPED = new Set(['attempt_id', 'outcome', 'session_id', 'user_id', 'uuid', 'sponsorship_id', 'app']);
 
 /** Values that break one limit each, by one. */
 function tooLong({ maxLength, maxItems, items, additionalProperties, propertyNames }: Field): unknown[] {
@@ -67,7 +67,7 @@ interface Raw {
 
 async function post(endpoint: Endpoint, { body, headers = JSON_TYPE }: Raw) {
   const authorization = endpoint.caller === 'anybody' ? {} : { authorization: `Bearer ${await tokenFor(endpoint, bridge)}` };
-  const response = await fetch(`${bridge.url}${endpoint.path}`, { method: 'POST', headers: { ...headers, ...authorization }, body });
+  const response = await fetch(`${bridge.url}${addressOf(endpoint)}`, { method: endpoint.method, headers: { ...headers, ...authorization }, body });
   return { status: response.status, type: response.headers.get('content-type'), problem: (await response.json()) as Record<string, unknown> };
 }
 
@@ -184,9 +184,10 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
     await expectRefusal(endpoint, change(await written()), status, code);
   });
 
-  test.each(['GET', 'PUT', 'PATCH', 'DELETE'])('takes no %s, whoever asks', async (method) => {
-    const answer = await bridge.send(endpoint.path, { method });
-    expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, 'POST', 'method_not_allowed']);
+  const taken = new Set(ENDPOINTS.filter(({ path }) => path === endpoint.path).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
+  test.each(['GET', 'PUT', 'PATCH', 'DELETE', 'POST'].filter((method) => !taken.has(method)))('takes no %s, whoever asks', async (method) => {
+    const answer = await bridge.send(addressOf(endpoint), { method });
+    expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, [...taken].join(', '), 'method_not_allowed']);
   });
 });
 

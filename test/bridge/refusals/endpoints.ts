@@ -3,9 +3,9 @@ import { creationOf, type Answer, type TestBridge } from '../support/bridge.ts';
 import type { Claims } from '../support/realm.ts';
 
 export interface Endpoint {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   path: string;
-  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'billing' | 'support';
+  caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'manager' | 'billing' | 'support';
   /** Of several bodies that OpenAPI describes, which. */
   body?: number;
   /** Of a request that is let in. */
@@ -24,9 +24,25 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/trial/creation', caller: 'step', body: 0, status: 200, valid: async (bridge) => creationOf(await bridge.invite()) },
   { method: 'POST', path: '/api/trial/creation', caller: 'program', body: 1, status: 200, valid: async (bridge) => ({ token: await bridge.invite({ address: newAddress() }), password: 'a long pass phrase' }) },
   { method: 'POST', path: '/api/trial/creation/outcome', caller: 'step', status: 200, valid: async () => ({ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }) },
+  { method: 'POST', path: '/api/trial/creation/outcomes', caller: 'step', status: 200, valid: async () => ({ outcomes: [{ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }] }) },
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
   { method: 'GET', path: '/api/trial/changes', caller: 'reading proxy', status: 200, valid: async () => ({ follow: 'false' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
+  { method: 'POST', path: '/api/trial/extend', caller: 'manager', status: 404, valid: async () => ({ user_id: randomUUID(), days: 7, reason: 'They asked.' }) },
+  { method: 'POST', path: '/api/trial/completion', caller: 'manager', status: 404, valid: async () => ({ user_id: randomUUID(), reason: 'They pay.' }) },
+  { method: 'GET', path: '/api/trial', caller: 'manager', status: 200, valid: async () => ({ state: 'active', limit: '10' }) },
+  { method: 'GET', path: '/api/trial/{id}', caller: 'manager', status: 404, valid: async () => ({}) },
+  { method: 'POST', path: '/api/trial/{id}/resend', caller: 'manager', status: 404, valid: async () => ({ reason: 'It was lost.' }) },
+  { method: 'POST', path: '/api/trial/{id}/revoke', caller: 'manager', status: 404, valid: async () => ({ reason: 'A mistake.' }) },
+  { method: 'DELETE', path: '/api/trial/{id}', caller: 'manager', status: 404, valid: async () => ({ reason: 'They asked.' }) },
+  { method: 'POST', path: '/api/trial/{id}/allow-again', caller: 'manager', status: 404, valid: async () => ({ reason: 'They came back.' }) },
+  { method: 'GET', path: '/api/trial/{id}/export', caller: 'manager', status: 404, valid: async () => ({}) },
+  { method: 'GET', path: '/api/trial/funnel', caller: 'manager', status: 200, valid: async () => ({ from: '2026-11-01', to: '2026-11-30' }) },
+  { method: 'POST', path: '/api/trial/opened', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail', signs: ['head'] }) },
+  { method: 'POST', path: '/api/trial/signed-in', caller: 'proxy', status: 200, valid: async () => ({ user_id: randomUUID(), products: ['app'] }) },
+  { method: 'POST', path: '/api/trial/embed-token', caller: 'manager', status: 409, valid: async () => ({ app: randomUUID(), origin: 'https://www.example.com' }) },
+  { method: 'POST', path: '/api/trial/embed-revoke', caller: 'manager', status: 404, valid: async () => ({ app: randomUUID(), reason: 'A leak.' }) },
+  { method: 'POST', path: '/api/trial/embed-standing', caller: 'reading proxy', status: 200, valid: async () => ({ app: randomUUID() }) },
   billing('server-login/open', () => ({ zulip_org_id: randomUUID(), zulip_org_key: 'x'.repeat(64) })),
   billing('login/open', () => ({ token: 'of-nobody' })),
   billing('login/mail', () => ({ token: 'of-nobody', email: newAddress() })),
@@ -74,12 +90,13 @@ function billing(path: string, valid: () => Readonly<Record<string, unknown>>): 
 }
 
 export const GUARDED = ENDPOINTS.filter(({ caller }) => caller !== 'anybody');
-export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
+export const WITH_BODY = ENDPOINTS.filter(({ method }) => method !== 'GET');
 
 /** The token that this endpoint asks for; `claims` replaces, undefined removes. */
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
   if (endpoint.caller === 'program') return realm.serviceToken('a-program', 'trial-create', claims);
   if (endpoint.caller === 'reading proxy') return realm.serviceToken('vestibule-proxy', 'trial-read', claims);
+  if (endpoint.caller === 'manager') return realm.serviceToken('a-manager', 'trial-manage', claims);
   if (endpoint.caller === 'billing') return realm.serviceToken('vestibule-proxy', 'billing-pages', claims);
   if (endpoint.caller === 'support') return realm.serviceToken('vestibule-proxy', 'support', claims);
   return endpoint.caller === 'proxy' ? realm.serviceToken('vestibule-proxy', 'trial-manage', claims) : realm.stepToken(claims);
@@ -88,9 +105,14 @@ export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Clai
 /** Sends what is given as it is. */
 export async function ask(bridge: TestBridge, endpoint: Endpoint, given: { token?: string | undefined; content: Readonly<Record<string, unknown>> | string }): Promise<Answer> {
   const headers = given.token === undefined ? {} : { authorization: `Bearer ${given.token}` };
-  if (endpoint.method === 'POST') return bridge.send(endpoint.path, { headers, body: given.content });
+  if (endpoint.method !== 'GET') return bridge.send(addressOf(endpoint), { method: endpoint.method, headers, body: given.content });
   const query = typeof given.content === 'string' ? given.content : new URLSearchParams(given.content as Record<string, string>).toString();
-  return bridge.send(`${endpoint.path}?${query}`, { method: 'GET', headers });
+  return bridge.send(`${addressOf(endpoint)}?${query}`, { method: 'GET', headers });
+}
+
+/** Of a trial that is not there, where one is named. */
+export function addressOf({ path }: Endpoint): string {
+  return path.replace('{id}', randomUUID());
 }
 
 export function newAddress(): string {

@@ -63,6 +63,11 @@ const FAULTS: readonly [string, number, (endpoint: Endpoint) => Promise<string> 
   ["a person's name", 403, claiming(() => ({ preferred_username: 'ada@example.com' }))],
 ];
 
+/** The proxy asks for staff, with the role that managers have. */
+function isManager(caller: string, wanted: string): boolean {
+  return caller === 'proxy' && wanted === 'manager';
+}
+
 describe.each(GUARDED)('$method $path ($caller)', (endpoint) => {
   test('lets its own caller in', async () => {
     const answer = await ask(bridge, endpoint, { token: await tokenFor(endpoint, bridge), content: await endpoint.valid(bridge) });
@@ -80,7 +85,7 @@ describe.each(GUARDED)('$method $path ($caller)', (endpoint) => {
   });
 
   test("refuses the other callers' tokens", async () => {
-    for (const other of GUARDED.filter(({ caller }) => caller !== endpoint.caller)) {
+    for (const other of GUARDED.filter(({ caller }) => caller !== endpoint.caller && !isManager(caller, endpoint.caller))) {
       const answer = await ask(bridge, endpoint, { token: await tokenFor(other, bridge), content: await endpoint.valid(bridge) });
       // Another way of the same endpoint: let in there, and the body is not of that way.
       const otherWay = GUARDED.some(({ path, caller }) => path === endpoint.path && caller === other.caller);

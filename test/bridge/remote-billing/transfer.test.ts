@@ -2,7 +2,8 @@ import { createServer, type RequestListener, type Server as HttpServer } from 'n
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { challengeFetch, isPublic } from '../../../bridge/remote-billing/challenge-fetch.ts';
+import { isPublic } from '../../../bridge/outbound/addresses.ts';
+import { challengeFetch } from '../../../bridge/remote-billing/challenge-fetch.ts';
 import { newServer, openBilling, randomAddress, registrationOf, type Server, type TestBilling } from './support/billing.ts';
 
 const ACCESS_TOKEN = 'an-access-token';

@@ -7,7 +7,10 @@ import type { Schema } from '../../../bridge/db/schema.ts';
 import type { MakeAccount } from '../../../bridge/keycloak/account-maker.ts';
 import type { Account, Accounts } from '../../../bridge/keycloak/accounts.ts';
 import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invitation.store.ts';
+import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
+import { loadEndpoints } from '../../../bridge/webhooks/endpoints.ts';
+import type { Removal, TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
 import { createLog } from '../../../platform/log.ts';
@@ -38,7 +41,22 @@ export interface KnownAccounts extends Accounts {
   make: MakeAccount;
 }
 
+/** Keycloak's stamps as the jar keeps them: the highest version of each person and product. */
+export interface KeptTrials extends TrialKeeper {
+  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number } | undefined;
+  rolesOf(userId: string): ReadonlySet<string>;
+  /** Whose sessions were ended, in order. */
+  ended: string[];
+  /** Who was removed, in order. */
+  removed: string[];
+  /** What a removal comes to from now on. */
+  removesAs(removal: Removal): void;
+  /** Every call fails until told otherwise. */
+  fail(failing: boolean): void;
+}
+
 export interface TestBridge {
+  keeper: KeptTrials;
   url: string;
   metricsPort: number | undefined;
   db: Kysely<Schema>;
@@ -53,6 +71,8 @@ export interface TestBridge {
   /** As one of Keycloak's steps. */
   asStep(path: string, body?: unknown): Promise<Answer>;
   asProxy(path: string, body?: unknown): Promise<Answer>;
+  /** As the service account of a client with `trial-manage`. */
+  asManager(path: string, body?: unknown, headers?: Record<string, string>, method?: string): Promise<Answer>;
   /** As the service account of a client with `trial-create`. */
   asProgram(path: string, body?: unknown, clientId?: string): Promise<Answer>;
   invite(invitation?: Partial<NewInvitation> & { token?: string }): Promise<string>;
@@ -60,7 +80,10 @@ export interface TestBridge {
   settled(): Promise<void>;
   /** Runs now what waits for later. */
   hurry(): Promise<void>;
-  close(): Promise<void>;
+  /** The bridge alone, for a look at what it left; close() is still to come. */
+  stopBridge(): Promise<void>;
+  /** `before`: once the bridge has stopped, while its database is there. */
+  close(looking?: { before?: () => Promise<void> }): Promise<void>;
 }
 
 export interface Answer {
@@ -82,6 +105,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [database, realm, inbox] = await Promise.all([freshDatabase(), openRealm(), openInbox({ host: '127.0.0.1', smtpPort: 0 })]);
   const clock = testClock();
   const accounts = knownAccounts();
+  const keeper = keptTrials();
   const lines: string[] = [];
   const config = loadConfig({
     VESTIBULE_MODE: 'development',
@@ -104,7 +128,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const [first] = loadProducts('products.yaml');
   const products = options.products ?? [{ ...first, ...options.product }];
   const log = createLog('bridge', config.logLevel, { write: (line) => void lines.push(line) });
-  const bridge = await startBridge(config, products, log, { clock, ...(options.realAccounts ? {} : { accounts, makeAccount: accounts.make }), ...options });
+  const bridge = await startBridge(config, { products, endpoints: loadEndpoints(options.env ?? {}, products, config) }, log, { clock, ...(options.realAccounts ? {} : { accounts, keeper, makeAccount: accounts.make }), ...options });
   const url = `http://127.0.0.1:${bridge.port}`;
   const { db, close: closeDatabase } = openDatabase<Schema>(database.bridgeUrl, { poolSize: 4, name: 'test', onError: () => {} });
 
@@ -120,6 +144,8 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const withToken = (token: string, path: string, body: unknown) =>
     send(path, { method: body === undefined ? 'GET' : 'POST', body, headers: { authorization: `Bearer ${token}` } });
 
+  let stopped: Promise<void> | undefined;
+  const stopBridge = () => (stopped ??= bridge.stop());
   const settled = () =>
     eventually(async () => {
       const { rows } = await sql`select 1 from graphile_worker.jobs where run_at <= now() or locked_at is not null limit 1`.execute(db);
@@ -133,12 +159,15 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     databaseUrl: database.bridgeUrl,
     clock,
     accounts,
+    keeper,
     inbox,
     realm,
     log: () => lines.join(''),
     send,
     asStep: async (path, body) => withToken(await realm.stepToken(), path, body),
     asProgram: async (path, body, clientId = 'a-program') => withToken(await realm.serviceToken(clientId, 'trial-create'), path, body),
+    asManager: async (path, body, headers = {}, method = body === undefined ? 'GET' : 'POST') =>
+      send(path, { method, body, headers: { authorization: `Bearer ${await realm.serviceToken('a-manager', 'trial-manage')}`, ...headers } }),
     asProxy: async (path, body) => withToken(await realm.serviceToken('vestibule-proxy', 'trial-manage'), path, body),
     invite: async ({ token = randomBytes(32).toString('base64url'), ...given } = {}) => {
       const issuedAt = clock.now();
@@ -147,6 +176,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
         product: 'app',
         address: 'ada@example.com',
         mailId: null,
+        lifeId: null,
         firstName: 'Ada',
         lastName: 'Lovelace',
         locale: 'en',
@@ -158,11 +188,14 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     },
     settled,
     hurry: async () => {
+      await queueAll(db);
       await hurryJobs(db);
       await settled();
     },
-    close: async () => {
-      await bridge.stop();
+    stopBridge,
+    close: async ({ before } = {}) => {
+      await stopBridge();
+      await before?.();
       await closeDatabase();
       await Promise.all([inbox.close(), realm.close()]);
       await database.drop();
@@ -224,5 +257,45 @@ function knownAccounts(): KnownAccounts {
     check: async () => void (await answer(undefined)),
     findById: (id) => answer(accounts.get(id)),
     findByAddress: (address) => answer([...accounts.values()].find((one) => one.username === address)),
+  };
+}
+
+function keptTrials(): KeptTrials {
+  const stamps = new Map<string, ReturnType<KeptTrials['stampOf']> & object>();
+  const roles = new Map<string, Set<string>>();
+  let failing = false;
+  const answer = async <Value>(value: () => Value): Promise<Value> => {
+    if (failing) throw new Error('Keycloak does not answer');
+    return value();
+  };
+  const rolesOf = (userId: string) => roles.get(userId) ?? new Set<string>();
+  const ended: string[] = [];
+  const removed: string[] = [];
+  let removal: Removal = 'removed';
+  return {
+    ended,
+    removed,
+    removesAs: (next) => {
+      removal = next;
+    },
+    stampOf: (userId, product = 'app') => stamps.get(`${userId} ${product}`),
+    rolesOf,
+    fail: (now) => {
+      failing = now;
+    },
+    keepStamp: (userId, { product, entry, version, roles: { grant, revoke } }) =>
+      answer(() => {
+        if ((stamps.get(`${userId} ${product}`)?.version ?? 0) >= version) return 'newer';
+        stamps.set(`${userId} ${product}`, JSON.parse(entry) as ReturnType<KeptTrials['stampOf']> & object);
+        roles.set(userId, new Set([...rolesOf(userId), ...grant].filter((role) => !revoke.includes(role))));
+        return 'held';
+      }),
+    endSessions: (userId) => answer(() => ended.push(userId)),
+    remove: (userId, product) =>
+      answer(() => {
+        removed.push(userId);
+        stamps.delete(`${userId} ${product}`);
+        return removal;
+      }),
   };
 }

@@ -39,6 +39,8 @@ export interface StandOptions {
   billingHere?: boolean;
   /** The staff pages, too. */
   staffHere?: boolean;
+  /** Frames of other pages stand there too. */
+  embedHere?: boolean;
   /** Writes a sites file for a proxy at this address, and names it. */
   sites?: (url: string, provider: TestProvider, app: TestServer) => string;
 }
@@ -93,6 +95,7 @@ async function startReplica(
     STOP_DELAY_SECONDS: '0',
     ...(options.billingHere && { BILLING_URL: url }),
     ...(options.staffHere && { STAFF_URL: url }),
+    ...(options.embedHere && { EMBED_URL: url }),
     ...(options.sites && { PROXY_SITES_FILE: options.sites(url, provider, app) }),
     ...options.env,
   });

@@ -1,6 +1,5 @@
 package io.vestibule.keycloak;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -8,10 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import org.jboss.logging.Logger;
 import org.keycloak.models.UserModel;
-import org.keycloak.util.JsonSerialization;
 
 /**
  * One product's entry of the user attribute {@value #ATTRIBUTE} (docs/architecture.md, "The stamp"): what Keycloak
@@ -23,8 +20,9 @@ import org.keycloak.util.JsonSerialization;
  * @param trialAccessUntil the only end that is enforced, epoch seconds; null: no end
  * @param trialApp         id of the small app, may be null
  * @param clients          ids of the clients that the end applies to
+ * @param version          of the life that it tells of, 0 in those of older releases
  */
-record TrialStamp(String product, String state, Long trialEndsAt, Long trialAccessUntil, String trialApp, List<String> clients) {
+record TrialStamp(String product, String state, Long trialEndsAt, Long trialAccessUntil, String trialApp, List<String> clients, long version) {
 
     static final String ATTRIBUTE = "trial_stamp";
 
@@ -53,7 +51,7 @@ record TrialStamp(String product, String state, Long trialEndsAt, Long trialAcce
     static List<TrialStamp> entries(List<String> values) {
         List<TrialStamp> entries = new ArrayList<>();
         for (String value : values) {
-            read(value).ifPresent(entries::add);
+            read(value).map(StampEntry::stamp).ifPresent(entries::add);
         }
         return entries;
     }
@@ -63,7 +61,7 @@ record TrialStamp(String product, String state, Long trialEndsAt, Long trialAcce
         Map<String, String> byProduct = new LinkedHashMap<>();
         for (List<String> values : List.of(held, added)) {
             for (String value : values) {
-                byProduct.put(read(value).map(TrialStamp::product).orElse(value), value);
+                byProduct.put(read(value).map(StampEntry::product).orElse(value), value);
             }
         }
         return List.copyOf(byProduct.values());
@@ -74,24 +72,11 @@ record TrialStamp(String product, String state, Long trialEndsAt, Long trialAcce
         return trialAccessUntil != null && nowSeconds >= trialAccessUntil;
     }
 
-    private static Optional<TrialStamp> read(String value) {
-        try {
-            JsonNode node = JsonSerialization.mapper.readTree(value);
-            if (node.path("product").isTextual() && node.path("clients").isArray()) {
-                List<String> clients = new ArrayList<>();
-                node.path("clients").forEach(client -> clients.add(client.asText()));
-                return Optional.of(new TrialStamp(node.path("product").textValue(), node.path("state").textValue(),
-                        seconds(node, "trial_ends_at"), seconds(node, "trial_access_until"),
-                        node.path("trial_app").textValue(), List.copyOf(clients)));
-            }
-        } catch (IOException e) {
-            LOG.debug("Not JSON", e);
+    private static Optional<StampEntry> read(String value) {
+        Optional<StampEntry> entry = StampEntry.read(value);
+        if (entry.isEmpty()) {
+            LOG.errorf("A value of the user attribute %s can't be read and is ignored: %s", ATTRIBUTE, value);
         }
-        LOG.errorf("A value of the user attribute %s can't be read and is ignored: %s", ATTRIBUTE, value);
-        return Optional.empty();
-    }
-
-    private static Long seconds(JsonNode node, String field) {
-        return node.path(field).isIntegralNumber() ? node.path(field).longValue() : null;
+        return entry;
     }
 }

@@ -17,10 +17,20 @@ import org.keycloak.util.JsonSerialization;
 record Contract(String name, JsonNode file) {
 
     private static final Path FOLDER = Path.of("..", "test", "contract");
+    private static final Path KEEPER = FOLDER.resolve("keeper");
 
     static List<Contract> all() {
-        try (Stream<Path> files = Files.walk(FOLDER, 2)) {
-            return files.filter(file -> file.toString().endsWith(".json")).sorted().map(Contract::read).toList();
+        return below(FOLDER).filter(file -> !file.startsWith(KEEPER)).map(Contract::read).toList();
+    }
+
+    /** The messages in the other direction: the bridge asks, the jar answers. */
+    static List<Contract> ofTheKeeper() {
+        return below(KEEPER).map(Contract::read).toList();
+    }
+
+    private static Stream<Path> below(Path folder) {
+        try (Stream<Path> files = Files.walk(folder, 2)) {
+            return files.filter(file -> file.toString().endsWith(".json")).sorted().toList().stream();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -65,6 +65,6 @@ class TrialEndTest {
     }
 
     private static TrialStamp stamp(long until) {
-        return new TrialStamp("app", "active", until - 100, until, "a", List.of("c"));
+        return new TrialStamp("app", "active", until - 100, until, "a", List.of("c"), 0);
     }
 }

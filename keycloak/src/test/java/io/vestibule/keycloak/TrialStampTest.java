@@ -19,7 +19,7 @@ class TrialStampTest {
 
     @Test
     void readsTheGoldenStamp() {
-        assertEquals(new TrialStamp("app", "active", 1_796_472_000L, UNTIL, "c0ffee00-1111-4222-8333-444455556666", List.of("vestibule-proxy")), golden());
+        assertEquals(new TrialStamp("app", "active", 1_796_472_000L, UNTIL, "c0ffee00-1111-4222-8333-444455556666", List.of("vestibule-proxy"), 0), golden());
     }
 
     @Test

@@ -1,0 +1,74 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { Product, Products } from '../../platform/products.ts';
+import type { AddressHash } from '../address/address-hash.ts';
+import type { Db, MailKind, Trx } from '../db/schema.ts';
+import { productOf } from '../trial/provision.service.ts';
+import { nextDeadline, reminderDue } from './deadlines.ts';
+import { recordEvent, type LifeEventKind } from './event.store.ts';
+import { queueKeeping } from './keep.service.ts';
+import { queueLifeMail } from './life-mails.service.ts';
+import { changeLife, findLife, lockLivesDue, setDeadline, type Life } from './life.store.ts';
+import { next, type Command } from './transitions.ts';
+
+const AT_ONCE = 50;
+
+interface Using {
+  products: Products;
+  clock: Clock;
+  hash: AddressHash;
+}
+
+interface Step {
+  command: Extract<Command, 'remind' | 'end' | 'expire'>;
+  kind: LifeEventKind;
+  mail: MailKind | undefined;
+}
+
+/**
+ * What the domain clock has brought to trials: reminders, ends, the end of grace. As often as it runs, and in as many
+ * processes: a life is locked, and what is done moves its deadline. Nothing is enforced here: who is refused is decided
+ * by `trial_access_until` alone. Answers how many trials were due.
+ */
+export async function sweepLives(db: Db, using: Using): Promise<number> {
+  let due = 0;
+  for (let some = await sweepSome(db, using); some > 0; some = await sweepSome(db, using)) due += some;
+  return due;
+}
+
+async function sweepSome(db: Db, using: Using): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const now = using.clock.now();
+    const ids = await lockLivesDue(trx, now, AT_ONCE);
+    for (const id of ids) {
+      const life = await findLife(trx, id);
+      if (life !== undefined) await pass(trx, using, life, now);
+    }
+    return ids.length;
+  });
+}
+
+/** Everything that is due to one trial, in order: a sweep that comes late goes through what it missed. */
+async function pass(trx: Trx, using: Using, life: Life, now: Date): Promise<void> {
+  const product = productOf(using.products, life.product);
+  const later = nextDeadline(product, life, now);
+  let { state } = life;
+  for (const { command, kind, mail } of stepsDue(product, life, now)) {
+    const to = next(command, state);
+    if (to === undefined) continue;
+    await changeLife(trx, life.id, { state: to, nextDeadline: later, ...(command === 'remind' ? { remindedAt: now } : {}) });
+    await recordEvent(trx, { lifeId: life.id, at: now, kind, from: state, to, actor: 'sweep' });
+    if (mail !== undefined) await queueLifeMail(trx, using, life, mail, now);
+    state = to;
+  }
+  if (state === life.state) return setDeadline(trx, life.id, later);
+  await queueKeeping(trx, life.id);
+}
+
+function stepsDue(product: Product, life: Life, now: Date): readonly Step[] {
+  const { trialEndsAt, trialAccessUntil } = life;
+  if (trialEndsAt === null || trialAccessUntil === null) return [];
+  const over = trialAccessUntil <= now;
+  if (trialEndsAt > now) return reminderDue(product, life, now) === undefined ? [] : [{ command: 'remind', kind: 'reminded', mail: 'trial_reminder' }];
+  const end: Step = { command: 'end', kind: 'ended', mail: over ? undefined : 'trial_grace' };
+  return over ? [end, { command: 'expire', kind: 'expired', mail: 'trial_over' }] : [end];
+}

@@ -1,0 +1,18 @@
+import type { Db } from '../db/schema.ts';
+import type { Endpoint } from './endpoints.ts';
+import { PROVISIONING, TRIAL_EVENT_KINDS } from './event-types.ts';
+
+/** From now on what happens to trials of these products, and of no others, is kept for their apps. */
+export async function keepSubscriptions(db: Db, endpoints: readonly Endpoint[]): Promise<void> {
+  const products = endpoints.map(({ product }) => product);
+  const rows = endpoints.flatMap(({ product, waits }) => TRIAL_EVENT_KINDS.map((kind) => ({ product, kind, waits: waits && kind === PROVISIONING })));
+  await db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('bridge.webhook_subscription').$if(products.length > 0, (all) => all.where('product', 'not in', products)).execute();
+    if (rows.length === 0) return;
+    await trx
+      .insertInto('bridge.webhook_subscription')
+      .values(rows)
+      .onConflict((conflict) => conflict.columns(['product', 'kind']).doUpdateSet((eb) => ({ waits: eb.ref('excluded.waits') })))
+      .execute();
+  });
+}

@@ -1,0 +1,73 @@
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { AppError } from '../../platform/problem.ts';
+import type { Bridge, Caller } from '../bridge/bridge.ts';
+
+/** A revocation, an extension and a conversion hold within that time; an end is compared with the clock at every request. */
+const BELIEVED_MILLISECONDS = 5_000;
+/** While the bridge is away. */
+const OUTAGE_MILLISECONDS = 60_000;
+const MOST_APPS = 10_000;
+
+const answered = z.union([
+  z.object({ found: z.literal(false) }),
+  z.object({ found: z.literal(true), generation: z.number(), user_id: z.string(), path: z.string(), trial_ends_at: z.number().nullable(), trial_access_until: z.number().nullable() }),
+]);
+
+/** What frames that show an app may do. */
+export interface EmbedStanding {
+  generation: number;
+  userId: string;
+  /** Of the app behind the proxy. */
+  path: string;
+  endsAt: Date | null;
+  accessUntil: Date | null;
+}
+
+export interface EmbedStandings {
+  /** As the bridge said it within the last seconds. Undefined: there is no such app. Throws where nobody knows. */
+  of(app: string, caller: Caller): Promise<EmbedStanding | undefined>;
+  /** As the bridge says it now. */
+  now(app: string, caller: Caller): Promise<EmbedStanding | undefined>;
+}
+
+export function embedStandings(bridge: Pick<Bridge, 'ask'>): EmbedStandings {
+  const known = new LRUCache<string, { at: number; standing: Promise<EmbedStanding | undefined> }>({ max: MOST_APPS });
+  const askNow = (app: string, caller: Caller): Promise<EmbedStanding | undefined> => {
+    const before = known.get(app);
+    const asked = { at: performance.now(), standing: ask(bridge, app, caller) };
+    known.set(app, asked);
+    // Tried again with the next request; what was known goes on for a while.
+    asked.standing.catch(() => {
+      if (known.get(app) !== asked) return;
+      if (before && asked.at - before.at < OUTAGE_MILLISECONDS) known.set(app, before);
+      else known.delete(app);
+    });
+    return asked.standing;
+  };
+  return {
+    now: askNow,
+    of: async (app, caller) => {
+      const before = known.get(app);
+      const age = before === undefined ? Number.POSITIVE_INFINITY : performance.now() - before.at;
+      if (before && age < BELIEVED_MILLISECONDS) return before.standing;
+      return askNow(app, caller).catch((error: unknown) => {
+        if (before && age < OUTAGE_MILLISECONDS) return before.standing;
+        throw error;
+      });
+    },
+  };
+}
+
+async function ask(bridge: Pick<Bridge, 'ask'>, app: string, caller: Caller): Promise<EmbedStanding | undefined> {
+  const { status, body } = await bridge.ask('/api/trial/embed-standing', { app }, caller);
+  const read = status === 200 ? answered.safeParse(JSON.parse(body.toString('utf8'))) : undefined;
+  if (!read?.success) throw new AppError('unavailable', 'Try again in a minute.', { cause: new Error(`embed-standing answered ${status}`) });
+  if (!read.data.found) return undefined;
+  const { generation, user_id: userId, path, trial_ends_at, trial_access_until } = read.data;
+  return { generation, userId, path, endsAt: instant(trial_ends_at), accessUntil: instant(trial_access_until) };
+}
+
+function instant(seconds: number | null): Date | null {
+  return seconds === null ? null : new Date(seconds * 1000);
+}

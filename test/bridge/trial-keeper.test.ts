@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { trialKeeper, type TrialKeeper } from '../../bridge/keycloak/trial-keeper.ts';
+
+/** The jar's side of the same files: KeeperMessagesTest. */
+const FOLDER = join(import.meta.dirname, '..', 'contract', 'keeper');
+const REQUEST_ID = 'golden-0001';
+
+interface Golden {
+  request: { method: string; path: string; body: { product: string; entry: string; version: number; roles: { grant: string[]; revoke: string[] } } };
+  response: { status: number; body: unknown };
+}
+
+const golden = (name: string) => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8')) as Golden;
+const userIn = ({ request }: Golden) => request.path.split('/')[5] ?? '';
+const keepStamp = (message: Golden, keep: TrialKeeper) => keep.keepStamp(userIn(message), message.request.body, REQUEST_ID);
+const endSessions = (message: Golden, keep: TrialKeeper) => keep.endSessions(userIn(message), message.request.body.product, REQUEST_ID);
+const remove = (message: Golden, keep: TrialKeeper) => keep.remove(userIn(message), message.request.body.product, REQUEST_ID);
+
+let server: Server;
+let answer: { status: number; body: unknown };
+let asked: unknown;
+let keep: TrialKeeper;
+
+beforeEach(async () => {
+  server = createServer(async (req, res) => {
+    const { authorization, 'x-request-id': requestId } = req.headers;
+    asked = { method: req.method, path: req.url, authorization, requestId, body: JSON.parse(await text(req)) as unknown };
+    res.writeHead(answer.status, { 'content-type': 'application/json' }).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  keep = trialKeeper({ internalUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, realm: 'vestibule' }, async () => 'its-token');
+});
+afterEach(() => void server.close());
+
+const MESSAGES = [
+  ['keep-stamp-held', keepStamp, 'held'],
+  ['keep-stamp-converted', keepStamp, 'held'],
+  ['keep-stamp-newer', keepStamp, 'newer'],
+  ['keep-stamp-unknown-user', keepStamp, 'unknown_user'],
+  ['keep-stamp-not-managed', keepStamp, 'not_managed'],
+  ['end-sessions', endSessions, 2],
+  ['remove-removed', remove, 'removed'],
+  ['remove-kept-account', remove, 'kept_account'],
+] as const;
+
+test.each(MESSAGES)('%s', async (name, call, expected) => {
+  const message = golden(name);
+  answer = message.response;
+  expect(await call(message, keep)).toBe(expected);
+  const { method, path, body } = message.request;
+  expect(asked).toEqual({ method, path, body, authorization: 'Bearer its-token', requestId: REQUEST_ID });
+});
+
+test.each([
+  ['keep-stamp-unknown-user', endSessions, 0],
+  ['keep-stamp-not-managed', endSessions, 0],
+  ['keep-stamp-unknown-user', remove, 'unknown_user'],
+  ['keep-stamp-not-managed', remove, 'kept_account'],
+] as const)('of somebody who is not on trial (%s) there is nothing to end or take', async (name, call, expected) => {
+  const message = golden(name);
+  answer = message.response;
+  expect(await call(message, keep)).toBe(expected);
+});
+
+test.each([
+  ['a role that is not allowed', golden('keep-stamp-role-not-allowed').response, 'unavailable', 'role_not_allowed'],
+  ['a jar without the endpoint', { status: 404, body: { error: 'HTTP 404 Not Found' } }, 'unavailable', 'npm run doctor'],
+  ['a token that is refused', { status: 403, body: { code: 'forbidden', detail: 'This needs …' } }, 'unavailable', 'forbidden'],
+  ['a fault of Keycloak', { status: 500, body: 'oops' }, 'bad_gateway', 'Send the same request again'],
+  ['an answer that is none', { status: 200, body: 'oops' }, 'unavailable', '200 without a code'],
+])('%s is an error that says what to do', async (_, given, code, see) => {
+  answer = given;
+  await expect(keepStamp(golden('keep-stamp-held'), keep)).rejects.toMatchObject({ code, message: expect.stringContaining(see) });
+});
+
+test('a Keycloak that can’t be reached is one too', async () => {
+  server.close();
+  await once(server, 'close');
+  await expect(remove(golden('remove-removed'), keep)).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('can\'t be reached') });
+});
+
+test('every message of the contract is held here', () => {
+  const held = new Set<string>([...MESSAGES.map(([name]) => name), 'keep-stamp-role-not-allowed']);
+  expect(readdirSync(FOLDER).map((file) => file.replace('.json', '')).filter((name) => !held.has(name))).toEqual([]);
+});

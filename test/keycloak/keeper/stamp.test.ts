@@ -1,0 +1,157 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
+import { keycloakAdmin } from '../../support/keycloak-admin.ts';
+import { entryOf, groupsOf, keeper, personWith, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
+
+const CLIENTS = ['vestibule-proxy'];
+const NO_ROLES = { grant: [], revoke: [] };
+const RIVALS = 20;
+const admin = keycloakAdmin();
+let keep: TrialKeeper;
+
+beforeAll(() => {
+  keep = keeper();
+});
+
+const write = (id: string, entry: Entry, version: number, roles: { grant: readonly string[]; revoke: readonly string[] } = NO_ROLES) =>
+  keep.keepStamp(id, { product: entry.product, entry: JSON.stringify({ ...entry, version }), version, roles });
+
+describe('SECURITY 1: the stamp of somebody on trial', () => {
+  test('is replaced by a newer one; another product’s stays as it is', async () => {
+    const [app, reports] = [entryOf('app', CLIENTS, 60), entryOf('reports', ['reports'], 30)];
+    const person = await personWith([app, reports]);
+    const longer = { ...app, trial_access_until: 4_000_000_000 };
+    expect(await write(person.id, longer, 2)).toBe('held');
+    expect(await stampsOf(person)).toEqual([expect.objectContaining({ ...longer, version: 2 }), reports]);
+  });
+
+  test('keeps its highest version, whichever comes last', async () => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    expect(await write(person.id, { ...app, state: 'ending' }, 7)).toBe('held');
+    expect(await write(person.id, { ...app, state: 'active' }, 6)).toBe('newer');
+    expect(await write(person.id, { ...app, state: 'again' }, 7)).toBe('newer');
+    expect(await stampsOf(person)).toMatchObject([{ state: 'ending', version: 7 }]);
+  });
+
+  test('keeps it when many write at once', async () => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    const versions = Array.from({ length: RIVALS }, (_, index) => ((index * 7) % RIVALS) + 1);
+    const results = await Promise.all(versions.map((version) => write(person.id, { ...app, state: `v${version}` }, version)));
+    expect(await stampsOf(person)).toMatchObject([{ state: `v${RIVALS}`, version: RIVALS }]);
+    expect(new Set(results)).toEqual(new Set(['held', 'newer']));
+  });
+
+  test('loses its end when the trial becomes a full account, and stays a mark', async () => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    expect(await write(person.id, { ...app, state: 'converted', trial_ends_at: null, trial_access_until: null }, 3)).toBe('held');
+    expect(await stampsOf(person)).toMatchObject([{ state: 'converted', trial_access_until: null, version: 3 }]);
+    expect(await groupsOf(person)).toEqual(['/vestibule-trials']);
+  });
+
+  test('can’t make an account the trial’s own, nor say which roles it gave', async () => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    await write(person.id, { ...app, made: true, roles: ['staff'] }, 2);
+    expect(await stampsOf(person)).toMatchObject([{ made: false, roles: [] }]);
+  });
+});
+
+describe('SECURITY 1: nobody else’s account is touched', () => {
+  test.each([
+    ['an ordinary person', {}],
+    ['a member of staff', { realmRoles: ['staff'] }],
+  ])('%s', async (_, more) => {
+    const person = await personWith([], more);
+    const before = await admin.get(`/users/${person.id}`);
+    expect(await write(person.id, entryOf('app', CLIENTS, 60), 1, { grant: ['trial-user'], revoke: [] })).toBe('not_managed');
+    expect(await keep.endSessions(person.id, 'app')).toBe(0);
+    expect(await keep.remove(person.id, 'app')).toBe('kept_account');
+    expect(await admin.get(`/users/${person.id}`)).toEqual(before);
+  });
+
+  test('somebody on trial of another product only', async () => {
+    const reports = entryOf('reports', ['reports'], 60);
+    const person = await personWith([reports]);
+    expect(await write(person.id, entryOf('app', CLIENTS, 60), 1)).toBe('not_managed');
+    expect(await stampsOf(person)).toEqual([reports]);
+  });
+
+  test('nobody at all', async () => {
+    const nobody = '7d9a1c3e-52b4-4f7e-9a60-1f2e3d4c5b6a';
+    expect(await write(nobody, entryOf('app', CLIENTS, 60), 1)).toBe('unknown_user');
+    expect(await keep.remove(nobody, 'app')).toBe('unknown_user');
+  });
+});
+
+describe('SECURITY 2: roles', () => {
+  test('of the allow-list are given, written down, and taken again', async () => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    await write(person.id, app, 2, { grant: ['trial-user'], revoke: [] });
+    expect([await rolesOf(person), await stampsOf(person)]).toMatchObject([['trial-user'], [{ roles: ['trial-user'] }]]);
+    await write(person.id, app, 3, { grant: [], revoke: ['trial-user'] });
+    expect([await rolesOf(person), await stampsOf(person)]).toMatchObject([[], [{ roles: [] }]]);
+  });
+
+  test.each(['staff', 'gone'])('others fail the call, and nothing changes: %s', async (role) => {
+    const app = entryOf('app', CLIENTS, 60);
+    const person = await personWith([app]);
+    await expect(write(person.id, { ...app, state: 'ending' }, 2, { grant: ['trial-user', role], revoke: [] })).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('role_not_allowed') });
+    expect([await rolesOf(person), await stampsOf(person)]).toEqual([[], [app]]);
+  });
+
+  test('that another trial gave as well stay', async () => {
+    const app = entryOf('app', CLIENTS, 60, { roles: ['trial-user'] });
+    const person = await personWith([app, entryOf('reports', ['reports'], 60, { roles: ['trial-user'] })]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    await write(person.id, app, 2, { grant: [], revoke: ['trial-user'] });
+    expect(await rolesOf(person)).toEqual(['trial-user']);
+  });
+
+  test('that a program’s group gives are taken by leaving it for the one above', async () => {
+    const app = entryOf('app', CLIENTS, 60, { made: true, roles: [] });
+    const person = await personWith([app], { groups: ['/vestibule-trials/app'] });
+    expect(await rolesOf(person)).toEqual(['trial-user']);
+    await write(person.id, app, 2, { grant: [], revoke: ['trial-user'] });
+    expect([await rolesOf(person), await groupsOf(person)]).toEqual([[], ['/vestibule-trials']]);
+  });
+});
+
+describe('removing a trial', () => {
+  test('deletes an account that it made, with nothing else on it', async () => {
+    const person = await personWith([entryOf('app', CLIENTS, 60, { made: true, roles: ['trial-user'] })]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    expect(await keep.remove(person.id, 'app')).toBe('removed');
+    expect(await keep.remove(person.id, 'app')).toBe('unknown_user');
+  });
+
+  test.each<[string, Entry[], object]>([
+    ['it did not make', [entryOf('app', CLIENTS, 60, { roles: ['trial-user'] })], {}],
+    ['of a release that did not write down who made it', [entryOf('app', CLIENTS, 60)], {}],
+    ['of another group too', [entryOf('app', CLIENTS, 60, { made: true, roles: ['trial-user'] })], { groups: ['/vestibule-trials', '/customers'] }],
+  ])('keeps an account that %s, without a trace of the trial', async (_, entries, more) => {
+    await admin.create('/groups', { name: 'customers' }).catch(() => {});
+    const person = await personWith(entries, more);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    expect(await keep.remove(person.id, 'app')).toBe('kept_account');
+    expect([await stampsOf(person), await rolesOf(person), (await groupsOf(person)).filter((path) => path !== '/customers')]).toEqual([[], [], []]);
+  });
+
+  test('keeps an account that has a role beside the trial’s', async () => {
+    const person = await personWith([entryOf('app', CLIENTS, 60, { made: true, roles: [] })]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/staff')]);
+    expect(await keep.remove(person.id, 'app')).toBe('kept_account');
+    expect([await stampsOf(person), await rolesOf(person)]).toEqual([[], ['staff']]);
+  });
+
+  test('keeps an account that is on trial of another product, with that one’s stamp, role and group', async () => {
+    const reports = entryOf('reports', ['reports'], 60, { roles: ['trial-user'] });
+    const person = await personWith([entryOf('app', CLIENTS, 60, { made: true, roles: ['trial-user'] }), reports]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    expect(await keep.remove(person.id, 'app')).toBe('kept_account');
+    expect([await stampsOf(person), await rolesOf(person), await groupsOf(person)]).toEqual([[reports], ['trial-user'], ['/vestibule-trials']]);
+  });
+});
