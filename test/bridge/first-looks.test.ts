@@ -82,7 +82,8 @@ test('outcomes of several registrations are taken in one statement, each by its 
   expect((await bridge.asStep('/api/trial/creation/outcomes', { outcomes })).body).toEqual({ results: ['confirmed', 'ignored', 'recorded', 'ignored'] });
   expect((await Promise.all([one, other, given].map(({ attempt_id }) => registration(attempt_id)))).map(({ state }) => state)).toEqual(['pending', 'confirmed', 'pending']);
   const statements = await statementsDuring(() => bridge.asStep('/api/trial/creation/outcomes', { outcomes: [one, given].map(outcome) }));
-  expect(statements.map((text) => text.split('\n', 1)[0])).toEqual(['/* prepared: confirm */']);
+  // Beside it, jobs of other attempts may look at theirs.
+  expect(statements.filter((text) => text.startsWith('/* prepared')).map((text) => text.split('\n', 1)[0])).toEqual(['/* prepared: confirm */']);
 });
 
 test('many calls with the same outcomes in any order confirm each once, and none waits for another for ever', async () => {

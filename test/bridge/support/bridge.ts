@@ -24,7 +24,7 @@ export const CONTACT_URL = 'https://example.com/contact';
 export const BILLING_URL = 'http://billing.test';
 /** 2026-11-21 12:00 UTC, as in the contract files. */
 export const NOW = 1_795_262_400;
-const PATIENCE_MILLISECONDS = 15_000;
+const PATIENCE_MILLISECONDS = 40_000;
 
 export interface TestClock extends Clock {
   set(epochSeconds: number): void;
