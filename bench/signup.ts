@@ -11,7 +11,7 @@ import { median } from './statistics.ts';
 
 const ROUNDS = 11;
 const SIGN_UPS = 40;
-/** Keycloak's compiler takes half of what the first two thousand registrations cost, and what only an invitation runs is compiled last. */
+/** Java's compiler takes half of what the first thousands of registrations cost, for both alike; what only an invitation runs is compiled last. */
 const WARM_UP_ROUNDS = 25;
 const AT_ONCE = 8;
 /** After the redirect Keycloak still tells the bridge what came of it: that belongs to this batch, not to the next one. */
