@@ -236,8 +236,7 @@ describe.each(Object.entries(WAYS_IN))('the end of a trial, by %s', (_, wayIn) =
 
 describe('the jar, asked by the bridge,', () => {
   const app = entryOf('app', [CLIENT], 3600);
-  // Outside the group of trials: the consistency doctor need not know them.
-  const onTrial = (more: Partial<Entry> = {}) => personWith([{ ...app, ...more }], { groups: [] });
+  const onTrial = (more: Partial<Entry> = {}) => personWith([{ ...app, ...more }]);
   const write = (id: string, version: number, roles: { grant: string[]; revoke: string[] } = { grant: [], revoke: [] }) =>
     keeper().keepStamp(id, { product: 'app', entry: JSON.stringify({ ...app, state: `v${version}` }), version, roles });
 
