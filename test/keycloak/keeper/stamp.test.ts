@@ -1,7 +1,7 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
-import { entryOf, groupsOf, keeper, personWith, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
+import { entryOf, GROUP, groupsOf, keeper, personWith as personIn, removePeople, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
 
 const CLIENTS = ['vestibule-proxy'];
 const NO_ROLES = { grant: [], revoke: [] };
@@ -13,6 +13,9 @@ let keep: TrialKeeper;
 beforeAll(() => {
   keep = keeper();
 });
+afterAll(removePeople);
+
+const personWith = (entries: readonly Entry[], more: object = {}) => personIn(entries, entries.length === 0 ? more : { groups: [GROUP], ...more });
 
 const write = (id: string, entry: Entry, version: number, roles: { grant: readonly string[]; revoke: readonly string[] } = NO_ROLES) =>
   keep.keepStamp(id, { product: entry.product, entry: JSON.stringify({ ...entry, version }), version, roles });
