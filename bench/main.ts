@@ -6,6 +6,7 @@ import { STACK_VARIABLE } from '../test/support/stack-variable.ts';
 import { billing } from './billing/billing.ts';
 import { callbacks } from './callbacks/callbacks.ts';
 import { enumeration } from './enumeration/enumeration.ts';
+import { expiry } from './expiry.ts';
 import { login } from './login.ts';
 import { register } from './register/register.ts';
 import { writePage } from './page.ts';
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   login: { onStack: true, always: true, run: login },
   signup: { onStack: true, always: true, run: signup },
   register: { onStack: true, always: true, run: register },
+  expiry: { onStack: true, always: true, run: expiry },
   enumeration: { onStack: true, always: false, run: enumeration },
   start: { onStack: false, always: true, run: start },
 };

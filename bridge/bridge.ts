@@ -7,7 +7,9 @@ import type { Log } from '../platform/log.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
 import type { Products } from '../platform/products.ts';
 import { addressHash } from './address/address-hash.ts';
+import { blockedDomains } from './address/blocked-domains.ts';
 import { createApp } from './app.ts';
+import { captchaBy, noCaptcha } from './captcha/captcha.ts';
 import { clockRoutes } from './clock/clock.routes.ts';
 import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
@@ -17,7 +19,9 @@ import { adminClient, keycloakAccounts, type Accounts } from './keycloak/account
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
+import { goOnErasing } from './life/erase.service.ts';
 import { keepLife } from './life/keep.service.ts';
+import { collectSightings } from './life/sightings.ts';
 import { sweepLives } from './life/sweep.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
@@ -69,6 +73,7 @@ export interface Bridge {
 
 /** The whole bridge on a migrated database. */
 export async function startBridge(config: Config, { products, endpoints }: Offers, log: Log, given: Given = {}): Promise<Bridge> {
+  const isBlocked = blockedDomains(products);
   const { db, pool, close } = openDatabase<Schema>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-bridge',
@@ -88,7 +93,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
   const registry = new Registry();
   const meter = createMeter(registry);
   const keeper = given.keeper ?? trialKeeper(config.keycloak, () => admin.getAccessToken().then((token) => token ?? ''));
-  const jobs = { ...config, keeper, products, clock, hash, accounts, links, render, transport, meter, log };
+  const jobs = { ...config, keeper, products, isBlocked, clock, hash, accounts, links, render, transport, meter, log };
   const worker = await startWorker(
     pool,
     {
@@ -98,6 +103,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
       sweep_lives: async () => void (await sweepLives(db, jobs)),
       keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
+      erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,
@@ -106,6 +112,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
   await keepSubscriptions(db, endpoints);
   const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
   const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
+  const sightings = collectSightings(db, { clock, log });
   const sweepTimers = [startSweepTimer(db, 'sweep_lives', 10, log), ...(billing === undefined ? [] : [startSweepTimer(db, 'sweep_plans', 60, log)])];
   const firstLooks = startFirstLooks(db, log);
   const dependencies = {
@@ -127,9 +134,11 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     hash,
     accounts,
     keeper,
+    sightings,
     makeAccount: given.makeAccount ?? accountMaker(admin),
     proxyUrl: config.proxyUrl,
     proxyClientId: config.proxyClientId,
+    captcha: config.captcha ? captchaBy(config.captcha, log) : noCaptcha,
     limit: registerLimit(pool, hash, config.registerLimits),
     guard: serviceTokenGuard(config, keys),
     bell,
@@ -153,7 +162,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       await Promise.all([bell.stop(), server.stop(), metricsServer?.stop()]);
       for (const timer of sweepTimers) timer.stop();
       firstLooks.stop();
-      await Promise.all([worker.stop(), teller.stop()]);
+      await Promise.all([worker.stop(), teller.stop(), sightings.stop()]);
       await post.close();
       // Whoever comes next may be a release that knows of jobs only.
       await firstLooks.queueAll().catch((error: unknown) => log.warn({ err: error }, 'first looks stay for the next bridge'));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { baseUrl, ConfigError, count, flag, list, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
+import { VERIFIERS, type CaptchaProvider } from './captcha/verifiers.ts';
 
 const FIELDS = {
   VESTIBULE_MODE: mode,
@@ -28,6 +29,11 @@ const FIELDS = {
   MAIL_LIMIT_PER_MAILBOX_PER_DAY: count.default(5),
   MAIL_LIMIT_SECONDS_BETWEEN: count.default(60),
   TRUSTED_PROXIES: ranges.prefault(''),
+  CAPTCHA_PROVIDER: z.enum(Object.keys(VERIFIERS) as [CaptchaProvider, ...CaptchaProvider[]]).optional(),
+  CAPTCHA_SITE_KEY: text.optional(),
+  CAPTCHA_SECRET: secretText.optional(),
+  CAPTCHA_VERIFY_URL: baseUrl.optional(),
+  CAPTCHA_HOSTNAMES: list.optional(),
   EMBED_SIGNING_KEY: signingKey.optional(),
   EMBED_SIGNING_KEY_PREVIOUS: signingKey.optional(),
   EMBED_URL: baseUrl.optional(),
@@ -42,9 +48,13 @@ const FIELDS = {
   MOVABLE_CLOCK: flag.default(false),
 };
 
+const CAPTCHA = ['CAPTCHA_PROVIDER', 'CAPTCHA_SITE_KEY', 'CAPTCHA_SECRET'] as const;
+
 /** Pure: every fault is named at once. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   const read = readConfig(FIELDS, env);
+  const captchaFaults = faultsOfCaptcha(read);
+  if (captchaFaults.length > 0) throw new ConfigError(captchaFaults);
   if (read.VESTIBULE_MODE === 'production') {
     const { PROXY_PUBLIC_URL, KEYCLOAK_PUBLIC_URL } = read;
     const shortcuts = (['MOVABLE_CLOCK', 'BILLING_CHALLENGE_LOOPBACK'] as const).filter((name) => read[name]);
@@ -85,6 +95,16 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     trustedProxies: read.TRUSTED_PROXIES,
     webhooks: { mostTries: read.WEBHOOK_TRIES, firstPauseSeconds: read.WEBHOOK_RETRY_SECONDS, timeLimitMilliseconds: read.WEBHOOK_TIME_LIMIT_SECONDS * 1000 },
     movableClock: read.MOVABLE_CLOCK,
+    captcha:
+      read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY && read.CAPTCHA_SECRET
+        ? {
+            provider: read.CAPTCHA_PROVIDER,
+            siteKey: read.CAPTCHA_SITE_KEY,
+            secret: read.CAPTCHA_SECRET,
+            verifyUrl: read.CAPTCHA_VERIFY_URL,
+            hostnames: read.CAPTCHA_HOSTNAMES ?? [new URL(read.PROXY_PUBLIC_URL).hostname],
+          }
+        : undefined,
     embed: read.EMBED_SIGNING_KEY && {
       keys: [read.EMBED_SIGNING_KEY, ...(read.EMBED_SIGNING_KEY_PREVIOUS === undefined ? [] : [read.EMBED_SIGNING_KEY_PREVIOUS])] as const,
       url: read.EMBED_URL ?? read.PROXY_PUBLIC_URL,
@@ -97,6 +117,15 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       challengeLoopback: read.BILLING_CHALLENGE_LOOPBACK,
     },
   });
+}
+
+/** All of it, or nothing: half of it would be a captcha that somebody believes to be on. */
+function faultsOfCaptcha(read: Readonly<Partial<Record<(typeof CAPTCHA)[number] | 'VESTIBULE_MODE' | 'CAPTCHA_VERIFY_URL', unknown>>>): readonly string[] {
+  if (CAPTCHA.every((name) => read[name] === undefined)) return [];
+  const missing = CAPTCHA.filter((name) => read[name] === undefined).map((name) => `${name}: is not set, and others of the captcha are`);
+  const verifyUrl = read.CAPTCHA_VERIFY_URL;
+  const plain = read.VESTIBULE_MODE === 'production' && typeof verifyUrl === 'string' && !verifyUrl.startsWith('https:');
+  return plain ? [...missing, 'CAPTCHA_VERIFY_URL: must be https in production'] : missing;
 }
 
 /** A script that gets into a page of the app must not own billing or what is framed elsewhere (SECURITY.md 25). */

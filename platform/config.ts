@@ -56,9 +56,30 @@ export function readConfig<Shape extends z.ZodRawShape>(
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = issue.path.join('.');
-      return given[String(issue.path[0])] === undefined ? `${name}: is not set` : `${name}: ${issue.message}`;
+      return given[String(issue.path[0])] === undefined ? `${name}: is not set` : `${name}: ${faultInWords(issue)}`;
     }),
   );
+}
+
+/** What zod says by itself, and names types of JavaScript in. */
+const ZODS_OWN = /^(Invalid input|Invalid option|Too small|Too big)/;
+const KINDS: Readonly<Record<string, string>> = { number: 'a number, such as 30', int: 'a whole number, such as 30', string: 'a text', boolean: 'true or false', object: 'an object', array: 'a list', record: 'an object' };
+
+/** A fault of a setting, for whoever writes settings and not code. */
+export function faultInWords(issue: z.core.$ZodIssue): string {
+  if (!ZODS_OWN.test(issue.message)) return issue.message;
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.message.endsWith('received undefined') ? 'is missing' : `must be ${KINDS[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `must be ${issue.values.map(String).join(' or ')}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'must not be empty' : issue.origin === 'array' ? `must have at least ${issue.minimum}` : `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return issue.origin === 'array' ? `must have at most ${issue.maximum}` : `must be at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
 }
 
 /**

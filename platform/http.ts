@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { AppError, toProblem, type ProblemCode } from './problem.ts';
-import { withoutRedaction, type Log } from './log.ts';
+import { plainLines, type Log } from './log.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from './request-id.ts';
 
 const STOP_LIMIT_MILLISECONDS = 10_000;
@@ -15,7 +15,7 @@ const SWEEP_EVERY_MILLISECONDS = 50;
  * `loggedPath` is asked when the answer is out, where a path may hold one, too.
  */
 export function requestContext(log: Log, loggedPath: (req: Request) => string | undefined = pathAsked): RequestHandler {
-  const lines = withoutRedaction(log);
+  const line = plainLines(log, 'request', ['request_id', 'method', 'path', 'status', 'duration_ms', 'aborted']);
   return (req, res, next) => {
     const started = performance.now();
     const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
@@ -24,7 +24,7 @@ export function requestContext(log: Log, loggedPath: (req: Request) => string | 
     res.setHeader('X-Request-Id', requestId);
     res.once('close', () => {
       const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-      lines.info({ request_id: requestId, method: req.method, path: loggedPath(req), status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'request');
+      line([requestId, req.method, loggedPath(req), res.statusCode, duration_ms, !res.writableFinished]);
     });
     next();
   };

@@ -11,6 +11,11 @@ export function secondsSince(started: number): number {
   return (performance.now() - started) / 1000;
 }
 
+/** To tenths, for a log line. */
+export function millisecondsSince(started: number): number {
+  return Math.round((performance.now() - started) * 10) / 10;
+}
+
 export function durations<Label extends string>(registry: Registry, name: string, help: string, labelNames: Label[]): Histogram<Label> {
   return new Histogram({ name, help, labelNames, buckets: DURATION_BUCKETS, registers: [registry] });
 }

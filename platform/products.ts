@@ -1,18 +1,15 @@
 import { resolve } from 'node:path';
-import { domainToASCII } from 'node:url';
 import { z } from 'zod';
-import { ConfigError } from './config.ts';
+import { ConfigError, faultInWords } from './config.ts';
+import { canonicalDomain } from './domain.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 const id = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower-case letters, digits and dashes, at most 32');
 
-const DOMAIN = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/;
-
-/** In the form that addresses are kept in: lower case, IDNA. */
 const domain = z
   .string()
-  .transform((written) => domainToASCII(written.trim().normalize('NFC')))
-  .refine((written) => DOMAIN.test(written), 'must be a domain, such as example.com');
+  .transform((written) => canonicalDomain(written) ?? '')
+  .refine((canonical) => canonical !== '', 'must be a domain, such as example.com');
 
 const variable = z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'the name of an environment variable');
 
@@ -20,7 +17,12 @@ function isOrigin(written: string): boolean {
   return URL.canParse(written) && new URL(written).origin === written;
 }
 
-const productSchema = z.strictObject({
+const languageTag = z.string().regex(/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i, 'a language tag, such as en or pt-BR');
+
+/** One text for all languages, or a text for each. */
+const wording = z.union([z.string().min(1), z.record(languageTag, z.string().min(1))]);
+
+const productFields = z.strictObject({
   id,
   name: z.string().min(1),
   /** Where people land: a path of the proxy, or the address of another client of the realm. */
@@ -50,8 +52,21 @@ const productSchema = z.strictObject({
   provision: z.enum(['tell', 'wait']).default('tell'),
   origins: z.array(z.url()).default([]),
   blocked_domains: z.array(domain).default([]),
-  attributes: z.array(z.strictObject({ id, label: z.string(), required: z.boolean().default(false), max_length: z.number().int().positive().default(200) })).default([]),
-  consents: z.array(z.strictObject({ id, label: z.string(), version: z.string(), required: z.boolean().default(false), url: z.url().optional() })).default([]),
+  /** One domain on a line; the bridge reads it. */
+  blocked_domains_file: z.string().min(1).optional(),
+  attributes: z.array(z.strictObject({ id, label: wording, required: z.boolean().default(false), max_length: z.number().int().positive().max(2000).default(200) })).default([]),
+  consents: z.array(z.strictObject({ id, label: wording, version: z.string().min(1).max(64), required: z.boolean().default(false), url: z.url({ protocol: /^https?$/ }).optional() })).default([]),
+});
+
+/** What is asked has a text for whoever reads none of its languages. */
+const productSchema = productFields.check(({ value: product, issues }) => {
+  for (const kind of ['attributes', 'consents'] as const) {
+    for (const [at, { label }] of product[kind].entries()) {
+      if (typeof label === 'string' || label[product.locale] !== undefined) continue;
+      issues.push({ code: 'custom', input: label, path: [kind, at, 'label'], message: `needs a text in ${product.locale}, the product's own language` });
+    }
+    if (new Set(product[kind].map((one) => one.id)).size < product[kind].length) issues.push({ code: 'custom', input: product[kind], path: [kind], message: 'ids must differ' });
+  }
 });
 
 const fileSchema = z.strictObject({
@@ -63,6 +78,7 @@ const fileSchema = z.strictObject({
 });
 
 export type Product = Readonly<z.infer<typeof productSchema>>;
+export type Wording = z.infer<typeof wording>;
 /** At least one; the first is the default. */
 export type Products = readonly [Product, ...Product[]];
 
@@ -70,7 +86,7 @@ export type Products = readonly [Product, ...Product[]];
 export function loadProducts(path: string): Products {
   const parsed = fileSchema.safeParse(readYamlFile(path, 'PRODUCTS_FILE', (faults) => unusable(path, faults)));
   if (parsed.success) return parsed.data.products as unknown as Products;
-  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
+  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${faultInWords(issue)}`));
 }
 
 function unusable(path: string, faults: readonly string[]): ConfigError {
@@ -79,6 +95,12 @@ function unusable(path: string, faults: readonly string[]): ConfigError {
 
 export function findProduct(products: Products, productId: string | undefined): Product | undefined {
   return productId === undefined ? products[0] : products.find((product) => product.id === productId);
+}
+
+/** In that language, else in the language it is a dialect of, else in the product's own. */
+export function wordingIn(label: Wording, language: string, product: Product): string {
+  if (typeof label === 'string') return label;
+  return label[language] ?? label[language.split('-', 1)[0] ?? ''] ?? label[product.locale] ?? '';
 }
 
 export function productsOfClient(products: Products, clientId: string): readonly Product[] {

@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { baseUrl, ConfigError, count, flag, mode, port, publicAddressFaults, readConfig, secretKey, secretText, signingKey, text, together } from '../platform/config.ts';
 import { ranges } from '../platform/client-address.ts';
 import type { Secret } from '../platform/secret.ts';
+import { sharedOriginFaults } from './site/own-origins.ts';
 import type { Site } from './site/site.ts';
 import { siteFromEnvironment } from './site/site-environment.ts';
 import { origin } from './site/site-settings.ts';
 import { loadSites } from './site/sites-file.ts';
+import { CAPTCHA_PROVIDERS, type CaptchaProvider } from './trial/captcha-widget.ts';
 
 export interface ProxyConfig {
   mode: 'production' | 'development';
@@ -31,6 +33,8 @@ export interface ProxyConfig {
   staffUrl: string | undefined;
   /** The origin of frames that show small apps; undefined where there are none. */
   embedUrl: string | undefined;
+  /** What the bridge asks of a sign-up; undefined: nothing. */
+  captcha: { provider: CaptchaProvider; siteKey: string } | undefined;
   contactUrl: string;
   preparingBudgetMilliseconds: number;
   sessionIdleMilliseconds: number;
@@ -65,6 +69,8 @@ const SHAPE = {
   BILLING_URL: origin.optional(),
   STAFF_URL: origin.optional(),
   EMBED_URL: origin.optional(),
+  CAPTCHA_PROVIDER: z.enum(CAPTCHA_PROVIDERS).optional(),
+  CAPTCHA_SITE_KEY: text.optional(),
   CONTACT_URL: contact,
   PREPARING_BUDGET_SECONDS: count.default(60),
   SESSION_IDLE_MINUTES: count.min(1).default(30),
@@ -75,14 +81,19 @@ const SHAPE = {
   STOP_LIMIT_SECONDS: count.min(1).max(3600).default(30),
 };
 
+const OWN_ORIGINS = ['BILLING_URL', 'STAFF_URL', 'EMBED_URL'] as const;
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Pure but for the sites file: throws {@link ConfigError} with every fault at once. */
 export function loadConfig(env: Env): Readonly<ProxyConfig> {
-  const [read, sites] = together(() => readOwn(env), () => readSites(env));
-  const { BILLING_URL, STAFF_URL, EMBED_URL } = read;
-  const faults = read.VESTIBULE_MODE === 'development' ? [] : [...faultsOfOwn({ BILLING_URL }, sites), ...faultsOfOwn({ STAFF_URL }, sites, { BILLING_URL }), ...faultsOfOwn({ EMBED_URL }, sites, { BILLING_URL, STAFF_URL })];
-  if (faults.length > 0) throw new ConfigError(faults);
+  let readable: readonly Site[] = [];
+  const [read, sites] = together(
+    () => readOwn(env),
+    () => (readable = readSites(env)) as readonly [Site, ...Site[]],
+    () => judgeOwnOrigins(env, readable),
+    () => judgeCaptcha(env),
+  );
   return Object.freeze<ProxyConfig>({
     mode: read.VESTIBULE_MODE,
     host: read.PROXY_HOST,
@@ -95,9 +106,10 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     databaseUrl: read.PROXY_DATABASE_URL,
     sealKeys: read.SESSION_ENCRYPTION_KEY_PREVIOUS ? [read.SESSION_ENCRYPTION_KEY, read.SESSION_ENCRYPTION_KEY_PREVIOUS] : [read.SESSION_ENCRYPTION_KEY],
     bridgeUrl: read.BRIDGE_INTERNAL_URL,
-    billingUrl: BILLING_URL,
-    staffUrl: STAFF_URL,
-    embedUrl: EMBED_URL,
+    billingUrl: read.BILLING_URL,
+    staffUrl: read.STAFF_URL,
+    embedUrl: read.EMBED_URL,
+    captcha: read.CAPTCHA_PROVIDER && read.CAPTCHA_SITE_KEY ? { provider: read.CAPTCHA_PROVIDER, siteKey: read.CAPTCHA_SITE_KEY } : undefined,
     contactUrl: read.CONTACT_URL,
     preparingBudgetMilliseconds: read.PREPARING_BUDGET_SECONDS * 1000,
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
@@ -110,18 +122,22 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
   });
 }
 
-/** A script that gets into a page of an app must not own billing, the staff pages or what is framed elsewhere, nor one of these another (SECURITY.md 25). */
-function faultsOfOwn(setting: Readonly<Record<string, string | undefined>>, sites: readonly Site[], others: Readonly<Record<string, string | undefined>> = {}): readonly string[] {
-  const taken = new Set(sites.flatMap(({ publicUrl, provider }) => [publicUrl, new URL(provider.publicUrl).origin]));
-  return Object.entries(setting).flatMap(([name, url]) =>
-    url === undefined
-      ? []
-      : [
-          ...publicAddressFaults({ [name]: url }),
-          ...(taken.has(url) ? [`${name}: must be of another origin than apps and Keycloak in production`] : []),
-          ...Object.entries(others).flatMap(([other, theirs]) => (url === theirs ? [`${name}: must be of another origin than ${other} in production`] : [])),
-        ],
-  );
+/** A script that gets into a page of an app must not own billing, the staff pages or what is framed elsewhere, nor one of these another (SECURITY.md 25). Of addresses that are some. */
+function judgeOwnOrigins(env: Env, sites: readonly Site[]): void {
+  if (env['VESTIBULE_MODE'] === 'development') return;
+  const taken = sites.flatMap(({ publicUrl, provider }) => [publicUrl, provider.publicUrl]);
+  const faults = OWN_ORIGINS.flatMap((name) => {
+    const { data: url } = origin.safeParse(env[name]);
+    if (url === undefined) return [];
+    const found = [...publicAddressFaults({ [name]: url }), ...sharedOriginFaults(taken, { [name]: url })];
+    taken.push(url);
+    return found;
+  });
+  if (faults.length > 0) throw new ConfigError(faults);
+}
+
+function judgeCaptcha({ CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey }: Env): void {
+  if (!provider !== !siteKey) throw new ConfigError([`${provider ? 'CAPTCHA_SITE_KEY' : 'CAPTCHA_PROVIDER'}: is not set, and the other of the captcha is`]);
 }
 
 export function productsFile(env: Env): string {

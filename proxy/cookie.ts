@@ -75,8 +75,15 @@ export function onlyCookieIn(header: string | undefined, name: string): string |
 /** The Cookie header without the proxy's own; `undefined` when nothing is left. */
 export function withoutOwnCookies(header: string | undefined): string | undefined {
   if (!header) return undefined;
-  const kept = header.split(';').filter((pair) => pair.trim() !== '' && !OWN.test(pair));
-  return kept.length > 0 ? kept.join(';').trim() : undefined;
+  let kept = '';
+  for (let from = 0; from < header.length; ) {
+    const semicolon = header.indexOf(';', from);
+    const to = semicolon < 0 ? header.length : semicolon;
+    const pair = header.slice(from, to);
+    if (pair.trim() !== '' && !OWN.test(pair)) kept += kept === '' ? pair : `;${pair}`;
+    from = to + 1;
+  }
+  return kept === '' ? undefined : kept.trim();
 }
 
 export function setsOwnCookie(setCookie: string): boolean {

@@ -1,21 +1,19 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
 import { AppError, toProblem } from '../platform/problem.ts';
-import { withoutRedaction, type Log } from '../platform/log.ts';
-import { secondsSince } from '../platform/metrics.ts';
+import { plainLines, type Log } from '../platform/log.ts';
+import { millisecondsSince } from '../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
-import { clientAddress } from '../platform/client-address.ts';
 import { pathOf, targetFault } from '../platform/request-target.ts';
 import { answerGateway, FORWARD_AUTH_PATH } from './forward-auth/forward-auth.ts';
 import type { IdentityTokens } from './identity/identity-token.ts';
 import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
-import { currentSession } from './session/session.service.ts';
 import { answerPreflight, corsHeaders, isPreflight } from './site/cors.ts';
 import { chooseSite, isAt, type ServedSite } from './site/served-site.ts';
-import { mayPass, notAllowed, ruleFor } from './site/site.ts';
 import { awaitsContinue } from './upstream/expectation.ts';
+import { unavailable, wayToApp } from './way-to-app.ts';
 
 /** What Express shall answer instead of looking for a route. */
 export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'preparing'; since: Date };
@@ -48,60 +46,40 @@ export interface ListenerParts {
  * (docs/architecture.md): cookie, session, checks, then streamed to the app. Whatever can't go that way is handed to Express to answer.
  */
 export function createListener(parts: ListenerParts): RequestListener {
-  const lines = withoutRedaction(parts.log);
-
-  const toApp = async (site: ServedSite, req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
+  const toApp = wayToApp(parts, toExpress);
+  const gatewayAnswered = plainLines(parts.log, 'gateway answered', ['request_id', 'status', 'duration_ms']);
+  const toGateway = (req: IncomingMessage, res: ServerResponse, requestId: string): void => {
     const started = performance.now();
-    const found = currentSession(site.sessions, req.headers.cookie);
-    const session = found instanceof Promise ? await found : found;
-    if (!session) return toExpress(site, req, res, { kind: 'sign_in' });
-    if (session.preparing) return toExpress(site, req, res, { kind: 'preparing', since: session.createdAt });
-    const path = pathOf(req.url ?? '');
-    const rule = ruleFor(site.rules, path);
-    const upstream = rule && site.upstreams.get(rule);
-    if (!upstream) return toExpress(site, req, res, { kind: 'error', error: new AppError('not_found', 'Check the address.') });
-    if (!mayPass(rule, session)) return toExpress(site, req, res, { kind: 'error', error: notAllowed() });
-    const made = parts.identity.tokenFor(session, site.publicUrl);
-    const identityToken = made instanceof Promise ? await made : made;
-    const passing = performance.now();
-    const onAnswer = (): void => parts.meter.upstream('answered', secondsSince(passing));
-    const error = await upstream.pass(req, res, session, { clientAddress: clientAddress(req, parts.trustedProxies), requestId, public: site, identityToken, cors: corsHeaders(site.cors, site.publicUrl, req.headers.origin), onAnswer });
-    if (error) parts.meter.upstream(error.code, secondsSince(passing));
-    if (error) return toExpress(site, req, res, { kind: 'error', error });
-    const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-    return lines.info(
-      { request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms, aborted: !res.writableFinished },
-      'passed',
-    );
-  };
-
-  const toGateway = async (req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
-    const started = performance.now();
+    const answered = (status: number): void => gatewayAnswered([requestId, status, millisecondsSince(started)]);
     const answering = answerGateway(parts, req, res, requestId);
-    const status = answering instanceof Promise ? await answering : answering;
-    lines.info({ request_id: requestId, status, duration_ms: Math.round((performance.now() - started) * 10) / 10 }, 'gateway answered');
+    if (!(answering instanceof Promise)) return answered(answering);
+    answering.then(answered).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
   };
 
-  return (req, res) => {
+  const answer: RequestListener = (req, res) => {
     const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
     req.headers[REQUEST_ID_HEADER] = requestId;
     const target = req.url ?? '';
-    countRequest(parts.meter, req, res);
-    if (parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) {
-      return void toGateway(req, res, requestId).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
-    }
-    if (parts.embedsHere && target.startsWith('/embed/') && isAt(parts.embedsHere, req, parts.trustedProxies)) return toPages(parts.embedsHere, req, res);
-    const pages = parts.pagesSites.find((one) => isAt(one, req, parts.trustedProxies));
-    if (pages) return toPages(pages, req, res);
+    const isOurs = isReserved(target);
+    countRequest(parts.meter, req, res, isOurs);
+    if (isOurs && parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(req, res, requestId);
+    if (parts.embedsHere && isOurs && target.startsWith('/embed/') && isAt(parts.embedsHere, req, parts.trustedProxies)) return toPages(parts.embedsHere, req, res);
+    for (const pages of parts.pagesSites) if (isAt(pages, req, parts.trustedProxies)) return toPages(pages, req, res);
     const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isHealth(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
-    if (isReserved(target)) return toExpress(site, req, res);
+    if (isOurs) return toExpress(site, req, res);
     if (site.cors && isPreflight(req)) return answerPreflight(site.cors, site.publicUrl, req, res, requestId);
-    toApp(site, req, res, requestId).catch((error: unknown) => {
-      toExpress(site, req, res, { kind: 'error', error: new AppError('unavailable', 'Try again in a minute.', { cause: error }) });
-    });
+    return toApp(site, req, res, requestId);
+  };
+
+  return (req, res) => {
+    try {
+      answer(req, res);
+    } catch (error) {
+      toExpress(parts.sites[0] as ServedSite, req, res, unavailable(error));
+    }
   };
 }
 

@@ -32,15 +32,17 @@ import { createProvider, type Provider } from './provider/provider.ts';
 import { billingRoutes, routes, staffRoutes, type BillingRouteParts, type RouteParts } from './routes.ts';
 import { createSeal } from './seal.ts';
 import { liveSessions } from './session/live-sessions.ts';
+import { findChangedSessions, touchSessions } from './session/many-sessions.store.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
-import { findChangedSessions, findSession, touchSessions } from './session/session.store.ts';
+import { findSession } from './session/session.store.ts';
 import { collectTouches } from './session/touches.ts';
 import { takeTrialEnds } from './session/trial-end.service.ts';
 import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
+import { captchaWidget } from './trial/captcha-widget.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
@@ -97,7 +99,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite, waitingProductIds }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow };
+  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },

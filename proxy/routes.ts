@@ -16,6 +16,7 @@ import { signOutRoutes } from './remote-billing/sign-out.routes.ts';
 import { sameOrigin } from './same-origin.ts';
 import { sessionRoute } from './session/session.routes.ts';
 import { staffBillingRoutes } from './staff/billing/staff-billing.routes.ts';
+import { staffTrialsRoutes } from './staff/trials/staff-trials.routes.ts';
 import { toFirstSection } from './staff/staff.routes.ts';
 import { preparingRoute, type PreparingParts } from './trial/preparing.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
@@ -116,6 +117,7 @@ export function staffRoutes(parts: StaffRouteParts): Router {
 function staffMap(parts: StaffRouteParts): Map {
   const ours = [sameOrigin(parts.publicUrl), ...form];
   const billing = staffBillingRoutes(parts);
+  const trials = staffTrialsRoutes(parts);
   return {
     '/staff': { get: toFirstSection },
     '/staff/': { get: toFirstSection },
@@ -124,6 +126,12 @@ function staffMap(parts: StaffRouteParts): Map {
     '/staff/billing/': { get: billing.searchPage, post: [...ours, billing.search] },
     '/staff/billing/:kind/:uuid/': { get: billing.place, post: [...ours, billing.act] },
     '/staff/billing/:kind/:uuid/invoices/:number': { get: billing.invoice },
+
+    // Trials
+    '/staff/trials/': { get: trials.listPage, post: [...ours, trials.search] },
+    '/staff/trials/funnel/': { get: trials.funnel },
+    '/staff/trials/:id/': { get: trials.trial, post: [...ours, trials.act] },
+    '/staff/trials/:id/export': { get: trials.export },
   };
 }
 

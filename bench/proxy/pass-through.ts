@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { clientAddress, ranges } from '../../platform/client-address.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { startServer } from '../../platform/http.ts';
-import { createLog, withoutRedaction } from '../../platform/log.ts';
+import { createLog, plainLines } from '../../platform/log.ts';
 import { secondsSince } from '../../platform/metrics.ts';
 import { REQUEST_ID_HEADER, requestIdFrom } from '../../platform/request-id.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
@@ -15,7 +15,7 @@ import { createUpstream } from '../../proxy/upstream/upstream.ts';
 // The way of proxy/listener.ts with nobody to ask for: the same target check, counting, headers, streaming and log line, no session.
 const NOBODY = { sub: '', sid: null, email: '', name: '', roles: [], groups: [], trial: null, claims: null };
 const trusted = ranges.parse('');
-const log = withoutRedaction(createLog('pass-through', 'info'));
+const passed = plainLines(createLog('pass-through', 'info'), 'passed', ['request_id', 'method', 'path', 'status', 'duration_ms', 'aborted']);
 const meter = createMeter(new Registry());
 const upstream = createUpstream(process.env['APP_INTERNAL_URL'] ?? '');
 const site = { host: 'proxy.test', protocol: 'https', identityHeaders: identityHeaders(USUAL_HEADERS, systemClock) };
@@ -24,15 +24,13 @@ await startServer(
   (req, res) => {
     const started = performance.now();
     const requestId = requestIdFrom(req.headers[REQUEST_ID_HEADER]);
-    countRequest(meter, req, res);
+    countRequest(meter, req, res, false);
     if (targetFault(req.url ?? '') !== undefined) return void res.writeHead(400).end();
     const onAnswer = (): void => meter.upstream('answered', secondsSince(started));
-    const pass = async (): Promise<void> => {
-      await upstream.pass(req, res, NOBODY, { clientAddress: clientAddress(req, trusted), requestId, public: site, identityToken: undefined, onAnswer });
+    upstream.pass(req, res, NOBODY, { clientAddress: clientAddress(req, trusted), requestId, public: site, identityToken: undefined, onAnswer }, () => {
       const duration_ms = Math.round((performance.now() - started) * 10) / 10;
-      log.info({ request_id: requestId, method: req.method, path: pathOf(req.url ?? ''), status: res.statusCode, duration_ms, aborted: !res.writableFinished }, 'passed');
-    };
-    void pass();
+      passed([requestId, req.method, pathOf(req.url ?? ''), res.statusCode, duration_ms, !res.writableFinished]);
+    });
   },
   { host: '127.0.0.1', port: Number(process.env['PORT']) },
   { options: SERVER_OPTIONS },

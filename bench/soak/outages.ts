@@ -18,6 +18,8 @@ export interface Outages {
   touched(parts: readonly string[], from: number, until: number, graceMilliseconds?: number): boolean;
   /** Whether that part was killed between. */
   killed(part: string, from: number, until: number): boolean;
+  /** How long that part has been back, for a message. */
+  sinceLast(part: string): string;
   /** Ends every part in both ways, one after the other, spread over that time. */
   run(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
@@ -39,6 +41,10 @@ export function planOutages(parts: Readonly<Record<string, Part>>): Outages {
     all,
     touched: (names, from, until, grace = 0) => all.some((one) => names.includes(one.part) && one.from <= until && one.until + grace >= from),
     killed: (name, from, until) => all.some((one) => one.part === name && one.ending === 'kill -9' && one.from <= until && one.from + HEARD_LATE_MILLISECONDS >= from),
+    sinceLast: (name) => {
+      const last = all.findLast((one) => one.part === name);
+      return last === undefined ? `${name} was never away` : `${name} back for ${((performance.now() - last.until) / 1000).toFixed(1)} s`;
+    },
     run: async (milliseconds, signal) => {
       const started = performance.now();
       const turns = Object.entries(parts).flatMap(([name, part]) => (['SIGTERM', 'kill -9'] as const).map((ending) => ({ name, part, ending })));

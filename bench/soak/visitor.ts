@@ -5,8 +5,11 @@ import { KilledUnderWay, type Ask } from './balancer.ts';
 import type { Outages } from './outages.ts';
 import type { Tally } from './tally.ts';
 
-/** Keycloak finds each dead connection of its pool by a request that fails (docs/operating.md). */
-const POSTGRES_GRACE_MILLISECONDS = 30_000;
+/**
+ * Keycloak finds each dead connection of its pool by a request that fails (docs/operating.md); and just started it takes seconds for
+ * what takes it 50 ms later, while everybody who could not sign in tries again: the proxy asks it for 5 s, and says so then.
+ */
+const KEYCLOAK_RECOVERS_MILLISECONDS = 30_000;
 const BACK_CHANNEL_HOLDS_WITHIN_MILLISECONDS = 10_000;
 const LOOK_AGAIN_MILLISECONDS = 250;
 const AT_ONCE = 6;
@@ -76,9 +79,9 @@ export function visitor(person: Person, { proxyUrl, ask, outages, tally }: World
       // What was begun there is not known: it is nobody's session any more.
       visitorOf.state = 'out';
       browser = httpBrowser({ fetch: ask });
-      const excused = error instanceof KilledUnderWay || outages.touched(['keycloak', 'proxy', 'proxy 2'], from, performance.now(), 5_000) || outages.touched(['postgres'], from, performance.now(), POSTGRES_GRACE_MILLISECONDS);
+      const excused = error instanceof KilledUnderWay || outages.touched(['proxy', 'proxy 2'], from, performance.now(), 5_000) || outages.touched(['keycloak', 'postgres'], from, performance.now(), KEYCLOAK_RECOVERS_MILLISECONDS);
       if (excused) tally.count('logins that were cut off');
-      else tally.fault(`a login failed: ${describe(error)}`);
+      else tally.fault(`a login failed after ${seconds(from)}, ${outages.sinceLast('keycloak')}: ${describe(error)}`);
     }
   };
 
@@ -102,8 +105,14 @@ export function visitor(person: Person, { proxyUrl, ask, outages, tally }: World
   const backChannelLogout = async (): Promise<void> => {
     const from = performance.now();
     visitorOf.state = 'unsure';
-    await keycloakAdmin().post(`/users/${person.id}/logout`).catch(() => {});
-    while (performance.now() - from < BACK_CHANNEL_HOLDS_WITHIN_MILLISECONDS) {
+    const refused = await keycloakAdmin().post(`/users/${person.id}/logout`).then(() => undefined, describe);
+    if (refused !== undefined) {
+      if (outages.touched(['keycloak', 'postgres'], from, performance.now(), KEYCLOAK_RECOVERS_MILLISECONDS)) return tally.count('back-channel logouts that were cut off');
+      return tally.fault(`Keycloak does not log somebody out: ${refused}`);
+    }
+    // By now it has told the proxy: it answers after that.
+    const told = performance.now();
+    while (performance.now() - told < BACK_CHANNEL_HOLDS_WITHIN_MILLISECONDS) {
       if ((await whoAmI(browser)) === 'nobody' && (await whoAmI(browser)) === 'nobody') {
         [visitorOf.state, old] = ['out', browser];
         return tally.count('back-channel logouts');
@@ -111,7 +120,7 @@ export function visitor(person: Person, { proxyUrl, ask, outages, tally }: World
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MILLISECONDS));
     }
     if (outages.touched(['keycloak', 'postgres', 'proxy', 'proxy 2'], from, performance.now(), 5_000)) return tally.count('back-channel logouts that were cut off');
-    return tally.fault(`a back-channel logout does not hold: ${person.username}`);
+    return tally.fault(`a back-channel logout does not hold, asked for in ${seconds(from, told)}, ${outages.sinceLast('keycloak')}: ${person.username}`);
   };
 
   const oldCookie = async (): Promise<void> => {
@@ -137,6 +146,10 @@ export function visitor(person: Person, { proxyUrl, ask, outages, tally }: World
     },
   };
   return visitorOf;
+}
+
+function seconds(from: number, until = performance.now()): string {
+  return `${((until - from) / 1000).toFixed(1)} s`;
 }
 
 function describe(error: unknown): string {

@@ -8,6 +8,7 @@ export interface Jobs {
   send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
   keep_life: { life_id: string };
+  erase_life: { life_id: string };
   sweep_lives: Record<string, never>;
   sweep_plans: Record<string, never>;
 }

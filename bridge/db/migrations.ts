@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
+import { ERASURE } from './erasure.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
 import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
@@ -165,6 +166,28 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0007-trial-life': { up: (db) => statements(db, TRIAL_LIFE) },
+  '0008-what-people-gave': {
+    up: (db) =>
+      statements(db, [
+        // Of what a product asks besides the address, by the attempt that made the account; personal data, gone with it.
+        sql`create table bridge.given_attribute (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          attribute text not null,
+          value text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, attribute)
+        )`,
+        sql`create table bridge.given_consent (
+          attempt_id uuid not null references bridge.registration on delete cascade,
+          consent text not null,
+          version text not null,
+          given_at timestamptz not null,
+          step text not null check (step in ('sign_up', 'registration_form', 'program')),
+          primary key (attempt_id, consent)
+        )`,
+      ]),
+  },
   '0009-webhooks': { up: (db) => statements(db, WEBHOOKS) },
   '0010-embeds': {
     up: (db) =>
@@ -173,6 +196,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`alter table bridge.trial_app add column embed_generation int not null default 1`,
       ]),
   },
+  '0011-erasure': { up: (db) => statements(db, ERASURE) },
   '0013-first-looks': {
     up: (db) =>
       statements(db, [

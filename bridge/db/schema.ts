@@ -10,6 +10,8 @@ export interface Schema extends RemoteBillingSchema, BillingPlansSchema, TrialLi
   'bridge.mail': MailTable;
   'bridge.invitation': InvitationTable;
   'bridge.registration': RegistrationTable;
+  'bridge.given_attribute': GivenAttributeTable;
+  'bridge.given_consent': GivenConsentTable;
   'bridge.trial': TrialTable;
   'bridge.trial_change': TrialChangeTable;
   'bridge.trial_app': TrialAppTable;
@@ -103,6 +105,25 @@ export interface RegistrationTable {
   first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
+}
+
+/** Where something was given: with the address, on Keycloak's form, or in a program's request. */
+export type GivenAtStep = 'sign_up' | 'registration_form' | 'program';
+
+interface GivenTable {
+  attempt_id: string;
+  given_at: Date;
+  step: GivenAtStep;
+}
+
+export interface GivenAttributeTable extends GivenTable {
+  attribute: string;
+  value: string;
+}
+
+export interface GivenConsentTable extends GivenTable {
+  consent: string;
+  version: string;
 }
 
 export interface TrialTable {

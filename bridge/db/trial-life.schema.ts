@@ -29,7 +29,13 @@ export interface LifeTable {
   /** When the sweep looks next; null: never again by itself. */
   next_deadline: Date | null;
   began_at: Date;
+  /** From here on the trial is over and nobody acts on it. */
+  erase_asked_at: Date | null;
   erased_at: Date | null;
+  /** Keyed; from the moment that erasure was asked for. */
+  address_hash: Buffer | null;
+  /** Staff decided that the erased address may have a trial again. */
+  second_allowed_at: Date | null;
 }
 
 /** Timeline and audit of a life. */

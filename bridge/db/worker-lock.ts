@@ -39,6 +39,12 @@ export async function freeJobsOfDeadWorkers(pool: Pool): Promise<void> {
      having count(*) > 0`,
     [YOUNG_SECONDS],
   );
+  // Added again while it ran, a job is not to be tried again: the other one does its work. Its worker being dead, nobody takes it away.
+  await pool.query(
+    `select graphile_worker.complete_jobs(array(
+       select id from graphile_worker.jobs where locked_at is null and key is null and attempts >= max_attempts and last_error is null
+     ))`,
+  );
 }
 
 function lockName(workerPoolId: string): string {

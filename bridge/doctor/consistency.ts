@@ -2,6 +2,7 @@ import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import type { Db } from '../db/schema.ts';
 import type { Account } from '../keycloak/accounts.ts';
 import { readStamp, type Stamp } from '../keycloak/stamp.ts';
+import { listErasuresUnderWay } from '../life/erase.store.ts';
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
 import {
   listForeignPermissions,
@@ -12,6 +13,9 @@ import {
   type TrialRow,
 } from './consistency.store.ts';
 import type { Finding } from './finding.ts';
+
+/** Keycloak may be away for a moment. */
+const ERASED_AFTER_MINUTES = 10;
 
 export interface KeycloakUsers {
   /** Members of the group that every stamped user is put into. */
@@ -48,6 +52,7 @@ export async function findDisagreements(
     ...stampFindings(seen),
     ...doubleFindings(seen),
     ...(await leftOverFindings(db)),
+    ...(await erasureFindings(db, seen.now)),
   ];
 }
 
@@ -223,4 +228,14 @@ async function leftOverFindings(db: Db): Promise<readonly Finding[]> {
       advice: 'Delete these rows of bridge.trial_app_permission.',
     })),
   ];
+}
+
+async function erasureFindings(db: Db, now: Date): Promise<readonly Finding[]> {
+  const left = await listErasuresUnderWay(db, new Date(now.getTime() - ERASED_AFTER_MINUTES * 60_000));
+  return left.map(({ id, userId, askedAt }) => ({
+    check: 'erasure-not-done',
+    subject: `trial ${id} (user ${userId ?? 'none'})`,
+    detail: `is to be erased since ${askedAt.toISOString()}, and is still known here`,
+    advice: "The job erase_life goes on where it stood: see that the bridge runs and that Keycloak lets it keep trials; or ask for the erasure again, which tries at once.",
+  }));
 }

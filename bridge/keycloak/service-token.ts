@@ -36,6 +36,8 @@ export interface Guard {
   demand(callers: readonly Caller[]): RequestHandler;
   /** Whether the request carries a token of this client, whatever its roles. One that is not valid gets 401: its sender can renew it. */
   isFrom(clientId: string, req: Request, res: Response): Promise<boolean>;
+  /** Whether the request carries a service token with this role. One that is not valid gets 401. */
+  hasRole(role: string, req: Request, res: Response): Promise<boolean>;
 }
 
 /**
@@ -110,6 +112,11 @@ export function serviceTokenGuard(
       if (req.headers.authorization === undefined) return false;
       const claims = await verify(req, res);
       return claims.azp === clientId && isMachine(claims, clientId);
+    },
+    hasRole: async (role, req, res) => {
+      if (req.headers.authorization === undefined) return false;
+      const claims = await verify(req, res);
+      return isMachine(claims, claims.azp) && hasRole(claims, config.clientId, role);
     },
   };
 }

@@ -53,6 +53,7 @@ export async function act(db: Db, using: ActUsing, lifeId: string, wish: Wish, f
     const life = await lockLife(trx, lifeId);
     if (life === undefined) throw nothingThere();
     if (await isRepeated(trx, life, wish, from)) return life;
+    if (life.eraseAskedAt !== null) throw goneForGood();
     if (next(wish.act, life.state) === undefined) throw impossible(wish.act, life);
     const product = productOf(using.products, life.product);
     const now = using.clock.now();
@@ -76,6 +77,10 @@ export async function act(db: Db, using: ActUsing, lifeId: string, wish: Wish, f
 
 export function nothingThere(): AppError {
   return new AppError('not_found', 'There is no such trial. Search for it with GET /api/trial.');
+}
+
+export function goneForGood(): AppError {
+  return new AppError('impossible_transition', 'The person of this trial is erased, or is about to be: nothing else can be done with it.');
 }
 
 interface Doing<One extends Wish> {
@@ -115,7 +120,11 @@ async function isRepeated(trx: Trx, life: Life, wish: Wish, { idempotencyKey }: 
   const before = idempotencyKey === undefined ? undefined : await findEventByKey(trx, life.id, idempotencyKey);
   if (before === undefined) return false;
   if (before.detail['wish'] === fingerprint(wish)) return true;
-  throw new AppError('idempotency_key_reused', 'Send another Idempotency-Key: this one was used for something else.', { field: 'Idempotency-Key' });
+  throw keyReused();
+}
+
+export function keyReused(): AppError {
+  return new AppError('idempotency_key_reused', 'Send another Idempotency-Key: this one was used for something else.', { field: 'Idempotency-Key' });
 }
 
 function fingerprint(wish: Wish): string {

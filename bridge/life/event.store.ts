@@ -23,7 +23,9 @@ export type LifeEventKind =
   | 'extended'
   | 'converted'
   | 'revoked'
-  | 'erased';
+  | 'erase_asked'
+  | 'erased'
+  | 'second_allowed';
 
 export interface NewLifeEvent {
   lifeId: string;
@@ -32,7 +34,7 @@ export interface NewLifeEvent {
   kind: LifeEventKind;
   from?: LifeState;
   to?: LifeState;
-  /** `person`, `keycloak`, `app`, `bridge`, `sweep`, `staff:<sub>` or `client:<id>`. */
+  /** `person`, `scanner`, `keycloak`, `app`, `bridge`, `sweep`, `staff:<sub>` or `client:<id>`. */
   actor: string;
   reason?: string | undefined;
   requestId?: string | undefined;
@@ -57,21 +59,27 @@ const COLUMNS = ['id', 'at', 'kind', 'from_state as from', 'to_state as to', 'ac
 
 /** The only writer besides the triggers of migration 0007. In the transaction of what it tells. */
 export async function recordEvent(trx: Trx, event: NewLifeEvent): Promise<void> {
-  await trx
-    .insertInto('bridge.life_event')
-    .values({
-      life_id: event.lifeId,
-      at: event.at,
-      kind: event.kind,
-      from_state: event.from ?? null,
-      to_state: event.to ?? null,
-      actor: event.actor,
-      reason: event.reason ?? null,
-      request_id: event.requestId ?? null,
-      idempotency_key: event.idempotencyKey ?? null,
-      detail: JSON.stringify(event.detail ?? {}),
-    })
-    .execute();
+  await recordEvents(trx, [event]);
+}
+
+/** Several in one statement, in their order. */
+export async function recordEvents(trx: Trx, events: readonly NewLifeEvent[]): Promise<void> {
+  if (events.length > 0) await trx.insertInto('bridge.life_event').values(events.map(toRow)).execute();
+}
+
+function toRow(event: NewLifeEvent) {
+  return {
+    life_id: event.lifeId,
+    at: event.at,
+    kind: event.kind,
+    from_state: event.from ?? null,
+    to_state: event.to ?? null,
+    actor: event.actor,
+    reason: event.reason ?? null,
+    request_id: event.requestId ?? null,
+    idempotency_key: event.idempotencyKey ?? null,
+    detail: JSON.stringify(event.detail ?? {}),
+  };
 }
 
 export async function findEventByKey(db: Db | Trx, lifeId: string, idempotencyKey: string): Promise<LifeEvent | undefined> {

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Clock } from '../../platform/clock.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { AppError } from '../../platform/problem.ts';
+import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
 import { route, type Route } from '../http/route.ts';
 import { callerOf } from '../keycloak/service-token.ts';
@@ -64,7 +65,11 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
       query: listQuery,
       reply: listAnswer,
       problems: [],
-      answer: async ({ query: { limit, cursor, ...filter } }) => listToWire(await listLives(db, { ...filter, after: cursorFromWire(cursor) }, limit + 1), limit, clock),
+      answer: async ({ query: { limit, cursor, ...filter } }) => {
+        const address = filter.search === undefined ? undefined : canonicalAddress(filter.search);
+        const addressHash = address === undefined ? undefined : using.hash.address(address);
+        return listToWire(await listLives(db, { ...filter, addressHash, after: cursorFromWire(cursor) }, limit + 1), limit, clock);
+      },
     }),
     route({
       ...manager,
@@ -86,7 +91,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
       params: lifeParams,
       summary: 'The mail that fits its state, once more; an invitation with a new link.',
       body: actBody,
-      problems: ['not_found', 'impossible_transition', 'not_possible'],
+      problems: [...problems, 'not_possible'],
       answer: async ({ params, body, req, res }) => lifeToWire(await resend(db, using, params.id, from(body, req, res)), clock),
     }),
     route({

@@ -51,6 +51,8 @@ export const trialAnswer = z.strictObject({
   ...ends,
   plan: z.string().nullable(),
   trial_app: z.string().nullable(),
+  erasure: z.enum(['under_way', 'done']).nullable().meta({ description: 'Null: nobody asked for it. Under way: the trial is over, and a job goes on where Keycloak was away' }),
+  second_trial: z.enum(['refused', 'allowed']).nullable().meta({ description: 'Of an erased address: whether a register for it invites again' }),
   held_by_keycloak: z.boolean().meta({ description: 'False: Keycloak was away, and a job tells it; sign-ins are judged by the new end already' }),
 });
 
@@ -82,3 +84,32 @@ export const timelineAnswer = z.strictObject({
     }),
   ),
 });
+
+const { possible: _possible, ...exportedTrial } = timelineAnswer.shape;
+const rows = z.array(z.record(z.string(), z.unknown()));
+export const exportAnswer = z.strictObject({
+  trial: z.strictObject(exportedTrial),
+  sign_up_requests: rows,
+  mails: rows,
+  invitations: rows,
+  registrations: rows,
+  small_apps: rows,
+  no_more_mails_since: z.string().nullable().meta({ description: 'When the owner of the mailbox asked for no more mails' }),
+  account: z.strictObject({ id: z.string(), username: z.string(), email_verified: z.boolean(), trial_stamp: z.array(z.string()) }).nullable().meta({ description: 'In Keycloak; null: there is none' }),
+});
+
+const MOST_FUNNEL_DAYS = 366;
+const day = z.iso.date();
+export const funnelQuery = z
+  .strictObject({ from: day.meta({ description: 'The first day, UTC' }), to: day.meta({ description: 'The last day, UTC' }), product: product.optional() })
+  .refine(({ from, to }) => from <= to && daysBetween(from, to) < MOST_FUNNEL_DAYS, { message: `must be from to to, at most ${MOST_FUNNEL_DAYS} days`, path: ['to'] });
+const count = z.int().min(0);
+export const funnelAnswer = z.strictObject({
+  days: z
+    .array(z.strictObject({ day, product: z.string(), invited: count, opened: count, registered: count, active: count, converted: count }))
+    .meta({ description: 'Of the trials that began on a day, how many came how far by now. Days without one are left out' }),
+});
+
+function daysBetween(from: string, to: string): number {
+  return (Date.parse(to) - Date.parse(from)) / 86_400_000;
+}

@@ -17,7 +17,10 @@ export interface Life {
   keptVersion: number;
   remindedAt: Date | null;
   beganAt: Date;
+  /** From here on the trial is over and nobody acts on it. */
+  eraseAskedAt: Date | null;
   erasedAt: Date | null;
+  secondAllowedAt: Date | null;
   /** What people are told; null while invited and once converted. */
   trialEndsAt: Date | null;
   /** What is enforced; null with `trialEndsAt`. */
@@ -44,7 +47,9 @@ function selectLives(db: Db | Trx) {
       'bridge.life.kept_version as keptVersion',
       'bridge.life.reminded_at as remindedAt',
       'bridge.life.began_at as beganAt',
+      'bridge.life.erase_asked_at as eraseAskedAt',
       'bridge.life.erased_at as erasedAt',
+      'bridge.life.second_allowed_at as secondAllowedAt',
       'bridge.trial.trial_ends_at as trialEndsAt',
       'bridge.trial.trial_access_until as trialAccessUntil',
       'bridge.trial_app.id as trialAppId',

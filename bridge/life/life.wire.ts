@@ -2,8 +2,9 @@ import type { z } from 'zod';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { LifeEvent } from './event.store.ts';
+import type { Exported } from './export.service.ts';
 import type { After, LifeRow } from './list.store.ts';
-import type { listAnswer, timelineAnswer, trialAnswer } from './life.schemas.ts';
+import type { exportAnswer, listAnswer, timelineAnswer, trialAnswer } from './life.schemas.ts';
 import type { Life } from './life.store.ts';
 import { possible } from './transitions.ts';
 
@@ -20,13 +21,14 @@ export function lifeToWire(life: Life, clock: Clock): z.input<typeof trialAnswer
     plan: life.plan,
     trial_app: life.trialAppId,
     held_by_keycloak: life.userId === null || life.keptVersion >= life.version,
+    ...erasureToWire(life),
   };
 }
 
 export function timelineToWire(life: Life, events: readonly LifeEvent[], clock: Clock): z.input<typeof timelineAnswer> {
   return {
     ...lifeToWire(life, clock),
-    possible: [...possible(life.state)],
+    possible: life.eraseAskedAt === null ? [...possible(life.state)] : [],
     timeline: events.map(({ at, kind, from, to, actor, reason, requestId, detail: { wish: _wish, ...detail } }) => ({ at: seconds(at, clock), kind, from, to, actor, reason, request_id: requestId, detail })),
   };
 }
@@ -48,6 +50,11 @@ export function listToWire(rows: readonly LifeRow[], limit: number, clock: Clock
   };
 }
 
+function erasureToWire({ eraseAskedAt, erasedAt, secondAllowedAt }: Life): Pick<z.input<typeof trialAnswer>, 'erasure' | 'second_trial'> {
+  if (eraseAskedAt === null) return { erasure: null, second_trial: null };
+  return { erasure: erasedAt === null ? 'under_way' : 'done', second_trial: secondAllowedAt === null ? 'refused' : 'allowed' };
+}
+
 /** @throws AppError `invalid_request` for one that no answer of ours had */
 export function cursorFromWire(cursor: string | undefined): After | undefined {
   if (cursor === undefined) return undefined;
@@ -60,6 +67,15 @@ export function cursorFromWire(cursor: string | undefined): After | undefined {
 export function instantFromWire(epoch: number, clock: Clock): Date {
   const now = clock.now();
   return new Date(epoch * 1000 + (now.getTime() - clock.toReal(now).getTime()));
+}
+
+export function exportToWire({ life, events, stored, account }: Exported, clock: Clock): z.input<typeof exportAnswer> {
+  const { possible: _possible, ...trial } = timelineToWire(life, events, clock);
+  return {
+    trial,
+    ...stored,
+    account: account === undefined ? null : { id: account.id, username: account.username, email_verified: account.emailVerified, trial_stamp: [...account.stamps] },
+  };
 }
 
 function seconds(instant: Date, clock: Clock): number {

@@ -23,13 +23,15 @@ export interface LifeFilter {
   state?: LifeState | undefined;
   /** The beginning of an address, `@` and the end of one, a user's id or a trial's. */
   search?: string | undefined;
+  /** Of a search that is a whole address: finds who was erased, too. */
+  addressHash?: Buffer | undefined;
   after?: After | undefined;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Newest first. */
-export async function listLives(db: Db, { product, state, search, after }: LifeFilter, limit: number): Promise<readonly LifeRow[]> {
+export async function listLives(db: Db, { product, state, search, addressHash, after }: LifeFilter, limit: number): Promise<readonly LifeRow[]> {
   let query = db
     .selectFrom('bridge.life as life')
     .leftJoin('bridge.trial as trial', (join) => join.onRef('trial.user_id', '=', 'life.user_id').onRef('trial.product', '=', 'life.product'))
@@ -40,7 +42,7 @@ export async function listLives(db: Db, { product, state, search, after }: LifeF
   if (product !== undefined) query = query.where('life.product', '=', product);
   if (state !== undefined) query = query.where('life.state', '=', state);
   if (after !== undefined) query = query.where(sql<boolean>`(life.began_at, life.id) < (${after.beganAt}, ${after.id}::uuid)`);
-  if (search !== undefined) query = query.where(matching(search));
+  if (search !== undefined) query = query.where(addressHash === undefined ? matching(search) : sql<boolean>`(${matching(search)} or life.address_hash = ${addressHash})`);
   return query.execute();
 }
 

@@ -5,13 +5,13 @@ import { findProduct, type Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import { addJob } from '../db/job.ts';
-import type { Db, MailKind } from '../db/schema.ts';
+import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { insertMail, isSuppressed, lockMailbox } from '../mail/mail.store.ts';
 import { findUserIdByAddress } from '../trial/registration.store.ts';
 import { findNewestRequest } from '../trial/sign-up-request.store.ts';
-import { act, nothingThere, type ActFrom, type Wish } from './act.service.ts';
-import { recordEvent } from './event.store.ts';
+import { act, goneForGood, keyReused, nothingThere, type ActFrom, type Wish } from './act.service.ts';
+import { findEventByKey, recordEvent } from './event.store.ts';
 import { keepLife } from './keep.service.ts';
 import { findLife, findLifeByAddress, findLifeOfUser, lockLife, type Life } from './life.store.ts';
 import type { LifeState } from './transitions.ts';
@@ -69,6 +69,8 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
   return db.transaction().execute(async (trx) => {
     const life = await lockLife(trx, lifeId);
     if (life === undefined) throw nothingThere();
+    if (await isResent(trx, lifeId, from)) return life;
+    if (life.eraseAskedAt !== null) throw goneForGood();
     const kind = MAIL_IN[life.state];
     if (kind === undefined || life.address === null) throw new AppError('impossible_transition', `This trial is ${life.state}: there is no mail to send.`);
     const mailboxHash = using.hash.mailbox(life.address);
@@ -81,4 +83,10 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
     await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
     return life;
   });
+}
+
+async function isResent(trx: Trx, lifeId: string, { idempotencyKey }: ActFrom): Promise<boolean> {
+  const before = idempotencyKey === undefined ? undefined : await findEventByKey(trx, lifeId, idempotencyKey);
+  if (before !== undefined && before.kind !== 'mail_queued') throw keyReused();
+  return before !== undefined;
 }

@@ -25,11 +25,13 @@ export const TRANSITIONS = {
   extend_shortly: { by: 'manager', from: ['active', 'ending', 'grace', 'expired'], to: 'ending' },
   convert: { by: 'manager', from: ['active', 'ending', 'grace', 'expired'], to: 'converted' },
   revoke: { by: 'manager', from: ['invited', 'active', 'ending', 'grace', 'expired'], to: 'revoked' },
+  /** How an erasure begins. What is over stays as it is: nobody is told twice. */
+  erase: { by: 'manager', from: ['invited', 'active', 'ending', 'grace', 'converted'], to: 'revoked' },
 } as const satisfies Readonly<Record<string, Transition>>;
 
 export type Command = keyof typeof TRANSITIONS;
 
-/** What a manager may ask for. */
+/** What a manager may ask for, and do again otherwise. */
 export const ACTS = ['extend', 'convert', 'revoke'] as const satisfies readonly Command[];
 export type Act = (typeof ACTS)[number];
 

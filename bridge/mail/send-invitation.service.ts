@@ -1,15 +1,16 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { productOf } from '../trial/provision.service.ts';
-import type { Product, Products } from '../../platform/products.ts';
-import { domainOf } from '../address/address.ts';
+import type { Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
+import type { IsBlocked } from '../address/blocked-domains.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
+import { isErased } from '../life/erase.store.ts';
 import { recordEvent } from '../life/event.store.ts';
 import { findOpenLife, insertLife } from '../life/life.store.ts';
-import { findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
+import { deleteSignUpRequest, findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
 import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/trial.store.ts';
 import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
 
@@ -18,13 +19,14 @@ const DAY_MILLISECONDS = 86_400_000;
 const SEND_ATTEMPTS = 14;
 
 /** The kind of mail that was queued, or why none was. */
-export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited';
+export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased';
 
 interface Using {
   products: Products;
   clock: Clock;
   hash: AddressHash;
   accounts: Accounts;
+  isBlocked: IsBlocked;
   mailLimits: { perMailboxPerDay: number; secondsBetween: number };
   log: Log;
 }
@@ -34,21 +36,19 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
   const request = await findSignUpRequest(db, signUpRequestId);
   if (request === undefined || request.result !== null) return undefined;
   const product = productOf(using.products, request.product);
-  const kind = isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
+  const kind = using.isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
     const mailboxHash = using.hash.mailbox(request.address);
+    await lockMailbox(trx, mailboxHash);
     const result = kind === 'blocked' ? kind : ((await refusal(trx, using.mailLimits, mailboxHash, now)) ?? kind);
+    // Under the mailbox's lock, which an erasure takes, too. What was forgotten leaves no new trace.
+    if (await isErased(trx, request.product, using.hash.address(request.address))) return (await deleteSignUpRequest(trx, request.id)) ? 'erased' : undefined;
     if (!(await settleSignUpRequest(trx, request.id, result))) return undefined;
     if (result === kind && kind !== 'blocked') await queueMail(trx, request, kind, mailboxHash, now);
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
     return result;
   });
-}
-
-function isBlocked(product: Product, address: string): boolean {
-  const domain = domainOf(address);
-  return product.blocked_domains.some((blocked) => domain === blocked || domain.endsWith(`.${blocked}`));
 }
 
 async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<MailKind> {
@@ -73,9 +73,8 @@ function isStillAt(owner: Account | undefined, address: string): boolean {
   return owner === undefined || owner.username === address;
 }
 
-/** Why this mailbox gets no mail now. Holds its lock from here on, so that nobody else counts meanwhile. */
+/** Why this mailbox gets no mail now. Under its lock, so that nobody else counts meanwhile. */
 async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffer, now: Date): Promise<'suppressed' | 'limited' | undefined> {
-  await lockMailbox(trx, mailboxHash);
   if (await isSuppressed(trx, mailboxHash)) return 'suppressed';
   const { count, newest } = await countMails(trx, mailboxHash, new Date(now.getTime() - DAY_MILLISECONDS));
   const tooSoon = newest !== null && now.getTime() - newest.getTime() < limits.secondsBetween * 1000;

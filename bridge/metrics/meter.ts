@@ -17,7 +17,7 @@ const WEBHOOK_OUTCOMES = ['delivered', 'failed', 'dead'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   register: ['accepted'],
-  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited'],
+  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited', 'erased'],
   verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
   creation: ['reserved', 'superseding', 'repeated'],
   program_creation: ['created', 'repeated'],

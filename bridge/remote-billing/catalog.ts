@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from '../../platform/config.ts';
+import { ConfigError, faultInWords } from '../../platform/config.ts';
 import { readYamlFile } from '../../platform/yaml-file.ts';
 
 const LARGEST_PRICE = 100_000_000;
@@ -38,7 +38,7 @@ export type Catalog = Readonly<z.infer<typeof catalogSchema>>;
 export function loadCatalog(path: string): Catalog {
   const parsed = catalogSchema.safeParse(readYamlFile(path, 'BILLING_FILE', (faults) => unusable(path, faults)));
   if (parsed.success) return parsed.data;
-  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`));
+  throw unusable(path, parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${faultInWords(issue)}`));
 }
 
 function unusable(path: string, faults: readonly string[]): ConfigError {

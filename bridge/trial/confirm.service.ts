@@ -1,16 +1,11 @@
 import type { Products } from '../../platform/products.ts';
-import type { Db, Trx } from '../db/schema.ts';
+import type { Trx } from '../db/schema.ts';
 import { freeInvitation, spendInvitations } from './invitation.store.ts';
 import { productOf, provision, type OfUser } from './provision.service.ts';
-import { confirmRegistration, hasConfirmedRegistration, moveRegistration, nameUser, recordLook, type Registration } from './registration.store.ts';
+import { confirmRegistrations, hasConfirmedRegistration, moveRegistration, nameUser, recordLook, type Registration } from './registration.store.ts';
 import { deleteTrial } from './trial.store.ts';
 
 export type Confirmation = 'confirmed' | 'confirmed_after_all' | 'other_attempt_confirmed' | 'trial_exists';
-
-/** The user exists: the attempt's token and its siblings are spent. Only while the attempt is the current one. */
-export async function confirmPending(db: Db | Trx, attempt: { attemptId: string; userId: string; outcome: 'committed' | null }, now: Date): Promise<boolean> {
-  return confirmRegistration(db, attempt, now);
-}
 
 /**
  * Keycloak shows the user of this attempt. A program's attempt gets its trial here, and so does one that was given up
@@ -20,7 +15,7 @@ export async function confirmSeen(trx: Trx, products: Products, registration: Of
   const { attemptId, madeBy, userId, state } = registration;
   await recordLook(trx, attemptId, null);
   if (madeBy !== null) await nameUser(trx, attemptId, userId);
-  if (madeBy === null && (await confirmPending(trx, { attemptId, userId, outcome: null }, now))) return 'confirmed';
+  if (madeBy === null && (await confirmRegistrations(trx, [{ attemptId, userId }], null, now)).has(attemptId)) return 'confirmed';
   if (await hasConfirmedRegistration(trx, registration)) return 'other_attempt_confirmed';
   if (!(await provision(trx, productOf(products, registration.product), registration))) return 'trial_exists';
   await moveRegistration(trx, attemptId, ['pending', 'released', 'superseded'], 'confirmed', now);

@@ -4,12 +4,14 @@ import { AppError } from '../../platform/problem.ts';
 import type { Product, Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
+import { completeAnswers, keepAnswers } from './given.service.ts';
 import type { Invitation } from './invitation.store.ts';
+import { asksAnything, type Offered } from './questions.ts';
 import { findAttempts, type Registration } from './registration.store.ts';
 import { productOf } from './provision.service.ts';
 import { changedUnderItsLock, lockInvitation, reserve, supersede, usableInvitation } from './reserve.service.ts';
 
-export interface CreationRequest {
+export interface CreationRequest extends Offered {
   token: string;
   username: string;
   user_id: string;
@@ -39,11 +41,12 @@ export async function create(db: Db, using: Using, request: CreationRequest): Pr
   return (await createAtOnce(db, using, request)) ?? createUnderLock(db, using, request);
 }
 
-/** The ordinary case, an invitation that nobody holds: one statement. Undefined, and nothing written, in any other. */
+/** The ordinary case, an invitation that nobody holds, to a product that asks nothing: one statement. Undefined, and nothing written, in any other. */
 async function createAtOnce(db: Db, using: Using, request: CreationRequest): Promise<Creation | undefined> {
   const address = canonicalAddress(request.username);
-  if (address === undefined) return undefined;
-  const registration = await reserve(db, using, { token: request.token, address, now: using.clock.now() }, attemptOf(request)).catch((error: unknown) => {
+  if (address === undefined || request.attributes !== undefined || request.consents !== undefined) return undefined;
+  const askingNothing = { ...using, products: using.products.filter((product) => !asksAnything(product)) };
+  const registration = await reserve(db, askingNothing, { token: request.token, address, now: using.clock.now() }, attemptOf(request)).catch((error: unknown) => {
     if (isUniqueViolation(error)) return undefined;
     throw error;
   });
@@ -60,11 +63,13 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest): 
       throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
     }
     const product = productOf(using.products, usable.product);
+    const answers = await completeAnswers(trx, product, usable, request, { step: 'registration_form', at: using.clock.now() });
     const superseding = await supersede(trx, pending, using.clock.now());
     const registration = await reserve(trx, using, { token: request.token, address: usable.address, now: null }, attemptOf(request)).catch((error: unknown) => {
       if (isUniqueViolation(error)) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
       throw error;
     });
+    await keepAnswers(trx, product, request.attempt_id, answers);
     return { product, registration: registration ?? changedUnderItsLock(), way: superseding ? 'superseding' : 'reserved' };
   });
 }

@@ -10,15 +10,17 @@ import type { MakeAccount } from '../keycloak/account-maker.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { noAnswer } from '../keycloak/no-answer.ts';
 import { confirmSeen, releasePending } from './confirm.service.ts';
+import { completeAnswers, keepAnswers } from './given.service.ts';
 import { lockRegistrant, type Invitation } from './invitation.store.ts';
 import { productOf } from './provision.service.ts';
+import type { Offered } from './questions.ts';
 import { RELEASE_AFTER_MINUTES } from './reconcile.service.ts';
 import { findPendingRegistration, findRegistration, reopenRegistration, type Registration } from './registration.store.ts';
 import { changedUnderItsLock, holdInvitation, lockInvitation, lookForIt, reserve, supersede, trialEnd, usableInvitation } from './reserve.service.ts';
 import { seenUserId } from './seen.service.ts';
 import { stampOf } from './stamp.ts';
 
-export interface ProgramRequest {
+export interface ProgramRequest extends Offered {
   token: string;
   password: Secret;
   attempt_id?: string | undefined;
@@ -98,7 +100,9 @@ async function reserveForProgram(db: Db, using: Using, underway: Underway): Prom
     }
     const usable = usableInvitation(invitation, using.clock.now());
     const product = productOf(using.products, usable.product);
+    const answers = await completeAnswers(trx, product, usable, request, { step: 'program', at: using.clock.now() });
     const registration = earlier === undefined ? await reserveAnew(trx, using, usable, underway, attemptId) : await reserveAgain(trx, using, product, earlier);
+    await keepAnswers(trx, product, attemptId, answers);
     return { ...underway, held: { product, registration, invitation: usable } };
   });
 }

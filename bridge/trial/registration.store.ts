@@ -174,29 +174,38 @@ export async function recordRollback(db: Db, { attemptId, userId }: { attemptId:
   return numUpdatedRows === 1n;
 }
 
+// In the order of registrants: two that confirm several wait for each other in turn.
 const CONFIRM = `/* prepared: confirm */
-  with registrant as materialized (
-    select attempt_id, ${REGISTRANT_LOCK} from bridge.registration where attempt_id = $1
+  with told as (
+    select * from unnest($1::uuid[], $2::text[]) as one (attempt_id, user_id)
+  ), registrant as materialized (
+    select attempt_id, ${REGISTRANT_LOCK} from (
+      select attempt_id, product, address from bridge.registration where attempt_id = any ($1) order by product, address
+    ) as one
   ), confirmed as (
     update bridge.registration as one set state = 'confirmed', settled_at = $3, first_look_at = null, outcome = coalesce($4, outcome)
-    from registrant where one.attempt_id = registrant.attempt_id and user_id = $2 and state = 'pending' returning product, address
+    from registrant join told on told.attempt_id = registrant.attempt_id
+    where one.attempt_id = registrant.attempt_id and one.user_id = told.user_id and state = 'pending'
+    returning one.attempt_id, product, address
   ), spent as (
     update bridge.invitation as one set state = 'spent'
     from confirmed where one.product = confirmed.product and one.address = confirmed.address and state in ('issued', 'reserved')
   )
-  select from confirmed`;
+  select attempt_id as "attemptId" from confirmed`;
 
 /**
- * A pending attempt whose user exists is confirmed, and every invitation of its registrant is spent: nobody needs to look
- * for it any more. One statement. False, and nothing written, when it is not this user's or not pending.
+ * Pending attempts whose users exist are confirmed, and every invitation of their registrants is spent: nobody needs to look
+ * for them any more. One statement. Answers the attempts that were this user's and pending; of the others nothing is written.
  */
-export async function confirmRegistration(
+export async function confirmRegistrations(
   db: Db | Trx,
-  { attemptId, userId, outcome }: { attemptId: string; userId: string; outcome: 'committed' | null },
+  attempts: readonly { attemptId: string; userId: string }[],
+  outcome: 'committed' | null,
   now: Date,
-): Promise<boolean> {
-  const { rows } = await db.executeQuery(CompiledQuery.raw(CONFIRM, [attemptId, userId, now, outcome]));
-  return rows.length > 0;
+): Promise<ReadonlySet<string>> {
+  const values = [attempts.map(({ attemptId }) => attemptId), attempts.map(({ userId }) => userId), now, outcome];
+  const { rows } = await db.executeQuery<{ attemptId: string }>(CompiledQuery.raw(CONFIRM, values));
+  return new Set(rows.map(({ attemptId }) => attemptId));
 }
 
 /** The same attempt once more: pending, and looked for from now on. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { Product, Products } from '../../platform/products.ts';
+import type { Product } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
 import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
@@ -49,7 +49,7 @@ export async function supersede(trx: Trx, pending: Registration | undefined, now
  */
 export async function reserve(
   db: Db | Trx,
-  using: { products: Products; clock: Clock; newAppId: () => string },
+  using: { products: readonly Product[]; clock: Clock; newAppId: () => string },
   invitation: { token: string; address: string; now: Date | null },
   attempt: Pick<NewRegistration, 'attemptId' | 'userId' | 'madeBy' | 'locale'>,
 ): Promise<Registration | undefined> {

@@ -68,6 +68,12 @@ export async function settleSignUpRequest(trx: Trx, id: string, result: string):
   return numUpdatedRows === 1n;
 }
 
+/** One that no mail answers. False when another run of the job came first. */
+export async function deleteSignUpRequest(trx: Trx, id: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('bridge.sign_up_request').where('id', '=', id).where('result', 'is', null).executeTakeFirst();
+  return numDeletedRows === 1n;
+}
+
 export async function findNewestRequest(db: Db | Trx, of: { product: string; address: string }): Promise<string | undefined> {
   const row = await db.selectFrom('bridge.sign_up_request').select('id').where('product', '=', of.product).where('address', '=', of.address).orderBy('requested_at', 'desc').executeTakeFirst();
   return row?.id;

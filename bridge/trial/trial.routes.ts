@@ -1,9 +1,10 @@
-import type { Request, Response } from 'express';
 import type { BlockList } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
+import { hashToken } from '../../platform/token.ts';
 import type { AddressHash } from '../address/address-hash.ts';
+import type { Captcha } from '../captcha/captcha.ts';
 import type { Db } from '../db/schema.ts';
 import { clientAddress } from '../../platform/client-address.ts';
 import { preflight, restrictOrigin } from '../http/cors.ts';
@@ -12,13 +13,16 @@ import { route, streamRoute, type Route } from '../http/route.ts';
 import type { MakeAccount } from '../keycloak/account-maker.ts';
 import type { Accounts } from '../keycloak/accounts.ts';
 import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
+import type { Meter } from '../metrics/meter.ts';
+import { tellRefusal } from '../life/sighting.routes.ts';
+import type { Sightings } from '../life/sightings.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
 import type { ChangeBell } from './change-bell.ts';
 import { changesAfter } from './changes.service.ts';
 import { create } from './creation.service.ts';
 import { readInfos } from './infos.service.ts';
 import { disown } from './not-me.service.ts';
-import { takeOutcome } from './outcome.service.ts';
+import { takeOutcome, takeOutcomes } from './outcome.service.ts';
 import { createByProgram } from './program-creation.service.ts';
 import { register } from './register.service.ts';
 import {
@@ -33,6 +37,8 @@ import {
   notMeBody,
   outcomeAnswer,
   outcomeBody,
+  outcomesAnswer,
+  outcomesBody,
   programCreationAnswer,
   programCreationBody,
   registerAnswer,
@@ -52,14 +58,17 @@ export interface TrialRoutesUsing {
   hash: AddressHash;
   accounts: Accounts;
   makeAccount: MakeAccount;
+  captcha: Captcha;
   limit: RegisterLimit;
   guard: Guard;
+  meter: Pick<Meter, 'step'>;
   bell: ChangeBell;
   locales: readonly string[];
   proxyUrl: string;
   proxyClientId: string;
   trustedProxies: BlockList;
   newAppId: () => string;
+  sightings: Pick<Sightings, 'saw'>;
 }
 
 /** `/api/trial/…`: the seed's register, verify, creation and infos, with what makes them safe. */
@@ -80,11 +89,14 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       body: registerBody,
       status: 202,
       reply: registerAnswer,
-      problems: ['rate_limited', 'unauthorized'],
+      problems: ['captcha_refused', 'rate_limited', 'unauthorized', 'captcha_unavailable'],
       answer: async ({ body, req, res, outcome }) => {
         restrictOrigin(res, req.headers.origin, findProduct(products, body.product)?.origins ?? []);
+        const fromProxy = await using.guard.isFrom(using.proxyClientId, req, res);
         await register(db, using, body, {
-          clientAddress: await clientAddressOf(using, req, res),
+          clientAddress: clientAddress(req, using.trustedProxies, fromProxy),
+          // The proxy asks for whoever sits at a browser, whatever its own roles.
+          isProgram: !fromProxy && (await using.guard.hasRole(program.role, req, res)),
           requestId: requestIdOf(res),
           locale: (product) => chooseLocale(using.locales, body.locale, req.headers['accept-language'], product.locale),
         });
@@ -102,8 +114,9 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       status: 200,
       reply: verifyAnswer,
       problems: [],
-      answer: async ({ body, outcome }) => {
-        const looked = await verify(db, clock, body.token);
+      answer: async ({ body, res, outcome }) => {
+        const looked = await verify(db, using, body.token);
+        using.sightings.saw({ of: { tokenHash: hashToken(body.token) }, requestId: requestIdOf(res), ...(looked.valid ? { kind: 'form_shown' } : { kind: 'refused', reason: looked.reason }) });
         outcome(looked.valid ? 'valid' : looked.reason);
         return verifyToWire(looked, clock);
       },
@@ -118,7 +131,8 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       status: 200,
       reply: creationAnswer,
       problems: ['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'],
-      answer: async ({ body, outcome }) => {
+      answer: async ({ body, res, outcome }) => {
+        tellRefusal(using.sightings, body.token, res);
         const creation = await create(db, using, body);
         outcome(creation.way);
         return creationToWire(creation, clock);
@@ -138,6 +152,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         ...['account_exists', 'password_refused', 'bad_gateway', 'unavailable', 'gateway_timeout'] as const,
       ],
       answer: async ({ body, res, outcome }) => {
+        tellRefusal(using.sightings, body.token, res);
         const creation = await createByProgram(db, using, body, { clientId: callerOf(res), log: logOf(res) });
         outcome(creation.way);
         return programCreationToWire(creation, clock);
@@ -157,6 +172,21 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
         const result = await takeOutcome(db, clock, body);
         outcome(result);
         return { result };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/trial/creation/outcomes',
+      summary: 'The same of several registrations that ended at about the same time. The results are in their order.',
+      caller: keycloakStep,
+      body: outcomesBody,
+      status: 200,
+      reply: outcomesAnswer,
+      problems: [],
+      answer: async ({ body }) => {
+        const results = await takeOutcomes(db, clock, body.outcomes);
+        for (const result of results) using.meter.step('outcome', result);
+        return { results: [...results] };
       },
     }),
     route({
@@ -204,9 +234,4 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       },
     }),
   ];
-}
-
-async function clientAddressOf(using: TrialRoutesUsing, req: Request, res: Response): Promise<string> {
-  const believed = await using.guard.isFrom(using.proxyClientId, req, res);
-  return clientAddress(req, using.trustedProxies, believed);
 }

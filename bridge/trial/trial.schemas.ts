@@ -6,6 +6,8 @@ import { secret } from '../../platform/secret.ts';
 // oxlint-disable-next-line no-control-regex
 const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const MAX_TOKEN_LENGTH = 2_048;
+/** hCaptcha's are thousands of characters long. */
+const MAX_CAPTCHA_LENGTH = 10_000;
 const MAX_PASSWORD_LENGTH = 1_024;
 
 export const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
@@ -15,6 +17,12 @@ const attemptId = z.uuid().transform((id) => id.toLowerCase());
 const locale = z.string().regex(/^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$/, 'must be a language tag').max(35);
 export const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
 
+/** What the product asks of people (products.yaml). */
+const offered = {
+  attributes: z.record(line(32), line(2000)).optional(),
+  consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
+};
+
 export const registerBody = z.strictObject({
   username: line(320).min(1).meta({ description: 'An e-mail address', example: 'ada@example.com' }),
   product: line(32).optional(),
@@ -23,12 +31,20 @@ export const registerBody = z.strictObject({
   company: line(200).optional(),
   locale: locale.optional(),
   next_page: z.string().max(LONGEST_NEXT_PAGE).optional().meta({ description: 'A path of the proxy, or a start_url of a product' }),
-  attributes: z.record(line(32), line(2000)).optional(),
-  consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
+  ...offered,
+  captcha: z.string().max(MAX_CAPTCHA_LENGTH).optional().meta({ description: "What the captcha's widget gave; needed where a captcha is set up, from everybody but programs with the role trial-create" }),
 });
 export const registerAnswer = z.strictObject({ status: z.literal('accepted') });
 
 export const verifyBody = z.strictObject({ token });
+const question = {
+  id: z.string(),
+  label: z.string().meta({ description: "In the product's own language" }),
+  labels: z.record(z.string(), z.string()).optional().meta({ description: 'By language, where there are several' }),
+  required: z.boolean(),
+  given: z.boolean().meta({ description: 'With the address: the form need not ask again' }),
+};
+
 export const verifyAnswer = z.union([
   z.strictObject({
     valid: z.literal(true),
@@ -37,6 +53,8 @@ export const verifyAnswer = z.union([
     last_name: z.string().optional(),
     locale: z.string(),
     expires_at: epochSeconds,
+    attributes: z.array(z.strictObject({ ...question, max_length: z.int() })).optional(),
+    consents: z.array(z.strictObject({ ...question, version: z.string(), url: z.string().optional() })).optional(),
   }),
   z.strictObject({
     valid: z.literal(false),
@@ -55,6 +73,7 @@ export const creationBody = z.strictObject({
   first_name: line(255).optional(),
   last_name: line(255).optional(),
   locale: locale.optional(),
+  ...offered,
 });
 const app = z.strictObject({ id: z.string(), name: z.string(), path: z.string() });
 export const creationAnswer = z.strictObject({
@@ -73,6 +92,7 @@ export const programCreationBody = z.strictObject({
   first_name: line(255).optional().meta({ description: "Default: the invitation's" }),
   last_name: line(255).optional().meta({ description: "Default: the invitation's" }),
   locale: locale.optional(),
+  ...offered,
 });
 export const programCreationAnswer = z.strictObject({
   user_id: userId,
@@ -84,7 +104,10 @@ export const programCreationAnswer = z.strictObject({
 });
 
 export const outcomeBody = z.strictObject({ attempt_id: attemptId, user_id: userId, outcome: z.enum(['committed', 'rolled_back']) });
-export const outcomeAnswer = z.strictObject({ result: z.enum(['confirmed', 'recorded', 'ignored']) });
+const taken = z.enum(['confirmed', 'recorded', 'ignored']);
+export const outcomeAnswer = z.strictObject({ result: taken });
+export const outcomesBody = z.strictObject({ outcomes: z.array(outcomeBody).min(1).max(50) });
+export const outcomesAnswer = z.strictObject({ results: z.array(taken) });
 
 export const infosQuery = z
   .strictObject({ user_id: userId.optional(), username: line(320).min(1).optional(), client_id: line(255).min(1).optional() })

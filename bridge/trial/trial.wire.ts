@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { epochSeconds, type Clock } from '../../platform/clock.ts';
-import type { Product } from '../../platform/products.ts';
+import type { Product, Wording } from '../../platform/products.ts';
 import type { StreamEvent } from '../http/event-stream.ts';
 import { STAMP_ATTRIBUTE } from '../keycloak/stamp.ts';
 import type { Told } from './changes.service.ts';
@@ -8,10 +8,11 @@ import type { Creation } from './creation.service.ts';
 import type { TrialInfos } from './infos.service.ts';
 import type { ProgramCreation } from './program-creation.service.ts';
 import { appPath } from './provision.service.ts';
+import { has } from './questions.ts';
 import type { Registration } from './registration.store.ts';
 import { endOf, stampOf } from './stamp.ts';
 import type { changeData, creationAnswer, infosAnswer, programCreationAnswer, verifyAnswer } from './trial.schemas.ts';
-import type { verify } from './verify.service.ts';
+import type { Asking, verify } from './verify.service.ts';
 
 /** What leaves the bridge. Instants go through `toReal`: others compare with clocks of their own. */
 export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: Clock): z.input<typeof verifyAnswer> {
@@ -28,7 +29,20 @@ export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: 
     ...(invitation.lastName === null ? {} : { last_name: invitation.lastName }),
     locale: invitation.locale,
     expires_at: epochSeconds(clock.toReal(invitation.expiresAt)),
+    ...(looked.asking && askingToWire(looked.asking)),
   };
+}
+
+function askingToWire({ product, given }: Asking): Pick<Extract<z.input<typeof verifyAnswer>, { valid: true }>, 'attributes' | 'consents'> {
+  const { attributes, consents, locale } = product;
+  return {
+    attributes: attributes.map(({ id, label, required, max_length }) => ({ id, ...labelToWire(label, locale), required, max_length, given: has(given, 'attributes', id) })),
+    consents: consents.map(({ id, label, version, required, url }) => ({ id, ...labelToWire(label, locale), version, ...(url !== undefined && { url }), required, given: has(given, 'consents', id) })),
+  };
+}
+
+function labelToWire(label: Wording, locale: string): { label: string; labels?: Record<string, string> } {
+  return typeof label === 'string' ? { label } : { label: label[locale] ?? '', labels: label };
 }
 
 export function creationToWire({ product, registration }: Creation, clock: Clock): z.input<typeof creationAnswer> {

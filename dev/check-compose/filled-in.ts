@@ -4,8 +4,8 @@ import { parseEnv } from 'node:util';
 const KEY_BYTES = 32;
 const KEYS = new Set(['SESSION_ENCRYPTION_KEY', 'ADDRESS_HASH_KEY']);
 const SECRET = /_(PASSWORD|SECRET)$/;
-/** A password that only some have. */
-const OPTIONAL = new Set(['SMTP_PASSWORD']);
+/** Of what only some have. */
+const OPTIONAL = new Set(['SMTP_PASSWORD', 'CAPTCHA_SECRET']);
 
 /** .env.example as somebody fills it in: with the secrets that it asks for. */
 export function filledIn(example: string): Record<string, string> {

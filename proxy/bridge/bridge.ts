@@ -30,6 +30,7 @@ export interface SignUp {
   next_page?: string;
   attributes?: Record<string, string>;
   consents?: { id: string; version: string }[];
+  captcha?: string;
 }
 
 /** `refused`: `field` where the bridge means one. */
@@ -55,6 +56,12 @@ export interface Answer {
   body: Buffer;
 }
 
+export interface Asking {
+  method?: 'GET' | 'POST' | 'DELETE';
+  /** The same call again is done once. */
+  idempotencyKey?: string;
+}
+
 export interface Bridge {
   register(signUp: SignUp, caller: Caller): Promise<SignUpAnswer>;
   /** Resolves whether or not the token is known. */
@@ -63,8 +70,8 @@ export interface Bridge {
   forward(request: Passed, caller: Caller): Promise<Answer>;
   /** What a self-hosted server sends, with its own credentials, in the same way. */
   forwardServer(request: Passed, caller: Caller): Promise<Answer>;
-  /** A call that needs a role of ours: status and body as the bridge gave them. */
-  ask(path: string, message: object, caller: Caller): Promise<Answer>;
+  /** A call that needs a role of ours: status and body as the bridge gave them. GET sends no message. */
+  ask(path: string, message: object, caller: Caller, how?: Asking): Promise<Answer>;
   /** The feed of changed trials as it comes, after the version `after`; without `follow` it ends with what has changed so far. */
   changes(wish: { after: number; follow: boolean; signal: AbortSignal }): Promise<AsyncIterable<string>>;
   check(): Promise<void>;
@@ -138,7 +145,7 @@ export function createBridge(bridgeUrl: string, provider: Pick<Provider, 'servic
     },
     forward: (request, caller) => pass(request, HEADERS_IN, caller),
     forwardServer: (request, caller) => pass(request, [...HEADERS_IN, 'authorization'], caller, 'vestibule-proxy-authorization'),
-    ask: (path, message, caller) => sendAsProxy(post(path, message), caller),
+    ask: (path, message, caller, how) => sendAsProxy(asked(path, message, how), caller),
     changes: async (wish) => {
       let answer = await askForChanges(wish, false);
       if (answer.statusCode === 401) {
@@ -164,6 +171,12 @@ function refusesToken({ status, headers }: Answer, proof: ProofHeader): boolean 
 
 function post(path: string, body: object): Omit<Dispatcher.RequestOptions, 'origin'> {
   return { method: 'POST', path, headers: { 'content-type': 'application/json', accept: 'application/json' }, body: JSON.stringify(body) };
+}
+
+function asked(path: string, message: object, { method = 'POST', idempotencyKey }: Asking = {}): Omit<Dispatcher.RequestOptions, 'origin'> {
+  if (method === 'GET') return { method, path, headers: { accept: 'application/json' } };
+  const { headers, body } = post(path, message);
+  return { method, path, headers: { ...(headers as Record<string, string>), ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }) }, body: body ?? null };
 }
 
 function signUpAnswer(answer: unknown): SignUpAnswer {

@@ -50,7 +50,7 @@ function takeToken(parts: EmbedParts): RequestHandler<{ app: string }> {
 }
 
 function passToApp(parts: EmbedParts): RequestHandler<{ app: string }> {
-  return async (req, res) => {
+  return async (req, res, next) => {
     const { app } = req.params;
     const caller = callerOf(parts, req, res);
     const id = onlyCookieIn(req.headers.cookie, cookieName(parts.embedUrl));
@@ -67,14 +67,14 @@ function passToApp(parts: EmbedParts): RequestHandler<{ app: string }> {
     for (const name of res.getHeaderNames()) res.removeHeader(name);
     req.url = target;
     const { host, protocol } = new URL(parts.embedUrl);
-    const error = await upstream.pass(req, res, identity, {
+    const passage = {
       clientAddress: caller.address,
       requestId: caller.requestId,
       public: { host, protocol: protocol.slice(0, -1), identityHeaders: parts.site.identityHeaders, prefix },
       identityToken: undefined,
-      rewrite: (headers) => framedBy(headers, { origin: session.origin, appPath: standing.path, prefix }),
-    });
-    if (error) throw error;
+      rewrite: (headers: string[]) => framedBy(headers, { origin: session.origin, appPath: standing.path, prefix }),
+    };
+    upstream.pass(req, res, identity, passage, (error) => error && next(error));
   };
 }
 

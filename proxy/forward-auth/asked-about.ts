@@ -11,7 +11,8 @@ const WHOLE = /^https?:\/\/([^/?#]+)(\/.*)$/;
 /** Said twice, in whatever words: one of them may be the browser's. */
 const TWICE = Symbol('twice');
 
-type Said = Partial<Record<'uri' | 'method' | 'host' | 'url', string | typeof TWICE>>;
+type What = 'uri' | 'method' | 'host' | 'url';
+type Said = Partial<Record<What, string | typeof TWICE>>;
 
 /**
  * From a request's headers as name, value, name, value …: caddy and traefik say `X-Forwarded-Uri`, `-Host`, `-Method`; nginx
@@ -28,12 +29,24 @@ export function askedAbout(raw: readonly string[]): AskedAbout | undefined {
 function whatIsSaid(raw: readonly string[]): Said {
   const said: Said = {};
   for (let at = 0; at < raw.length; at += 2) {
-    const found = SAID.exec(raw[at] ?? '');
-    if (found === null) continue;
-    const what = (found[1] ?? found[2] ?? '').toLowerCase() as keyof Said;
+    const what = saidBy(raw[at] ?? '');
+    if (what === undefined) continue;
     said[what] = what in said ? TWICE : (raw[at + 1] ?? '');
   }
   return said;
+}
+
+const MOST_REMEMBERED_NAMES = 1_000;
+const remembered = new Map<string, What | undefined>();
+
+/** A name is looked at once: few are sent, again and again. */
+function saidBy(name: string): What | undefined {
+  let what = remembered.get(name);
+  if (what !== undefined || remembered.has(name)) return what;
+  const found = SAID.exec(name);
+  what = found === null ? undefined : ((found[1] ?? found[2] ?? '').toLowerCase() as What);
+  if (remembered.size < MOST_REMEMBERED_NAMES) remembered.set(name, what);
+  return what;
 }
 
 function about(uri: string | undefined, host: string | undefined, method: string): AskedAbout | undefined {

@@ -41,7 +41,7 @@ function answer(verdict: Verdict, site: ServedSite, res: ServerResponse, request
   const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
   switch (verdict.status) {
     case 200:
-      verdict.headers.push(...always, 'Content-Length', '0');
+      verdict.headers.push('Cache-Control', 'no-store', 'X-Request-Id', requestId, 'Content-Length', '0');
       res.writeHead(200, verdict.headers).end();
       break;
     case 302:

@@ -7,6 +7,7 @@ import { showNotice, text, translateFor, type Notice, type Showing } from '../pa
 import { currentSession } from '../session/session.service.ts';
 import { answerOtherPerson, finishLogin, otherPerson, TOO_LATE } from './login.service.ts';
 import { loginPath } from './start.routes.ts';
+import { tellSignedIn, type TellingParts } from './tell-bridge.ts';
 import { invitationToResume, type LoginParts } from './start.service.ts';
 
 /** For so long a second answer to a login that is finished leads where the first one did: the browser's way back, or a page loaded again. */
@@ -17,7 +18,7 @@ type Ending = (typeof ENDINGS)[number];
 
 const CANCELLED = new Set(['access_denied']);
 
-export interface LoginRouteParts extends LoginParts, Showing {
+export interface LoginRouteParts extends LoginParts, Showing, TellingParts {
   publicUrl: string;
   /** Origins besides the public one to which a sign-in may lead back. */
   returnOrigins: readonly string[];
@@ -68,6 +69,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
       parts.meter.login(finished.outcome);
       switch (finished.outcome) {
         case 'signed_in':
+          if (finished.onTrial !== undefined && parts.productIds.length > 0) tellSignedIn(parts, req, res, { user_id: finished.onTrial, products: parts.productIds });
           return signIn(req, res, finished);
         case 'other_person':
           return res.redirect(303, `/api/login/other-person?login=${finished.id}`);

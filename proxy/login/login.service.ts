@@ -12,7 +12,7 @@ interface OtherPerson {
 }
 
 export type FinishedLogin =
-  | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string }
+  | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string; /** The `sub` of somebody who has a trial. */ onTrial: string | undefined }
   | { outcome: 'other_person'; id: string }
   /** A second answer to a finished login, or one that came too late, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
@@ -47,7 +47,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
     return { outcome: 'other_person', id };
   }
   const opened = await openSession(parts, { ...answer, takenAt }, current);
-  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id };
+  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id, onTrial: answer.identity.trial ? answer.identity.sub : undefined };
   return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
 }
 

@@ -6,6 +6,7 @@ import { readCookies } from '../cookie.ts';
 import { keepLanguage, languageOf, showNotice, text, translateFor } from '../pages/show.ts';
 import { currentSession } from '../session/session.service.ts';
 import type { LoginRouteParts } from './login.routes.ts';
+import { tellOpened } from './tell-bridge.ts';
 import { beginLogin, invitationToResume, isInvitation, LOGIN_LIFETIME_SECONDS, sendOff, sendTab, type BegunLogin, type LoginWish, type Sending } from './start.service.ts';
 
 /** How often a tab that waits for another looks again. */
@@ -61,7 +62,10 @@ export function startRoutes(parts: LoginRouteParts): Record<'start' | 'tab' | 'r
         if (wanted !== landing) return res.redirect(302, `/api/login/tab?login=${id}`);
         return go(req, res, await sendOff(parts, sealed, told(req, res)), false);
       }
-      if (typeof token === 'string' && isInvitation(token)) return invite(req, res, { invitationToken: token, nextPage: wanted });
+      if (typeof token === 'string' && isInvitation(token)) {
+        tellOpened(parts, req, res, token);
+        return invite(req, res, { invitationToken: token, nextPage: wanted });
+      }
       const t = translateFor(parts, req);
       return showNotice(parts, req, res, {
         status: 400,

@@ -3,17 +3,13 @@ import type { Clock } from '../../platform/clock.ts';
 import type { KeptClaims } from '../identity/kept-claims.ts';
 import type { Site } from '../site/site.ts';
 import { identityFrom, tokensFrom } from './claims.ts';
-import { clientAuthentication } from './client-proof.ts';
 import { loginFailure, Misissued, ownError, safeCause, unreachable } from './failures.ts';
 import { internalFetch } from './internal-fetch.ts';
 import { readLogoutToken, type LogoutToken } from './logout-token.ts';
 import { providerKeys } from './provider-keys.ts';
+import { providerMetadata } from './provider-metadata.ts';
+import { serviceTokens } from './service-token.ts';
 
-const CALL_LIMIT_SECONDS = 5;
-/** Metadata is read again now and then, so that a changed endpoint is found without a restart. */
-const METADATA_LIFETIME_MILLISECONDS = 15 * 60_000;
-/** A service token is replaced this long before it ends. */
-const SERVICE_TOKEN_MARGIN_MILLISECONDS = 30_000;
 /** One of these says who it is; an ID token with none of them leaves that to the userinfo endpoint (OpenID Connect Core 1.0, 5.3). */
 const NAMING_CLAIMS = ['email', 'preferred_username', 'name'];
 
@@ -77,36 +73,9 @@ export interface Provider {
 }
 
 export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'provider' | 'publicUrl'>, clock: Pick<Clock, 'now'>): Provider {
-  const insecure = keycloak.publicUrl.startsWith('http:') || keycloak.internalUrl.startsWith('http:');
-  let metadata: { found: Promise<oidc.Configuration>; until: number } | undefined;
   const dial = internalFetch(keycloak);
   const keys = providerKeys(dial);
-  let service: { answer: ReturnType<typeof requestServiceToken>; until: number } | undefined;
-
-  const discover = (): Promise<oidc.Configuration> => {
-    const found = oidc
-      .discovery(new URL(keycloak.issuer), keycloak.clientId, {}, clientAuthentication(keycloak.clientProof), {
-        timeout: CALL_LIMIT_SECONDS,
-        execute: insecure ? [oidc.allowInsecureRequests] : [],
-        [oidc.customFetch]: dial,
-      })
-      .catch((error: unknown) => {
-        if (metadata?.found === found) metadata = undefined;
-        throw unreachable(error);
-      });
-    return found;
-  };
-  const configuration = (): Promise<oidc.Configuration> => {
-    if (!metadata || metadata.until < Date.now()) metadata = { found: discover(), until: Date.now() + METADATA_LIFETIME_MILLISECONDS };
-    return metadata.found;
-  };
-
-  const requestServiceToken = async (): Promise<{ token: string; lifetimeMilliseconds: number }> => {
-    const answer = await oidc.clientCredentialsGrant(await configuration()).catch((error: unknown) => {
-      throw unreachable(error);
-    });
-    return { token: answer.access_token, lifetimeMilliseconds: (answer.expires_in ?? 0) * 1000 - SERVICE_TOKEN_MARGIN_MILLISECONDS };
-  };
+  const { configuration, discover } = providerMetadata(keycloak, dial);
 
   /**
    * Checks the signature, which the library leaves to TLS, and `azp`, which it looks at beside several audiences only. Undefined where
@@ -181,23 +150,8 @@ export function createProvider({ provider: keycloak, publicUrl }: Pick<Site, 'pr
       });
     },
     endSessionUrl: async (parameters) => oidc.buildEndSessionUrl(await configuration(), parameters),
-    serviceToken: async ({ renew = false } = {}) => {
-      if (!renew && service && service.until >= Date.now()) return (await service.answer).token;
-      // Asked for once: callers that come meanwhile wait for the same answer.
-      const asked = { answer: requestServiceToken(), until: Number.POSITIVE_INFINITY };
-      service = asked;
-      try {
-        const { token, lifetimeMilliseconds } = await asked.answer;
-        asked.until = Date.now() + lifetimeMilliseconds;
-        return token;
-      } catch (error) {
-        if (service === asked) service = undefined;
-        throw error;
-      }
-    },
-    check: async () => {
-      await discover();
-    },
+    serviceToken: serviceTokens(configuration),
+    check: async () => void (await discover()),
   };
 }
 

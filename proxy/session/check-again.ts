@@ -1,7 +1,7 @@
 /** Asked about in one statement. */
 const BATCH = 1_000;
 /** What was read or checked within this time is left out of a round. */
-const DUE_AFTER_MILLISECONDS = 40_000;
+const DUE_AFTER_MILLISECONDS = 120_000;
 const EVERY_MILLISECONDS = 10_000;
 /** While notices are not heard. */
 const DUE_UNHEARD_AFTER_MILLISECONDS = 1_000;

@@ -6,7 +6,7 @@ import type { Touches } from './touches.ts';
 import type { ReadSession, StoredSession } from './session.store.ts';
 
 /** Read or checked again now and then even while every notice is heard (SECURITY.md 23). */
-const READ_AGAIN_MILLISECONDS = 60_000;
+const READ_AGAIN_MILLISECONDS = 3 * 60_000;
 /** While notices are not heard; with the time that it takes to notice that, a change holds within 10 s. */
 const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
 /** A person who is signed in does not wait longer for a database that hangs. */

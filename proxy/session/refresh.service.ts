@@ -5,7 +5,8 @@ import type { Tables } from '../db/tables.ts';
 import type { Identity, Provider, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
-import { deleteSessions, postponeRefresh, saveRefreshed, takeRefresh, type StoredSession } from './session.store.ts';
+import { postponeRefresh, saveRefreshed, takeRefresh } from './session-refresh.store.ts';
+import { deleteSessions, type StoredSession } from './session.store.ts';
 import { asTold, type Telling } from './trial-end.service.ts';
 
 /** From here on a request starts a refresh and does not wait for it. */

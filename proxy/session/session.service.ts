@@ -7,14 +7,15 @@ import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
 import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
+import { countSessions, deleteEndedSessions } from './many-sessions.store.ts';
 import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
-import { countSessions, deleteEndedSessions, deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
+import { deleteSessions, findSealedTokens, insertSession, shortenSession, type StoredSession } from './session.store.ts';
 import { asTold, hearOf, type Telling } from './trial-end.service.ts';
 import { deletePastTrialEnds } from './trial-end.store.ts';
 
-/** `last_seen_at` is written at most this often, so that a busy session costs one write a minute; oftener where the idle limit is short. */
-const TOUCH_EVERY_MILLISECONDS = 60_000;
+/** `last_seen_at` is written at most this often, oftener where the idle limit is short: an idle end may come a tenth early. */
+const TOUCH_EVERY_MILLISECONDS = 3 * 60_000;
 const TOUCHES_PER_IDLE_LIMIT = 10;
 /** Requests that left the browser with the old cookie still pass while a new login replaces it. */
 const REPLACED_LIVES_MILLISECONDS = 10_000;

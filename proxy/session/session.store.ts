@@ -58,43 +58,17 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
     .execute();
 }
 
-const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, preparing, ends_at, absolute_end_at, refresh_due_at)::text)`;
+/** Of every column that a notice is sent for. */
+export const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, preparing, ends_at, absolute_end_at, refresh_due_at)::text)`;
 
 export async function findSession(db: Db, idHash: Buffer): Promise<ReadSession | undefined> {
   const row = await db.selectFrom('proxy.session').select(COLUMNS).select(FINGERPRINT.as('fingerprint')).where('id_hash', '=', idHash).executeTakeFirst();
   return row && { session: toSession(row), fingerprint: row.fingerprint };
 }
 
-/** Of these sessions, named by their hash in base64, those that are gone or have another fingerprint. As texts: arrays would cost more than the question. */
-export async function findChangedSessions(db: Db, asked: readonly { key: string; fingerprint: number }[]): Promise<readonly string[]> {
-  const [keys, fingerprints] = [asked.map(({ key }) => key).join(' '), asked.map(({ fingerprint }) => fingerprint).join(' ')];
-  const { rows } = await sql<{ key: string }>`
-    select asked.key from unnest(string_to_array(${keys}, ' '), string_to_array(${fingerprints}, ' ')::integer[]) as asked(key, fingerprint)
-    where not exists (select from proxy.session where id_hash = decode(asked.key, 'base64') and ${FINGERPRINT} = asked.fingerprint)`.execute(db);
-  return rows.map(({ key }) => key);
-}
-
 export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string | undefined> {
   const row = await db.selectFrom('proxy.session').select('sealed_tokens').where('id_hash', '=', idHash).executeTakeFirst();
   return row?.sealed_tokens;
-}
-
-/** A row that somebody else has in hand is left out: nobody waits for this, and it for nobody. Answers with the keys of these. */
-export async function touchSessions(db: Db, seen: ReadonlyMap<string, Date>): Promise<readonly string[]> {
-  const [keys, milliseconds] = [[...seen.keys()].join(' '), Array.from(seen.values(), (at) => at.getTime()).join(' ')];
-  const { rows } = await sql<{ key: string }>`
-    with told as (
-      select key, decode(key, 'base64') as id_hash, timestamptz 'epoch' + milliseconds::bigint * interval '1 millisecond' as at
-      from unnest(string_to_array(${keys}, ' '), string_to_array(${milliseconds}, ' ')) as one(key, milliseconds)
-    ), free as (
-      select session.id_hash, told.at from told join proxy.session on session.id_hash = told.id_hash and session.last_seen_at < told.at
-      for no key update of session skip locked
-    ), written as (
-      update proxy.session set last_seen_at = free.at from free where session.id_hash = free.id_hash returning session.id_hash
-    )
-    select key from told join proxy.session on session.id_hash = told.id_hash and session.last_seen_at < told.at
-    where not exists (select from written where written.id_hash = told.id_hash)`.execute(db);
-  return rows.map(({ key }) => key);
 }
 
 /** Brings the end nearer, never further away. */
@@ -141,53 +115,7 @@ export async function deleteSessions(db: Db, which: { sites: readonly string[]; 
   return rows.map((row) => row.id_hash);
 }
 
-/** One caller on one replica gets it until `until`, and with it the tokens. */
-export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, until: Date): Promise<string | undefined> {
-  const row = await db
-    .updateTable('proxy.session')
-    .set({ refresh_lease_until: until })
-    .where('id_hash', '=', idHash)
-    .where('refresh_due_at', '<=', due)
-    .where((where) => where.or([where('refresh_lease_until', 'is', null), where('refresh_lease_until', '<=', now)]))
-    .returning('sealed_tokens')
-    .executeTakeFirst();
-  return row?.sealed_tokens;
-}
-
-export async function saveRefreshed(
-  db: Db,
-  idHash: Buffer,
-  fresh: { identity: Identity & Pick<StoredSession, 'preparing'>; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date; endWithoutTrialAt: Date },
-): Promise<void> {
-  await db
-    .updateTable('proxy.session')
-    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: fresh.endsAt, end_without_trial_at: fresh.endWithoutTrialAt, refresh_lease_until: null })
-    .where('id_hash', '=', idHash)
-    .execute();
-}
-
-export async function postponeRefresh(db: Db, idHash: Buffer, askAgainAt: Date): Promise<void> {
-  await db.updateTable('proxy.session').set({ refresh_due_at: askAgainAt, refresh_lease_until: null }).where('id_hash', '=', idHash).execute();
-}
-
-export async function countSessions(db: Db, endingAfter: Date, seenAfter: Date): Promise<number> {
-  const { count } = await db
-    .selectFrom('proxy.session')
-    .select((eb) => eb.fn.countAll<string>().as('count'))
-    .where('ends_at', '>', endingAfter)
-    .where('last_seen_at', '>', seenAfter)
-    .executeTakeFirstOrThrow();
-  return Number(count);
-}
-
-export async function deleteEndedSessions(db: Db, endedBefore: Date, idleSince: Date): Promise<void> {
-  await db
-    .deleteFrom('proxy.session')
-    .where((where) => where.or([where('ends_at', '<', endedBefore), where('last_seen_at', '<', idleSince)]))
-    .execute();
-}
-
-function identityColumns({ sub, sid, email, name, roles, groups, trial, claims, preparing }: Identity & Pick<StoredSession, 'preparing'>) {
+export function identityColumns({ sub, sid, email, name, roles, groups, trial, claims, preparing }: Identity & Pick<StoredSession, 'preparing'>) {
   return {
     preparing,
     sub,

@@ -26,8 +26,7 @@ export interface ServedSite {
  * one site only, it takes every request, whatever the host: nothing is built from it.
  */
 export function chooseSite(sites: readonly ServedSite[], req: IncomingMessage, trustedProxies: BlockList): ServedSite | undefined {
-  const [first, ...others] = sites;
-  if (others.length === 0) return first;
+  if (sites.length === 1) return sites[0];
   return sites.find((site) => isAt(site, req, trustedProxies));
 }
 

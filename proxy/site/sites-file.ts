@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { baseUrl, ConfigError, publicAddressFaults } from '../../platform/config.ts';
+import { baseUrl, ConfigError, faultInWords, publicAddressFaults } from '../../platform/config.ts';
 import { readYaml, readYamlFile } from '../../platform/yaml-file.ts';
 import { identityHeadersSetting } from '../identity/header-settings.ts';
 import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
@@ -84,7 +84,7 @@ export function loadSites(source: SitesSource, env: Env, mode: 'production' | 'd
 }
 
 function issuesOf(error: z.ZodError, place: readonly (string | number)[]): string[] {
-  return error.issues.map(({ path: inside, message }) => `${[...place, ...inside].join('.') || 'the file'}: ${message}`);
+  return error.issues.map((issue) => `${[...place, ...issue.path].join('.') || 'the file'}: ${faultInWords(issue)}`);
 }
 
 type WrittenSite = z.infer<typeof siteSchema>;

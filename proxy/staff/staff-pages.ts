@@ -3,7 +3,7 @@ import { show, translateFor, type Page } from '../pages/show.ts';
 import type { Staff, StaffParts } from './staff-gate.ts';
 
 /** What stands in the navigation, in its order; the first is where `/staff/` leads. The message is `staff.section.<name>`. */
-export const SECTIONS = { billing: '/staff/billing/' } as const;
+export const SECTIONS = { billing: '/staff/billing/', trials: '/staff/trials/' } as const;
 export type Section = keyof typeof SECTIONS;
 
 export interface StaffPage extends Pick<Page, 'template' | 'title' | 'status' | 'data' | 'languagePath'> {

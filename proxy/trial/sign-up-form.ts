@@ -1,4 +1,4 @@
-import type { Product } from '../../platform/products.ts';
+import { wordingIn, type Product } from '../../platform/products.ts';
 import type { SignUp } from '../bridge/bridge.ts';
 import { text } from '../pages/show.ts';
 import type { Translate } from '../pages/pages.ts';
@@ -36,10 +36,19 @@ export type Input = Readonly<Record<string, unknown>>;
 const ADDRESS_LENGTH = 254;
 const NAME_LENGTH = 100;
 
+/** The bridge's field, and the key of its errors. */
+export const CAPTCHA = 'captcha';
+const OWN_FIELDS: readonly string[] = ['firstname', 'lastname', 'company'];
 /** The bridge's names for what the form calls otherwise. */
 const FORM_NAMES: Readonly<Record<string, string>> = { username: 'email' };
 
-export function fieldRows(product: Product, t: Translate, input: Input, errors: FieldErrors, extent: Extent): Field[][] {
+/** In which words the form asks. */
+export interface Speech {
+  language: string;
+  t: Translate;
+}
+
+export function fieldRows(product: Product, { language, t }: Speech, input: Input, errors: FieldErrors, extent: Extent): Field[][] {
   const optional = t('form.optional');
   const firstWrong = Object.keys(errors)[0];
   const field = (name: string, label: string, more: Partial<Field> = {}): Field => {
@@ -55,7 +64,7 @@ export function fieldRows(product: Product, t: Translate, input: Input, errors: 
     };
   };
   const address = field('email', t('form.email'), { type: 'email', required: true, autocomplete: 'email', maxLength: ADDRESS_LENGTH, hint: t('form.email_hint') });
-  const attributes = asked(product.attributes, extent).map(({ id, label, required, max_length }) => [field(`attributes.${id}`, label, { required, maxLength: max_length })]);
+  const attributes = asked(product.attributes, extent).map(({ id, label, required, max_length }) => [field(`attributes.${id}`, wordingIn(label, language, product), { required, maxLength: max_length })]);
   if (extent === 'again') return [[address], ...attributes];
   return [
     [address],
@@ -68,36 +77,44 @@ export function fieldRows(product: Product, t: Translate, input: Input, errors: 
   ];
 }
 
-export function consentBoxes(product: Product, t: Translate, input: Input, errors: FieldErrors, extent: Extent): ConsentBox[] {
+/** Ticked again only where that very version was ticked: nobody agrees to what they were not shown. */
+export function consentBoxes(product: Product, { language, t }: Speech, input: Input, errors: FieldErrors, extent: Extent): ConsentBox[] {
   return asked(product.consents, extent).map(({ id, label, version, url, required }) => {
     const name = `consents.${id}`;
     const error = errors[name];
-    return { name, label, version, url, required, checked: input[name] !== undefined, ...(error !== undefined && { error: t(error) }) };
+    return { name, label: wordingIn(label, language, product), version, url, required, checked: input[name] === version, ...(error !== undefined && { error: t(error) }) };
   });
 }
 
-/** What is missing; whether an address can be written to is for the bridge to judge. */
-export function missing(product: Product, input: Input): FieldErrors {
+/** What is missing, the captcha's answer included where a field for it is named; whether an address can be written to is for the bridge to judge. */
+export function missing(product: Product, input: Input, captchaField?: string): FieldErrors {
   const empty = (name: string): boolean => (text(input[name]) ?? '').trim() === '';
   const errors: Record<string, string> = {};
   if (empty('email')) errors['email'] = 'form.missing_email';
   for (const { id, required } of product.attributes) if (required && empty(`attributes.${id}`)) errors[`attributes.${id}`] = 'form.missing_value';
-  for (const { id, required } of product.consents) if (required && empty(`consents.${id}`)) errors[`consents.${id}`] = 'form.missing_consent';
+  for (const { id, version, required } of product.consents) {
+    if (required && empty(`consents.${id}`)) errors[`consents.${id}`] = 'form.missing_consent';
+    else if (!empty(`consents.${id}`) && input[`consents.${id}`] !== version) errors[`consents.${id}`] = 'form.changed_consent';
+  }
+  if (captchaField !== undefined && empty(captchaField)) errors[CAPTCHA] = 'form.missing_captcha';
   return errors;
 }
 
 /** The bridge's refusal on the form's field; `undefined` where no field of this form is meant. */
-export function refusedField(rows: readonly Field[][], field: string | undefined): FieldErrors | undefined {
+export function refusedField(product: Product, extent: Extent, field: string | undefined): FieldErrors | undefined {
   const name = FORM_NAMES[field ?? ''] ?? field ?? '';
   if (name === 'email') return { email: 'form.bad_email' };
-  return rows.flat().some((one) => one.name === name) ? { [name]: 'form.bad_value' } : undefined;
+  if (name === CAPTCHA) return { [CAPTCHA]: 'form.refused_captcha' };
+  if (asked(product.consents, extent).some(({ id }) => name === `consents.${id}`)) return { [name]: 'form.changed_consent' };
+  const texts = [...(extent === 'again' ? [] : OWN_FIELDS), ...asked(product.attributes, extent).map(({ id }) => `attributes.${id}`)];
+  return texts.includes(name) ? { [name]: 'form.bad_value' } : undefined;
 }
 
 export function signUpFrom(product: Product, input: Input, extent: Extent, language: string, nextPage: string | undefined): SignUp {
   const value = (name: string): string => (text(input[name]) ?? '').trim();
   const attributes = asked(product.attributes, extent).flatMap(({ id }) => (value(`attributes.${id}`) === '' ? [] : [[id, value(`attributes.${id}`)] as [string, string]]));
   const consents = asked(product.consents, extent).flatMap(({ id }) => (value(`consents.${id}`) === '' ? [] : [{ id, version: value(`consents.${id}`) }]));
-  const names = (extent === 'again' ? [] : ['firstname', 'lastname', 'company']).flatMap((name) => (value(name) === '' ? [] : [[name, value(name)] as [string, string]]));
+  const names = (extent === 'again' ? [] : OWN_FIELDS).flatMap((name) => (value(name) === '' ? [] : [[name, value(name)] as [string, string]]));
   return {
     username: value('email'),
     product: product.id,

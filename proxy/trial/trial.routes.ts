@@ -10,7 +10,8 @@ import { onlyCookie, readCookies } from '../cookie.ts';
 import { waitInWords } from '../pages/pages.ts';
 import { languageOf, show, showNotice, text, translateFor, type Showing } from '../pages/show.ts';
 import type { Seal } from '../seal.ts';
-import { consentBoxes, fieldRows, missing, refusedField, signUpFrom, type Extent, type FieldErrors, type Input } from './sign-up-form.ts';
+import { allowWidget, type CaptchaWidget } from './captcha-widget.ts';
+import { CAPTCHA, consentBoxes, fieldRows, missing, refusedField, signUpFrom, type Extent, type FieldErrors, type Input } from './sign-up-form.ts';
 
 const NOTICE_SECONDS = 15 * 60;
 const LONGEST_TOKEN = 200;
@@ -20,6 +21,9 @@ export interface TrialParts extends Showing {
   seal: Seal;
   publicUrl: string;
   trustedProxies: BlockList;
+  /** Undefined: the bridge asks for none. */
+  captcha: CaptchaWidget | undefined;
+  contactUrl: string;
 }
 
 interface SentNotice {
@@ -44,8 +48,11 @@ export function trialRoutes(parts: TrialParts): Handlers {
   const wantedPage = (value: unknown): string | undefined => nextPage(value, parts.publicUrl, parts.products);
 
   const showForm = (form: Form, req: Request, res: Response, product: Product, input: Input, problem: { errors?: FieldErrors; alert?: string; status?: number } = {}): void => {
-    const t = translateFor(parts, req, product);
+    const language = languageOf(parts, req, product);
+    const t = parts.pages.translate(language);
     const wanted = wantedPage(input['next_page']);
+    const captchaError = problem.errors?.[CAPTCHA];
+    if (parts.captcha) allowWidget(res, parts.captcha);
     show(parts, req, res, {
       template: form,
       tokenFree: true,
@@ -54,12 +61,13 @@ export function trialRoutes(parts: TrialParts): Handlers {
       product,
       languageSwitch: 'form',
       data: {
-        heading: t('trial.heading', { product: product.name, days: new Intl.NumberFormat(languageOf(parts, req, product)).format(product.trial_days) }),
+        heading: t('trial.heading', { product: product.name, days: new Intl.NumberFormat(language).format(product.trial_days) }),
         productId: product.id,
         nextPage: wanted,
         alert: problem.alert,
-        rows: fieldRows(product, t, input, problem.errors ?? {}, EXTENT[form]),
-        consents: consentBoxes(product, t, input, problem.errors ?? {}, EXTENT[form]),
+        rows: fieldRows(product, { language, t }, input, problem.errors ?? {}, EXTENT[form]),
+        consents: consentBoxes(product, { language, t }, input, problem.errors ?? {}, EXTENT[form]),
+        captcha: parts.captcha && { ...parts.captcha, contactUrl: parts.contactUrl, error: captchaError && t(captchaError), focus: Object.keys(problem.errors ?? {})[0] === CAPTCHA },
         signInUrl: wanted === undefined ? '/api/login' : `/api/login?${new URLSearchParams({ next_page: wanted }).toString()}`,
       },
     });
@@ -77,12 +85,13 @@ export function trialRoutes(parts: TrialParts): Handlers {
       const product = productOf(input['product']);
       if (input['switch_lang'] !== undefined) return showForm(form, req, res, product, input);
       const extent = EXTENT[form];
-      const errors = missing(product, input);
+      const captchaField = parts.captcha?.answerField;
+      const errors = missing(product, input, captchaField);
       if (Object.keys(errors).length > 0) return showForm(form, req, res, product, input, { errors, status: 400 });
       const language = languageOf(parts, req, product);
       const t = parts.pages.translate(language);
       const wanted = wantedPage(input['next_page']);
-      const answer = await parts.bridge.register(signUpFrom(product, input, extent, language, wanted), callerOf(req, res));
+      const answer = await parts.bridge.register({ ...signUpFrom(product, input, extent, language, wanted), ...(captchaField && { captcha: text(input[captchaField]) ?? '' }) }, callerOf(req, res));
       switch (answer.outcome) {
         case 'accepted': {
           const notice: SentNotice = { email: (text(input['email']) ?? '').trim(), productId: product.id, nextPage: wanted };
@@ -90,8 +99,12 @@ export function trialRoutes(parts: TrialParts): Handlers {
           return res.redirect(303, '/trial/check-email');
         }
         case 'refused': {
-          const onField = refusedField(fieldRows(product, t, input, {}, extent), answer.field);
-          return showForm(form, req, res, product, input, { status: 400, ...(onField ? { errors: onField } : { alert: t('form.rejected') }) });
+          if (answer.field === CAPTCHA && !captchaField) {
+            logOf(res).error('the bridge asks for a captcha that no page here shows: set CAPTCHA_PROVIDER and CAPTCHA_SITE_KEY for the proxy, too');
+            return showForm(form, req, res, product, input, { status: 502, alert: t('form.unavailable') });
+          }
+          const onField = refusedField(product, extent, answer.field);
+          return showForm(form, req, res, product, input, { status: answer.field === CAPTCHA ? 422 : 400, ...(onField ? { errors: onField } : { alert: t('form.rejected') }) });
         }
         case 'limited':
           res.set('Retry-After', String(answer.retryAfterSeconds));

@@ -20,6 +20,8 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
   let onClose: (() => void) | undefined;
   let limit: NodeJS.Timeout | undefined;
   let bodyBegan = false;
+  /** Bytes of the body that are still to come; NaN where nobody knows. */
+  let left = Number.NaN;
   const flushIfResting = (): void => {
     if (!bodyBegan && !res.destroyed) res.flushHeaders();
   };
@@ -31,14 +33,15 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
         done();
       };
       if (res.destroyed) return onClose();
-      res.once('close', onClose);
+      res.on('close', onClose);
       if (wholeMilliseconds !== undefined) limit = setTimeout(() => controller.abort(new AppError('gateway_timeout', 'Try again in a minute.')), wholeMilliseconds);
       onStart?.();
     },
     onResponseStart: (controller, status, headers, statusMessage) => {
       if (status < 200) return passHint(res, status, headers);
       passage.onAnswer?.();
-      const sent = headersFromApp(rawPairs(controller.rawHeaders), passage);
+      const sent = headersFromApp(texts(controller.rawHeaders), passage);
+      left = Number(headers['content-length']);
       // An answer without a length may rest after its headers, as event streams do: the browser hears that it began.
       if (headers['content-length'] === undefined) {
         const announced = res.req.method === 'HEAD' ? undefined : headers['trailer'];
@@ -46,17 +49,22 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
         process.nextTick(flushIfResting);
       }
       res.writeHead(status, statusMessage ?? '', sent);
-      res.on('drain', () => controller.resume());
     },
     onResponseData: (controller, chunk) => {
       bodyBegan = true;
-      if (!res.write(chunk)) controller.pause();
+      left -= chunk.length;
+      // Its last piece ends it: one write less.
+      if (left === 0) res.end(chunk);
+      else if (!res.write(chunk)) {
+        controller.pause();
+        res.once('drain', () => controller.resume());
+      }
     },
     onResponseEnd: (controller) => {
       bodyBegan = true;
-      const trailers = trailersThatPass(rawPairs(controller.rawTrailers), passage.public.identityHeaders);
+      const trailers = trailersThatPass(texts(controller.rawTrailers), passage.public.identityHeaders);
       if (trailers.length > 0) res.addTrailers(paired(trailers));
-      res.end();
+      if (!res.writableEnded) res.end();
     },
     onResponseError: (_controller, error) => {
       clearTimeout(limit);
@@ -88,6 +96,16 @@ function paired(flat: readonly string[]): [string, string][] {
   return flat.flatMap((name, at): [string, string][] => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : []));
 }
 
-function rawPairs(raw: unknown): string[] {
-  return Array.isArray(raw) ? raw.map((part: Buffer | string) => (typeof part === 'string' ? part : part.toString('latin1'))) : [];
+const NONE: readonly string[] = [];
+
+/** As undici has read them: bytes, by its own parser. */
+function texts(raw: unknown): readonly string[] {
+  if (!Array.isArray(raw) || raw.length === 0) return NONE;
+  const read = raw as (Buffer | string)[];
+  const decoded: string[] = [];
+  for (let at = 0; at < read.length; at += 1) {
+    const part = read[at] ?? '';
+    decoded.push(typeof part === 'string' ? part : part.toString('latin1'));
+  }
+  return decoded;
 }

@@ -30,7 +30,7 @@ export function headersForApp(raw: readonly string[], identity: Identity, { publ
   const { host, protocol, identityHeaders, prefix } = site;
   const headers: string[] = [];
   const cookies = passOn(raw, headers, ofSite(identityHeaders).fromClient);
-  const cookie = cookies === undefined ? undefined : withoutOwnCookies(cookies.join('; '));
+  const cookie = cookies === undefined ? undefined : withoutOwnCookies(cookies.length === 1 ? cookies[0] : cookies.join('; '));
   if (cookie !== undefined) headers.push('Cookie', cookie);
   headers.push(
     'Host', host,
@@ -59,7 +59,7 @@ export function headersFromApp(raw: readonly string[], { requestId, cors, rewrit
 /** Fields that may follow a body, either way: none that says who it is, how to read the message, or that a header of ours says (SECURITY.md 21). */
 export function trailersThatPass(raw: readonly string[], identityHeaders: IdentityHeaders): string[] {
   const trailers: string[] = [];
-  passOn(raw, trailers, ofSite(identityHeaders).trailing);
+  if (raw.length > 0) passOn(raw, trailers, ofSite(identityHeaders).trailing);
   return trailers;
 }
 

@@ -30,15 +30,24 @@ function ordinaryFate(lowerName: string): Fate {
   return FRAMING.has(lowerName) ? 'passes' : 'unless_named';
 }
 
+/** Names no header: most requests say one of these. */
+const NAMES_NONE = new Set(['keep-alive', 'close', 'Keep-Alive', 'Close']);
+
 /** Adds to `headers` (name, value, name, value …) what is not for one hop, and passes; answers with the values of cookie headers, which the caller judges. */
-export function passOn(raw: readonly string[], headers: string[], fateOf: (name: string) => Fate): string[] | undefined {
-  const named = connectionNames(raw, fateOf);
+export function passOn(raw: readonly string[], headers: string[], fateOf: (name: string) => Fate, named?: ReadonlySet<string>): string[] | undefined {
+  const before = headers.length;
   let cookies: string[] | undefined;
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
     const fate = fateOf(name);
-    if (fate === 'ends' || fate === 'connection' || (fate !== 'passes' && named?.has(name.toLowerCase()))) continue;
+    if (fate === 'ends') continue;
+    if (fate === 'connection') {
+      if (named !== undefined || NAMES_NONE.has(value)) continue;
+      headers.length = before;
+      return passOn(raw, headers, fateOf, connectionNames(raw, fateOf));
+    }
+    if (fate !== 'passes' && named?.has(name.toLowerCase())) continue;
     if (fate === 'cookie') (cookies ??= []).push(value);
     else headers.push(name, value);
   }
@@ -46,11 +55,11 @@ export function passOn(raw: readonly string[], headers: string[], fateOf: (name:
 }
 
 /** Headers that `Connection` names are for one hop; it can't take away what is added afterwards (CVE-2024-45410). */
-function connectionNames(raw: readonly string[], fateOf: (name: string) => Fate): Set<string> | undefined {
-  let named: Set<string> | undefined;
+function connectionNames(raw: readonly string[], fateOf: (name: string) => Fate): Set<string> {
+  const named = new Set<string>();
   for (let at = 0; at < raw.length; at += 2) {
     if (fateOf(raw[at] ?? '') !== 'connection') continue;
-    for (const name of (raw[at + 1] ?? '').toLowerCase().split(',')) (named ??= new Set()).add(name.trim());
+    for (const name of (raw[at + 1] ?? '').toLowerCase().split(',')) named.add(name.trim());
   }
   return named;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errors, Pool, type Dispatcher } from 'undici';
+import { isIP } from 'node:net';
+import { errors, Pool } from 'undici';
 import { AppError } from '../../platform/problem.ts';
 import type { Identity } from '../provider/provider.ts';
 import { answerTo } from './answer.ts';
@@ -11,8 +12,8 @@ import { USUAL_LIMITS, type UpstreamLimits } from './limits.ts';
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface Upstream {
-  /** Streams the request to the app and its answer back. An error comes out only while nothing was answered yet. */
-  pass(req: IncomingMessage, res: ServerResponse, identity: Identity, passage: Passage): Promise<AppError | undefined>;
+  /** Streams the request to the app and its answer back; `settle` hears when that is over, of an error only while nothing was answered yet. */
+  pass(req: IncomingMessage, res: ServerResponse, identity: Identity, passage: Passage, settle: (error?: AppError) => void): void;
   close(): Promise<void>;
 }
 
@@ -23,33 +24,35 @@ export function createUpstream(appUrl: string, limits: UpstreamLimits = USUAL_LI
     headersTimeout: limits.answerMilliseconds,
     bodyTimeout: limits.idleMilliseconds,
   });
+  const servername = serverNameOf(new URL(appUrl));
   return {
-    pass: (req, res, identity, passage) =>
-      new Promise((settle) => {
-        const body = hasBody(req);
-        if (body === 'unknown') return settle(new AppError('invalid_request', 'Send the body chunked, or with its length: no other transfer coding is understood.'));
-        const options: Dispatcher.DispatchOptions = {
-          method: req.method ?? 'GET',
-          path: req.url ?? '/',
-          headers: headersForApp(req.rawHeaders, identity, passage),
-          body: body ? req : null,
+    pass: (req, res, identity, passage, settle) => {
+      const body = hasBody(req);
+      if (body === 'unknown') return settle(new AppError('invalid_request', 'Send the body chunked, or with its length: no other transfer coding is understood.'));
+      const method = req.method ?? 'GET';
+      const options = { method, path: req.url ?? '/', headers: headersForApp(req.rawHeaders, identity, passage), body: body ? req : null, ...servername };
+      const onStart = awaitsContinue(req) ? (): void => res.writeContinue() : undefined;
+      const done = (): void => settle();
+      const dispatch = (mayTryAgain: boolean): void => {
+        const failed = (error: Error): void => {
+          if (mayTryAgain && wasClosedMeanwhile(error)) dispatch(false);
+          else settle(upstreamError(error));
         };
-        const onStart = awaitsContinue(req) ? (): void => res.writeContinue() : undefined;
-        const dispatch = (mayTryAgain: boolean): void => {
-          const failed = (error: Error): void => {
-            if (mayTryAgain && wasClosedMeanwhile(error)) dispatch(false);
-            else settle(upstreamError(error));
-          };
-          try {
-            pool.dispatch(options, answerTo(res, { passage, onStart, wholeMilliseconds: limits.wholeMilliseconds, done: () => settle(undefined), failed }));
-          } catch (error) {
-            settle(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
-          }
-        };
-        dispatch(!body && SAFE.has(options.method));
-      }),
+        try {
+          pool.dispatch(options, answerTo(res, { passage, onStart, wholeMilliseconds: limits.wholeMilliseconds, done, failed }));
+        } catch (error) {
+          settle(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
+        }
+      };
+      return dispatch(!body && SAFE.has(method));
+    },
     close: () => pool.close(),
   };
+}
+
+/** Said, or undici reads it out of each request's `Host`, which is the site's and not the app's. TLS takes no address for a name. */
+function serverNameOf({ protocol, hostname }: URL): { servername?: string } {
+  return protocol === 'https:' && isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 ? {} : { servername: hostname };
 }
 
 /** An app closes a connection that rests just as we use it again: no answer begins on it. */

@@ -36,6 +36,13 @@ describe('the configuration', () => {
     expect(loadConfig({ ...COMPLETE, VESTIBULE_MODE: 'development', BILLING_TOKEN_KEY: KEY }).billing).toMatchObject({ url: 'https://app.example.com' });
   });
 
+  test('has no captcha but a whole one, for the pages of the proxy', () => {
+    const captcha = { CAPTCHA_PROVIDER: 'hcaptcha', CAPTCHA_SITE_KEY: 'site-key', CAPTCHA_SECRET: 'captcha-secret' };
+    expect(loadConfig(COMPLETE).captcha).toBeUndefined();
+    expect(loadConfig({ ...COMPLETE, ...captcha }).captcha).toMatchObject({ provider: 'hcaptcha', siteKey: 'site-key', hostnames: ['app.example.com'] });
+    expect(JSON.stringify(loadConfig({ ...COMPLETE, ...captcha }))).not.toContain('captcha-secret');
+  });
+
   test('never prints a secret', () => {
     const printed = JSON.stringify(loadConfig(COMPLETE)) + String(loadConfig(COMPLETE).smtpUrl);
     expect(printed).not.toMatch(/database-password|client-secret|mail-password/);
@@ -56,6 +63,10 @@ describe('the configuration', () => {
     // SECURITY 25
     ['BILLING_URL: must be of another origin than PROXY_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://app.example.com/billing' }],
     ['BILLING_URL: must be of another origin than KEYCLOAK_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://sso.example.com' }],
+    ['CAPTCHA_PROVIDER', { CAPTCHA_PROVIDER: 'riddle', CAPTCHA_SITE_KEY: 'k', CAPTCHA_SECRET: 's' }],
+    ['CAPTCHA_SECRET: is not set', { CAPTCHA_PROVIDER: 'turnstile', CAPTCHA_SITE_KEY: 'k' }],
+    ['CAPTCHA_PROVIDER: is not set', { CAPTCHA_SECRET: 's', CAPTCHA_SITE_KEY: 'k' }],
+    ['CAPTCHA_VERIFY_URL: must be https', { CAPTCHA_PROVIDER: 'turnstile', CAPTCHA_SITE_KEY: 'k', CAPTCHA_SECRET: 's', CAPTCHA_VERIFY_URL: 'http://verifier' }],
     ['KEYCLOAK_PUBLIC_URL', { KEYCLOAK_PUBLIC_URL: 'http://sso.example.com' }],
     ['PROXY_PUBLIC_URL', { PROXY_PUBLIC_URL: 'https://localhost:8400' }],
   ])('names %s when it is wrong', (name, wrong) => {

@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { SPOKEN_CONTRACTS } from '../../bridge/keycloak/nodes.ts';
+import { loadProducts, type Product } from '../../platform/products.ts';
 import { NOW, openBridge, type TestBridge } from './support/bridge.ts';
 
 interface Golden {
   about: string;
   now: number;
-  request: { method: string; path: string; headers: Record<string, string>; body?: Record<string, string> };
+  request: { method: string; path: string; headers: Record<string, string>; body?: Record<string, unknown> };
   response: { status: number; body: unknown };
 }
 
@@ -15,12 +16,29 @@ const FOLDER = join(import.meta.dirname, '..', 'contract');
 /** Copies made when a release goes out; those before the previous one may go. */
 const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name);
 const TOKEN = 'bGV0LW1lLWluLXBsZWFzZS0wMDAwMDAwMDAwMDAwMDA';
+const [APP] = loadProducts('products.yaml');
+const ASKING: Product = {
+  ...APP,
+  id: 'lab',
+  attributes: [
+    { id: 'team', label: 'Team', required: true, max_length: 40 },
+    { id: 'role', label: { en: 'Role', fr: 'Fonction' }, required: false, max_length: 40 },
+  ],
+  consents: [{ id: 'terms', label: 'I accept the terms', version: '2', required: true, url: 'https://example.com/terms' }],
+};
 const CREATION = golden('creation-reserved.json').request.body;
 
 const invited = async (bridge: TestBridge) => void (await bridge.invite({ token: TOKEN }));
 const created = async (bridge: TestBridge) => {
   await invited(bridge);
   expect((await bridge.asStep('/api/trial/creation', CREATION)).status).toBe(200);
+};
+/** To the product that asks, with a team given at sign-up. */
+const invitedWithTeam = async (bridge: TestBridge) => {
+  const shared = { product: 'lab', address: 'ada@example.com', locale: 'en' };
+  const { id: sign_up_request_id } = await bridge.db.insertInto('bridge.sign_up_request').values({ ...shared, address_hash: Buffer.alloc(1), attributes: '{"team":"Engines"}', consents: '[]', request_id: 'r', requested_at: new Date(NOW * 1000) }).returning('id').executeTakeFirstOrThrow();
+  const { id: mailId } = await bridge.db.insertInto('bridge.mail').values({ ...shared, sign_up_request_id, kind: 'invitation', mailbox_hash: Buffer.alloc(1), queued_at: new Date(NOW * 1000) }).returning('id').executeTakeFirstOrThrow();
+  await bridge.invite({ token: TOKEN, product: 'lab', mailId });
 };
 const inState = (state: 'revoked' | 'spent') => async (bridge: TestBridge) => {
   await invited(bridge);
@@ -30,10 +48,12 @@ const expired = async (bridge: TestBridge) => void (await bridge.invite({ token:
 
 /** What has happened before each message. */
 const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
+  'creation-answered.json': invitedWithTeam,
   'creation-expired.json': expired,
   'creation-reserved.json': invited,
   'creation-revoked.json': inState('revoked'),
   'creation-spent.json': inState('spent'),
+  'creation-unanswered.json': invitedWithTeam,
   'creation-unknown.json': async () => {},
   'creation-username-mismatch.json': invited,
   'infos-active.json': created,
@@ -42,6 +62,8 @@ const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
   'infos-none.json': created,
   'outcome-committed.json': created,
   'outcome-rolled-back.json': created,
+  'verify-asking.json': invitedWithTeam,
+  'outcomes.json': created,
   'verify-expired.json': expired,
   'verify-revoked.json': inState('revoked'),
   'verify-spent.json': inState('spent'),
@@ -52,7 +74,7 @@ const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
 describe('the messages between Keycloak and bridge', () => {
   let bridge: TestBridge;
   beforeAll(async () => {
-    bridge = await openBridge({ newAppId: () => 'c0ffee00-1111-4222-8333-444455556666' });
+    bridge = await openBridge({ products: [APP, ASKING], newAppId: () => 'c0ffee00-1111-4222-8333-444455556666' });
   });
   afterAll(() => bridge.close());
   beforeEach(async () => {

@@ -106,15 +106,21 @@ describe('what the bridge says of itself', () => {
       '/api/trial/completion',
       '/api/trial/creation',
       '/api/trial/creation/outcome',
+      '/api/trial/creation/outcomes',
       '/api/trial/embed-revoke',
       '/api/trial/embed-standing',
       '/api/trial/embed-token',
       '/api/trial/extend',
+      '/api/trial/funnel',
       '/api/trial/infos',
       '/api/trial/not-me',
+      '/api/trial/opened',
       '/api/trial/register',
+      '/api/trial/signed-in',
       '/api/trial/verify',
       '/api/trial/{id}',
+      '/api/trial/{id}/allow-again',
+      '/api/trial/{id}/export',
       '/api/trial/{id}/resend',
       '/api/trial/{id}/revoke',
       '/api/v1/remotes/server/analytics',
@@ -126,7 +132,7 @@ describe('what the bridge says of itself', () => {
       '/api/v1/remotes/server/register/verify_challenge',
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
-    expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '429']);
+    expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '422', '429', '503']);
     expect(paths['/api/trial/changes']?.['get']?.responses).toMatchObject({ 200: { content: { 'text/event-stream': { schema: { properties: { data: { contentSchema: { anyOf: [{ required: ['user_id', 'product', 'trial_ends_at', 'trial_access_until', 'version'] }, {}] } } } } } } }, 400: {}, 401: {}, 403: {} });
     expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
     expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);

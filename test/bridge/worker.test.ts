@@ -81,6 +81,7 @@ async function openWorker() {
     send_billing_mail: async () => {},
     sweep_plans: async () => {},
     sweep_lives: async () => {},
+    erase_life: async () => {},
     keep_life: async () => {},
     reconcile: async () => {},
   };

@@ -9,7 +9,7 @@ import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.t
 import { stack } from '../support/stack.ts';
 import { entryOf, nowSeconds, personWith } from './support/keeper.ts';
 
-/** SECURITY.md 4, the rows of the proxy: what Keycloak stamped ends there on the same second. Their way in is ways-in's. */
+/** SECURITY.md 4, the rows of the proxy: what Keycloak stamped ends there on the same second. Their way in is ways-in's; the row of frames is in test/proxy/embed. */
 const PROXY = 'vestibule-proxy';
 const LIFE_SECONDS = 12;
 const TRIAL_ENDED = 4403;

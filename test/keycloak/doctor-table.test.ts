@@ -36,7 +36,7 @@ const CLAIMS = 'vestibule-trial-claims';
 const BRIDGE = 'vestibule-bridge';
 const PROXY = 'vestibule-proxy';
 const MANAGEMENT = 'realm-management';
-const PRODUCTION = { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://id.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', MOVABLE_CLOCK: 'false', BILLING_TOKEN_KEY: '', BILLING_CHALLENGE_LOOPBACK: 'false' };
+const PRODUCTION = { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://id.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', MOVABLE_CLOCK: 'false', BILLING_TOKEN_KEY: '', EMBED_SIGNING_KEY: '', BILLING_CHALLENGE_LOOPBACK: 'false' };
 /** A copy has an issuer of its own, whom the bridge does not know. */
 const NOT_OF_A_COPY = 'extra-parameters';
 

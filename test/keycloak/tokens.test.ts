@@ -48,6 +48,7 @@ const DOORS: readonly (readonly [string, string, unknown])[] = [
   ['POST', '/api/trial/creation', { token: 'A'.repeat(43), username: 'ada@example.com', user_id: 'x', attempt_id: '0b7c6f7e-9d1a-4e55-8f6b-3a2c1d0e9f88' }],
   ['POST', '/api/trial/creation', { token: 'A'.repeat(43), password: 'a long pass phrase' }],
   ['POST', '/api/trial/creation/outcome', { attempt_id: '0b7c6f7e-9d1a-4e55-8f6b-3a2c1d0e9f88', user_id: 'x', outcome: 'committed' }],
+  ['POST', '/api/trial/creation/outcomes', { outcomes: [{ attempt_id: '0b7c6f7e-9d1a-4e55-8f6b-3a2c1d0e9f88', user_id: 'x', outcome: 'committed' }] }],
   ['GET', '/api/trial/infos?username=ada@example.com', undefined],
   ['POST', '/api/trial/not-me', { token: 'A'.repeat(43) }],
 ];

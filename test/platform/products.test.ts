@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { ConfigError } from '../../platform/config.ts';
-import { findProduct, loadProducts, productsOfClient } from '../../platform/products.ts';
+import { findProduct, loadProducts, productsOfClient, wordingIn } from '../../platform/products.ts';
 
 function file(yaml: string): string {
   const path = join(mkdtempSync(join(tmpdir(), 'products-')), 'products.yaml');
@@ -30,6 +30,12 @@ test('the shipped file has one product, app, and it is the default', () => {
   expect(findProduct(products, 'other')).toBeUndefined();
 });
 
+test('the test stack has the shipped product as its default, and a second one', () => {
+  const [first, second] = loadProducts('test/support/products.yaml');
+  expect(first).toEqual(loadProducts('products.yaml')[0]);
+  expect(second?.id).toBe('lab');
+});
+
 test('products are found by the client they apply to', () => {
   const products = loadProducts(file(`products: [${one('app')}, ${one('other').replace('vestibule-proxy', 'second')}]`));
   expect(productsOfClient(products, 'second').map((product) => product.id)).toEqual(['other']);
@@ -50,7 +56,7 @@ test.each([
 
 test.each([
   ['a syntax error', () => file('products: [{id: app'), /^The products file \/.*products\.yaml is not usable\. Correct it \(docs\/products\.md.*\n {2}\S.* at line 1, column \d+$/],
-  ['an empty file', () => file(''), /\n {2}the file: Invalid input/],
+  ['an empty file', () => file(''), /\n {2}the file: must be an object/],
   ['no file', () => '/nowhere/products.yaml', /\n {2}PRODUCTS_FILE: \/nowhere\/products\.yaml: there is no such file$/],
   ['a folder', () => tmpdir(), /\n {2}PRODUCTS_FILE: \/.*: it can't be read \(EISDIR\)$/],
 ])('%s is told in words, with its place', (_, path, message) => {
@@ -73,4 +79,23 @@ test.each([
 
 test.each(['', '@blocked.example', '*.blocked.example', '.blocked.example', 'a b.example'])('the blocked domain %j is a fault', (written) => {
   expect(faultOf(blocking(written))).toContain('products.0.blocked_domains.0: must be a domain');
+});
+
+const asking = (what: string) => file(`products: [${one('app').replace('name: N', `name: N, locale: en, ${what}`)}]`);
+
+test('a label is in the language of the page, of whose dialect it is, or of the product', () => {
+  const [product] = loadProducts(asking('attributes: [{id: team, label: {en: Team, fr: Équipe}}, {id: role, label: Role}]'));
+  const labels = (language: string) => product.attributes.map(({ label }) => wordingIn(label, language, product));
+  expect(labels('fr')).toEqual(['Équipe', 'Role']);
+  expect(labels('fr-CA')).toEqual(['Équipe', 'Role']);
+  expect(labels('de')).toEqual(['Team', 'Role']);
+});
+
+test.each([
+  ['a label without the language of the product', 'consents: [{id: terms, version: "1", label: {fr: Conditions}}]', 'products.0.consents.0.label: needs a text in en'],
+  ['two consents of one id', 'consents: [{id: terms, version: "1", label: A}, {id: terms, version: "2", label: B}]', 'products.0.consents: ids must differ'],
+  ['two attributes of one id', 'attributes: [{id: team, label: A}, {id: team, label: B}]', 'products.0.attributes: ids must differ'],
+  ['a link that is a script', 'consents: [{id: terms, version: "1", label: A, url: "javascript:alert(1)"}]', 'products.0.consents.0.url'],
+])('%s is a fault', (_, what, message) => {
+  expect(faultOf(asking(what))).toContain(message);
 });

@@ -68,12 +68,12 @@ describe('the configuration', () => {
     [{ BILLING_URL: 'https://localhost' }, 'BILLING_URL: must not be localhost in production'],
     [{ BILLING_URL: 'https://billing.example/path' }, 'BILLING_URL: must be an origin'],
     // SECURITY 25: a script in a page of the app must not own billing.
-    [{ BILLING_URL: GOOD.PROXY_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
-    [{ BILLING_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'BILLING_URL: must be of another origin'],
+    [{ BILLING_URL: GOOD.PROXY_PUBLIC_URL }, 'BILLING_URL: must have an origin of its own in production'],
+    [{ BILLING_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'BILLING_URL: must have an origin of its own in production'],
     [{ STAFF_URL: 'http://staff.example' }, 'STAFF_URL: must be https in production'],
-    [{ STAFF_URL: GOOD.PROXY_PUBLIC_URL }, 'STAFF_URL: must be of another origin than apps and Keycloak'],
-    [{ STAFF_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'STAFF_URL: must be of another origin than apps and Keycloak'],
-    [{ STAFF_URL: 'https://billing.example', BILLING_URL: 'https://billing.example' }, 'STAFF_URL: must be of another origin than BILLING_URL'],
+    [{ STAFF_URL: GOOD.PROXY_PUBLIC_URL }, 'STAFF_URL: must have an origin of its own in production'],
+    [{ STAFF_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'STAFF_URL: must have an origin of its own in production'],
+    [{ STAFF_URL: 'https://billing.example', BILLING_URL: 'https://billing.example' }, 'STAFF_URL: must have an origin of its own in production'],
     // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
     // SECURITY 25
@@ -86,7 +86,13 @@ describe('the configuration', () => {
     [{ APP_ANSWER_SECONDS: '0' }, 'APP_ANSWER_SECONDS: must be more than 0'],
     [{ APP_WHOLE_SECONDS: 'long' }, 'APP_WHOLE_SECONDS: '],
     [{ PROXY_SITES: 'sites: []', PROXY_SITES_FILE: './sites.yaml' }, 'PROXY_SITES: leave it out, or PROXY_SITES_FILE'],
-    [{ PROXY_SITES: 'sites: []' }, 'sites: Too small'],
+    [{ PROXY_SITES: 'sites: []' }, 'sites: must have at least 1'],
+    // In words of settings, not of code.
+    [{ SESSION_IDLE_MINUTES: 'half an hour' }, 'SESSION_IDLE_MINUTES: must be a number, such as 30'],
+    [{ SESSION_IDLE_MINUTES: '1.5' }, 'SESSION_IDLE_MINUTES: must be a whole number, such as 30'],
+    [{ SESSION_CACHE_ENTRIES: '9' }, 'SESSION_CACHE_ENTRIES: must be at least 100'],
+    [{ STOP_DELAY_SECONDS: '900' }, 'STOP_DELAY_SECONDS: must be at most 300'],
+    [{ FORWARD_AUTH: 'yes' }, 'FORWARD_AUTH: must be true or false'],
     [{ IDENTITY_SIGNING_KEY: 'not a key' }, 'IDENTITY_SIGNING_KEY: must be a P-256 private key'],
   ])('%j is refused', (env, fault) => {
     expect(faults(env).join('\n')).toContain(fault);
@@ -96,6 +102,7 @@ describe('the configuration', () => {
     const wrong = { SESSION_ENCRYPTION_KEY: 'short', FORWARD_AUTH: 'true', PROXY_PUBLIC_URL: 'http://localhost', APP_INTERNAL_URL: undefined };
     expect(faults(wrong).map((fault) => fault.split(':')[0])).toEqual(['SESSION_ENCRYPTION_KEY', 'TRUSTED_PROXIES', 'APP_INTERNAL_URL', 'PROXY_PUBLIC_URL']);
     expect(faults({ SESSION_ENCRYPTION_KEY: 'short', PROXY_SITES: 'sites: []' })).toHaveLength(2);
+    expect(faults({ SESSION_ENCRYPTION_KEY: 'short', BILLING_URL: GOOD.PROXY_PUBLIC_URL }).map((fault) => fault.split(':')[0])).toEqual(['SESSION_ENCRYPTION_KEY', 'BILLING_URL']);
   });
 
   test('one site may come from the environment alone, with all that a file can say of it', () => {

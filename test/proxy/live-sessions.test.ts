@@ -32,8 +32,8 @@ function memory(given: Partial<LiveSessionParts> = {}) {
 
 describe('a known session is read again', () => {
   test.each([
-    ['not within a minute while notices are heard', { heard: 0, later: 59 * SECOND, reads: 1 }],
-    ['after a minute, although notices are heard (SECURITY 23)', { heard: 0, later: 60 * SECOND, reads: 2 }],
+    ['not within three minutes while notices are heard', { heard: 0, later: 179 * SECOND, reads: 1 }],
+    ['after three minutes, although notices are heard (SECURITY 23)', { heard: 0, later: 180 * SECOND, reads: 2 }],
     ['not within 5 s while notices are not heard', { heard: undefined, later: 4.9 * SECOND, reads: 1 }],
     ['after 5 s while notices are not heard', { heard: undefined, later: 5 * SECOND, reads: 2 }],
     ['at once when it was read before notices were heard again', { heard: 101 * SECOND, later: 2 * SECOND, reads: 2 }],

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { openDatabase } from '../../platform/database.ts';
 import type { Tables } from '../../proxy/db/tables.ts';
 import { sessionKey } from '../../proxy/session/live-sessions.ts';
-import { touchSessions } from '../../proxy/session/session.store.ts';
+import { touchSessions } from '../../proxy/session/many-sessions.store.ts';
 import { collectTouches } from '../../proxy/session/touches.ts';
 import { eventually } from '../support/eventually.ts';
 import { asSuperuser } from './support/superuser.ts';
@@ -88,6 +88,10 @@ describe('in Postgres', () => {
     const late = inSeconds(20);
     await touchSessions(db, new Map([[sessionKey(one!.id_hash), late], [sessionKey(other!.id_hash), inSeconds(-1_000)]]));
     expect((await rows()).map(({ last_seen_at }) => last_seen_at)).toEqual([late, other!.last_seen_at]);
+  });
+
+  test('in place: no index knows when somebody was seen', async () => {
+    expect(await asSuperuser(stand, `select indexname from pg_indexes where schemaname = 'proxy' and indexdef like '%last_seen_at%'`)).toEqual([]);
   });
 
   test('a row that a logout has in hand is left out: neither waits for the other', async () => {

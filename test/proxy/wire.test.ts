@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { rawApp, rawConnection, type RawConnection } from './support/raw.ts';
 import { startStand, type Stand } from './support/stand.ts';
@@ -249,6 +252,24 @@ describe('an app that closes a connection that rested', () => {
     client.write(head('POST', [LAST, 'Content-Length: 0']));
     expect(await client.toItsEnd()).toMatch(/ok[^]*HTTP\/1\.1 502 /);
   });
+});
+
+test('an app behind TLS is asked for its own certificate, not the site’s', async () => {
+  const named: string[] = [];
+  const secure = createTlsServer({
+    SNICallback: (name, answer) => {
+      named.push(name);
+      answer(new Error('there is none'));
+    },
+  }).listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  const behindTls = await startStand({ env: { APP_INTERNAL_URL: `https://localhost:${(secure.address() as AddressInfo).port}` } });
+  const client = rawConnection(behindTls.url);
+  client.write(head('GET', [LAST]).replace(cookie, `vestibule_dev=${(await behindTls.signedIn()).cookies.get('vestibule_dev')}`));
+  expect(await client.toItsEnd()).toMatch(/^HTTP\/1\.1 502 /);
+  expect(new Set(named)).toEqual(new Set(['localhost']));
+  await behindTls.stop();
+  secure.close();
 });
 
 describe('an app that takes too long', () => {

@@ -52,8 +52,14 @@ function adminOf(prefix: () => string): KeycloakAdmin {
 
 /** Of the bootstrap admin, who may do anything in every realm. */
 export function masterToken(): Promise<string> {
-  if (token === undefined || token.until < Date.now()) token = { value: signIn(), until: Date.now() + TOKEN_SECONDS * 1000 };
-  return token.value;
+  if (token !== undefined && token.until >= Date.now()) return token.value;
+  const asked = { value: signIn(), until: Date.now() + TOKEN_SECONDS * 1000 };
+  token = asked;
+  // While Keycloak was away: asked again by the next.
+  asked.value.catch(() => {
+    if (token === asked) token = undefined;
+  });
+  return asked.value;
 }
 
 async function signIn(): Promise<string> {

@@ -56,9 +56,9 @@ function invoiceInMail({ number, issuedAt, dueAt, currency, net, tax, total, con
   };
 }
 
-/** `ends`: the plan ends then; else it renews. */
-export async function queuePlanMails(trx: Trx, using: BillingMailUsing, account: Account, kind: 'billing_reminder' | 'billing_stopped', about: { plan: string; endsAt: Date; ends: boolean }, at: Date): Promise<void> {
-  const content = { plan: about.plan, date: day(about.endsAt, using.catalog), ...(about.ends ? { ends: 'yes' } : {}) };
+/** `ends`: the plan ends then; else it renews. `next`: what it becomes instead. */
+export async function queuePlanMails(trx: Trx, using: BillingMailUsing, account: Account, kind: 'billing_reminder' | 'billing_stopped', about: { plan: string; endsAt: Date; ends: boolean; next?: { plan: string; seats: number } }, at: Date): Promise<void> {
+  const content = { plan: about.plan, date: day(about.endsAt, using.catalog), ...(about.ends ? { ends: 'yes' } : {}), ...(about.next && { next: about.next.plan, seats: String(about.next.seats) }) };
   await queue(trx, using, kind, await peopleOf(trx, account), content, at);
 }
 

@@ -37,6 +37,7 @@ export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agre
       await dropScheduled(trx, account.id);
       await insertPlan(trx, plan, 'scheduled');
       await record(trx, acting, 'plan_scheduled', at, { ...agreed, begins_at: current.periodEndsAt });
+      await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: nameOf(using, current), endsAt: current.periodEndsAt, ends: true, next: { plan: using.catalog.plans[offer.type].name, seats: offer.seats } }, at);
       return { result: 'scheduled' };
     }
     const credit = isPriced(current) ? [creditRest(current, at)] : [];
@@ -82,12 +83,18 @@ export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, { se
     await record(trx, acting, 'seats_changed', at, { from: plan.seats, to: seats });
     if (charge === undefined) {
       await updatePlan(trx, plan.id, { next_seats: seats === plan.seats ? null : seats });
+      const name = nameOf(using, plan);
+      if (seats < plan.seats) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: name, endsAt: plan.periodEndsAt, ends: false, next: { plan: name, seats } }, at);
       return { result: 'done' };
     }
     await updatePlan(trx, plan.id, { seats, next_seats: null });
     const made = await invoice(trx, bill, account, [charge], at);
     return { result: 'begun', invoiceNumber: made.number };
   });
+}
+
+function nameOf(using: PlanUsing, plan: Plan): string {
+  return isPriced(plan) ? using.catalog.plans[plan.type].name : plan.type;
 }
 
 function mayHaveSeats(using: PlanUsing, plan: Plan | undefined, seats: number): plan is Running {
@@ -102,7 +109,7 @@ export async function setRenewal(db: Db, using: PlanUsing, acting: Acting, renew
     if (plan.renews === renews) return { result: 'done' };
     await updatePlan(trx, plan.id, { renews });
     await record(trx, acting, renews ? 'renewal_resumed' : 'renewal_stopped', at, { ends_at: plan.periodEndsAt });
-    if (!renews) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: using.catalog.plans[plan.type].name, endsAt: plan.periodEndsAt, ends: true }, at);
+    if (!renews) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: nameOf(using, plan), endsAt: plan.periodEndsAt, ends: true }, at);
     return { result: 'done' };
   });
 }

@@ -67,7 +67,7 @@ interface Raw {
 
 async function post(endpoint: Endpoint, { body, headers = JSON_TYPE }: Raw) {
   const authorization = endpoint.caller === 'anybody' ? {} : { authorization: `Bearer ${await tokenFor(endpoint, bridge)}` };
-  const response = await fetch(`${bridge.url}${addressOf(endpoint)}`, { method: 'POST', headers: { ...headers, ...authorization }, body });
+  const response = await fetch(`${bridge.url}${addressOf(endpoint)}`, { method: endpoint.method, headers: { ...headers, ...authorization }, body });
   return { status: response.status, type: response.headers.get('content-type'), problem: (await response.json()) as Record<string, unknown> };
 }
 
@@ -184,9 +184,10 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
     await expectRefusal(endpoint, change(await written()), status, code);
   });
 
-  test.each(['GET', 'PUT', 'PATCH', 'DELETE'])('takes no %s, whoever asks', async (method) => {
+  const taken = new Set(ENDPOINTS.filter(({ path }) => path === endpoint.path).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
+  test.each(['GET', 'PUT', 'PATCH', 'DELETE', 'POST'].filter((method) => !taken.has(method)))('takes no %s, whoever asks', async (method) => {
     const answer = await bridge.send(addressOf(endpoint), { method });
-    expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, 'POST', 'method_not_allowed']);
+    expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, [...taken].join(', '), 'method_not_allowed']);
   });
 });
 

@@ -3,7 +3,7 @@ import { creationOf, type Answer, type TestBridge } from '../support/bridge.ts';
 import type { Claims } from '../support/realm.ts';
 
 export interface Endpoint {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   path: string;
   caller: 'anybody' | 'step' | 'proxy' | 'reading proxy' | 'program' | 'manager' | 'billing' | 'support';
   /** Of several bodies that OpenAPI describes, which. */
@@ -24,6 +24,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/trial/creation', caller: 'step', body: 0, status: 200, valid: async (bridge) => creationOf(await bridge.invite()) },
   { method: 'POST', path: '/api/trial/creation', caller: 'program', body: 1, status: 200, valid: async (bridge) => ({ token: await bridge.invite({ address: newAddress() }), password: 'a long pass phrase' }) },
   { method: 'POST', path: '/api/trial/creation/outcome', caller: 'step', status: 200, valid: async () => ({ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }) },
+  { method: 'POST', path: '/api/trial/creation/outcomes', caller: 'step', status: 200, valid: async () => ({ outcomes: [{ attempt_id: randomUUID(), user_id: randomUUID(), outcome: 'committed' }] }) },
   { method: 'GET', path: '/api/trial/infos', caller: 'step', status: 200, valid: async () => ({ user_id: randomUUID(), client_id: 'vestibule-proxy' }) },
   { method: 'GET', path: '/api/trial/changes', caller: 'reading proxy', status: 200, valid: async () => ({ follow: 'false' }) },
   { method: 'POST', path: '/api/trial/not-me', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail' }) },
@@ -33,6 +34,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/api/trial/{id}', caller: 'manager', status: 404, valid: async () => ({}) },
   { method: 'POST', path: '/api/trial/{id}/resend', caller: 'manager', status: 404, valid: async () => ({ reason: 'It was lost.' }) },
   { method: 'POST', path: '/api/trial/{id}/revoke', caller: 'manager', status: 404, valid: async () => ({ reason: 'A mistake.' }) },
+  { method: 'DELETE', path: '/api/trial/{id}', caller: 'manager', status: 404, valid: async () => ({ reason: 'They asked.' }) },
+  { method: 'POST', path: '/api/trial/{id}/allow-again', caller: 'manager', status: 404, valid: async () => ({ reason: 'They came back.' }) },
+  { method: 'GET', path: '/api/trial/{id}/export', caller: 'manager', status: 404, valid: async () => ({}) },
+  { method: 'GET', path: '/api/trial/funnel', caller: 'manager', status: 200, valid: async () => ({ from: '2026-11-01', to: '2026-11-30' }) },
+  { method: 'POST', path: '/api/trial/opened', caller: 'proxy', status: 200, valid: async () => ({ token: 'of-a-mail', signs: ['head'] }) },
+  { method: 'POST', path: '/api/trial/signed-in', caller: 'proxy', status: 200, valid: async () => ({ user_id: randomUUID(), products: ['app'] }) },
   { method: 'POST', path: '/api/trial/embed-token', caller: 'manager', status: 409, valid: async () => ({ app: randomUUID(), origin: 'https://www.example.com' }) },
   { method: 'POST', path: '/api/trial/embed-revoke', caller: 'manager', status: 404, valid: async () => ({ app: randomUUID(), reason: 'A leak.' }) },
   { method: 'POST', path: '/api/trial/embed-standing', caller: 'reading proxy', status: 200, valid: async () => ({ app: randomUUID() }) },
@@ -83,7 +90,7 @@ function billing(path: string, valid: () => Readonly<Record<string, unknown>>): 
 }
 
 export const GUARDED = ENDPOINTS.filter(({ caller }) => caller !== 'anybody');
-export const WITH_BODY = ENDPOINTS.filter(({ method }) => method === 'POST');
+export const WITH_BODY = ENDPOINTS.filter(({ method }) => method !== 'GET');
 
 /** The token that this endpoint asks for; `claims` replaces, undefined removes. */
 export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Claims = {}): Promise<string> {
@@ -98,7 +105,7 @@ export function tokenFor(endpoint: Endpoint, { realm }: TestBridge, claims: Clai
 /** Sends what is given as it is. */
 export async function ask(bridge: TestBridge, endpoint: Endpoint, given: { token?: string | undefined; content: Readonly<Record<string, unknown>> | string }): Promise<Answer> {
   const headers = given.token === undefined ? {} : { authorization: `Bearer ${given.token}` };
-  if (endpoint.method === 'POST') return bridge.send(addressOf(endpoint), { headers, body: given.content });
+  if (endpoint.method !== 'GET') return bridge.send(addressOf(endpoint), { method: endpoint.method, headers, body: given.content });
   const query = typeof given.content === 'string' ? given.content : new URLSearchParams(given.content as Record<string, string>).toString();
   return bridge.send(`${addressOf(endpoint)}?${query}`, { method: 'GET', headers });
 }

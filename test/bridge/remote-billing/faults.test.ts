@@ -39,6 +39,11 @@ const keyTo = async (count = 1) => {
   return keys()[0]!;
 };
 const ask = async () => billing.pages('login/mail', { token: await billing.access(server, realm, ada), email: ada.email });
+const signIn = async () => {
+  await ask();
+  const { body } = await billing.pages('login/confirmation', { key: await keyTo() });
+  return String((await complete(String(body['token']), newAttempt())).body['session_id']);
+};
 const openServer = () => billing.pages('server-login/open', { zulip_org_id: server.id, zulip_org_key: server.key });
 const complete = (token: string, attempt: string) => billing.pages('login/complete', { token, attempt, accepted_terms: TERMS });
 
@@ -89,6 +94,53 @@ describe.each(['cut-request', 'cut-answer'] as const)('Postgres away (%s), where
   test('when id and key are typed: they are typed again', async () => {
     expect(await broken(does, openServer, 'from "bridge"."remote_server"')).toBe(500);
     expect((await openServer()).body).toMatchObject({ result: 'email_form' });
+  });
+});
+
+describe.each(['cut-request', 'cut-answer'] as const)('Postgres away (%s) where somebody looks: they look again', (does) => {
+  test('at the token of their server, and at the one that carries the proof', async () => {
+    const token = await billing.access(server, realm, ada);
+    const look = (one: string) => () => billing.pages('login/open', { token: one });
+    expect(await broken(does, look(token), 'from "bridge"."remote_server"')).toBe(500);
+    expect((await look(token)()).body).toMatchObject({ result: 'email_form' });
+    await billing.pages('login/mail', { token, email: ada.email });
+    const proven = String((await billing.pages('login/confirmation', { key: await keyTo() })).body['token']);
+    expect(await broken(does, look(proven), 'from "bridge"."remote_server"')).toBe(500);
+    expect((await look(proven)()).body).toMatchObject({ result: 'confirm_login' });
+  });
+
+  test('at the page that they were led to', async () => {
+    const session_id = await signIn();
+    const look = () => billing.pages('session/read', { session_id, kind: 'realm', uuid: realm.uuid });
+    expect(await broken(does, look, 'from "bridge"."billing_session"')).toBe(500);
+    expect((await look()).body).toMatchObject({ result: 'live' });
+  });
+});
+
+const bySupport = async (path: string, body: object) => billing.send(`/api/remote-billing/support/${path}`, { body: { kind: 'realm', uuid: realm.uuid, ...body }, headers: { authorization: `Bearer ${await billing.realm.serviceToken('vestibule-proxy', 'support')}` } });
+const invoices = async () => ((await bySupport('read', {})).body['invoices'] as unknown[]).length;
+const endByStaff = () => bySupport('plan/end', { give_back: 4_200, actor: 'somebody', reason: 'They asked.' });
+
+describe.each([['cut-request', { result: 'begun' }, 200], ['cut-answer', { result: 'changed' }, 409]] as const)('Postgres away (%s) at the commit of what costs money: nobody pays twice', (does, again, asStaff) => {
+  const BASIC = { type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 };
+
+  test('of a plan, and of more seats', async () => {
+    const session_id = await signIn();
+    const agree = () => billing.pages('plan/agree', { session_id, ...BASIC });
+    expect(await broken(does, agree)).toBe(500);
+    expect((await agree()).body).toMatchObject(again);
+    expect(await invoices()).toBe(1);
+    const more = () => billing.pages('plan/seats', { session_id, seats: 12, total: 840 });
+    expect(await broken(does, more)).toBe(500);
+    expect((await more()).body).toMatchObject(again.result === 'begun' ? again : { result: 'changed' });
+    expect(await invoices()).toBe(2);
+  });
+
+  test('of what staff gives back', async () => {
+    await billing.pages('plan/agree', { session_id: await signIn(), ...BASIC });
+    expect(await broken(does, endByStaff)).toBe(500);
+    expect((await endByStaff()).status).toBe(asStaff);
+    expect(await invoices()).toBe(2);
   });
 });
 

@@ -1,11 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { freePort } from '../../../dev/ports.ts';
 import { openRelay, type Relay } from '../../support/relay.ts';
 import { BILLING_URL, eventually } from '../support/bridge.ts';
-import { ISSUER_URL } from '../support/realm.ts';
+import { startReplica } from '../support/replica.ts';
 import { basic, newAttempt, newPerson, openBilling, TERMS, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 jest.setTimeout(60_000);
@@ -31,35 +29,9 @@ afterAll(async () => {
   await toPostgres.close();
 });
 
-/** A process of its own on the same database, behind the relay. */
-async function startReplica(): Promise<{ process: ChildProcess; url: string }> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const databaseUrl = new URL(billing.databaseUrl);
-  databaseUrl.hostname = '127.0.0.1';
-  databaseUrl.port = String(toPostgres.port);
-  const env = {
-    ...KEYS,
-    VESTIBULE_MODE: 'development',
-    BRIDGE_PORT: String(port),
-    BRIDGE_DATABASE_URL: databaseUrl.href,
-    BRIDGE_CLIENT_SECRET: 'not used here',
-    KEYCLOAK_PUBLIC_URL: ISSUER_URL,
-    KEYCLOAK_INTERNAL_URL: billing.realm.internalUrl,
-    PROXY_PUBLIC_URL: 'http://proxy.test',
-    SMTP_URL: `smtp://127.0.0.1:${billing.inbox.smtpPort}`,
-    MAIL_FROM: 'hello@example.com',
-    CONTACT_URL: 'https://example.com/contact',
-    BILLING_URL,
-  };
-  const replica = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'bridge/main.ts'], { env, stdio: 'ignore' });
-  await eventually(async () => fetch(`${url}/livez`).then(({ ok }) => ok, () => false));
-  return { process: replica, url };
-}
-
 /** The call goes to a replica that is killed (-9) while its statement, or the answer to it, is on the way. */
 async function killedAt(sees: string, does: 'hold-request' | 'hold-answer', call: (url: string) => Promise<unknown>): Promise<void> {
-  const replica = await startReplica();
+  const replica = await startReplica(billing, toPostgres.port, { ...KEYS, BILLING_URL });
   const ended = once(replica.process, 'exit');
   toPostgres.inject({ sees, does });
   const answer = call(replica.url).then(() => 'answered', () => 'no answer');

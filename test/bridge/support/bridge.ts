@@ -10,7 +10,7 @@ import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invi
 import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
 import { loadEndpoints } from '../../../bridge/webhooks/endpoints.ts';
-import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
+import type { Removal, TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
 import { createLog } from '../../../platform/log.ts';
@@ -24,7 +24,7 @@ export const CONTACT_URL = 'https://example.com/contact';
 export const BILLING_URL = 'http://billing.test';
 /** 2026-11-21 12:00 UTC, as in the contract files. */
 export const NOW = 1_795_262_400;
-const PATIENCE_MILLISECONDS = 15_000;
+const PATIENCE_MILLISECONDS = 40_000;
 
 export interface TestClock extends Clock {
   set(epochSeconds: number): void;
@@ -47,6 +47,10 @@ export interface KeptTrials extends TrialKeeper {
   rolesOf(userId: string): ReadonlySet<string>;
   /** Whose sessions were ended, in order. */
   ended: string[];
+  /** Who was removed, in order. */
+  removed: string[];
+  /** What a removal comes to from now on. */
+  removesAs(removal: Removal): void;
   /** Every call fails until told otherwise. */
   fail(failing: boolean): void;
 }
@@ -68,7 +72,7 @@ export interface TestBridge {
   asStep(path: string, body?: unknown): Promise<Answer>;
   asProxy(path: string, body?: unknown): Promise<Answer>;
   /** As the service account of a client with `trial-manage`. */
-  asManager(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  asManager(path: string, body?: unknown, headers?: Record<string, string>, method?: string): Promise<Answer>;
   /** As the service account of a client with `trial-create`. */
   asProgram(path: string, body?: unknown, clientId?: string): Promise<Answer>;
   invite(invitation?: Partial<NewInvitation> & { token?: string }): Promise<string>;
@@ -76,7 +80,10 @@ export interface TestBridge {
   settled(): Promise<void>;
   /** Runs now what waits for later. */
   hurry(): Promise<void>;
-  close(): Promise<void>;
+  /** The bridge alone, for a look at what it left; close() is still to come. */
+  stopBridge(): Promise<void>;
+  /** `before`: once the bridge has stopped, while its database is there. */
+  close(looking?: { before?: () => Promise<void> }): Promise<void>;
 }
 
 export interface Answer {
@@ -137,6 +144,8 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
   const withToken = (token: string, path: string, body: unknown) =>
     send(path, { method: body === undefined ? 'GET' : 'POST', body, headers: { authorization: `Bearer ${token}` } });
 
+  let stopped: Promise<void> | undefined;
+  const stopBridge = () => (stopped ??= bridge.stop());
   const settled = () =>
     eventually(async () => {
       const { rows } = await sql`select 1 from graphile_worker.jobs where run_at <= now() or locked_at is not null limit 1`.execute(db);
@@ -157,8 +166,8 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     send,
     asStep: async (path, body) => withToken(await realm.stepToken(), path, body),
     asProgram: async (path, body, clientId = 'a-program') => withToken(await realm.serviceToken(clientId, 'trial-create'), path, body),
-    asManager: async (path, body, headers = {}) =>
-      send(path, { method: body === undefined ? 'GET' : 'POST', body, headers: { authorization: `Bearer ${await realm.serviceToken('a-manager', 'trial-manage')}`, ...headers } }),
+    asManager: async (path, body, headers = {}, method = body === undefined ? 'GET' : 'POST') =>
+      send(path, { method, body, headers: { authorization: `Bearer ${await realm.serviceToken('a-manager', 'trial-manage')}`, ...headers } }),
     asProxy: async (path, body) => withToken(await realm.serviceToken('vestibule-proxy', 'trial-manage'), path, body),
     invite: async ({ token = randomBytes(32).toString('base64url'), ...given } = {}) => {
       const issuedAt = clock.now();
@@ -183,8 +192,10 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
       await hurryJobs(db);
       await settled();
     },
-    close: async () => {
-      await bridge.stop();
+    stopBridge,
+    close: async ({ before } = {}) => {
+      await stopBridge();
+      await before?.();
       await closeDatabase();
       await Promise.all([inbox.close(), realm.close()]);
       await database.drop();
@@ -259,8 +270,14 @@ function keptTrials(): KeptTrials {
   };
   const rolesOf = (userId: string) => roles.get(userId) ?? new Set<string>();
   const ended: string[] = [];
+  const removed: string[] = [];
+  let removal: Removal = 'removed';
   return {
     ended,
+    removed,
+    removesAs: (next) => {
+      removal = next;
+    },
     stampOf: (userId, product = 'app') => stamps.get(`${userId} ${product}`),
     rolesOf,
     fail: (now) => {
@@ -274,6 +291,11 @@ function keptTrials(): KeptTrials {
         return 'held';
       }),
     endSessions: (userId) => answer(() => ended.push(userId)),
-    remove: () => answer(() => 'removed'),
+    remove: (userId, product) =>
+      answer(() => {
+        removed.push(userId);
+        stamps.delete(`${userId} ${product}`);
+        return removal;
+      }),
   };
 }

@@ -1,17 +1,21 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
-import { entryOf, groupsOf, keeper, personWith, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
+import { entryOf, GROUP, groupsOf, keeper, personWith as personIn, removePeople, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
 
 const CLIENTS = ['vestibule-proxy'];
 const NO_ROLES = { grant: [], revoke: [] };
 const RIVALS = 20;
+const CROWD = 8;
 const admin = keycloakAdmin();
 let keep: TrialKeeper;
 
 beforeAll(() => {
   keep = keeper();
 });
+afterAll(removePeople);
+
+const personWith = (entries: readonly Entry[], more: object = {}) => personIn(entries, entries.length === 0 ? more : { groups: [GROUP], ...more });
 
 const write = (id: string, entry: Entry, version: number, roles: { grant: readonly string[]; revoke: readonly string[] } = NO_ROLES) =>
   keep.keepStamp(id, { product: entry.product, entry: JSON.stringify({ ...entry, version }), version, roles });
@@ -36,10 +40,11 @@ describe('SECURITY 1: the stamp of somebody on trial', () => {
 
   test('keeps it when many write at once', async () => {
     const app = entryOf('app', CLIENTS, 60);
-    const person = await personWith([app]);
-    const versions = Array.from({ length: RIVALS }, (_, index) => ((index * 7) % RIVALS) + 1);
-    const results = await Promise.all(versions.map((version) => write(person.id, { ...app, state: `v${version}` }, version)));
-    expect(await stampsOf(person)).toMatchObject([{ state: `v${RIVALS}`, version: RIVALS }]);
+    const people = await Promise.all(Array.from({ length: CROWD }, () => personWith([app])));
+    // The highest in their midst.
+    const versions = Array.from({ length: RIVALS }, (_, index) => ((index + RIVALS / 2) % RIVALS) + 1);
+    const results = await Promise.all(people.flatMap(({ id }) => versions.map((version) => write(id, { ...app, state: `v${version}` }, version))));
+    for (const person of people) expect(await stampsOf(person)).toEqual([expect.objectContaining({ state: `v${RIVALS}`, version: RIVALS })]);
     expect(new Set(results)).toEqual(new Set(['held', 'newer']));
   });
 

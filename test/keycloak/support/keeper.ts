@@ -29,7 +29,12 @@ export function entryOf(product: string, clients: readonly string[], secondsFrom
   return { product, state: 'active', trial_ends_at: until, trial_access_until: until, trial_app: randomUUID(), clients, ...more };
 }
 
-/** An account with these entries, made by an admin; in the group that the jar would have put it into. */
+const people: string[] = [];
+
+/** Where the jar puts people on trial. Who is left there is a finding of the consistency doctor. */
+export const GROUP = '/vestibule-trials';
+
+/** An account with these entries, made by an admin. */
 export async function personWith(entries: readonly Entry[], more: object = {}): Promise<Person> {
   const username = freshAddress('kept');
   const id = await keycloakAdmin().create('/users', {
@@ -38,10 +43,16 @@ export async function personWith(entries: readonly Entry[], more: object = {}): 
     emailVerified: true,
     enabled: true,
     credentials: [{ type: 'password', value: PASSWORD }],
-    ...(entries.length === 0 ? {} : { attributes: { trial_stamp: entries.map((entry) => JSON.stringify(entry)) }, groups: ['/vestibule-trials'] }),
+    ...(entries.length === 0 ? {} : { attributes: { trial_stamp: entries.map((entry) => JSON.stringify(entry)) } }),
     ...more,
   });
+  people.push(id);
   return { id, username, password: PASSWORD };
+}
+
+/** Takes away whoever was made here and is still there. */
+export async function removePeople(): Promise<void> {
+  for (const id of people.splice(0)) await keycloakAdmin().delete(`/users/${id}`).catch(() => {});
 }
 
 export async function stampsOf({ id }: { id: string }): Promise<Entry[]> {

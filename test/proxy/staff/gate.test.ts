@@ -4,11 +4,14 @@ import { send } from '../support/browser.ts';
 import { formTokenIn, startBillingStand, type BillingStand } from '../support/billing.ts';
 import { AT, GRACE, startStaffStand } from '../support/staff.ts';
 import { startStand } from '../support/stand.ts';
+import { TRIAL_AT } from '../support/trials.ts';
 
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['trial-user'] };
 const FIRST = '/staff/billing/';
 /** Every address in `staffMap` that takes a form, with a page that is there. */
-const FORMS: Readonly<Record<string, string>> = { '/staff/billing/': FIRST, '/staff/billing/:kind/:uuid/': AT };
+const FORMS: Readonly<Record<string, string>> = { '/staff/billing/': FIRST, '/staff/billing/:kind/:uuid/': AT, '/staff/trials/': '/staff/trials/', '/staff/trials/:id/': TRIAL_AT };
+/** Those that take none. */
+const PAGES = ['/staff/trials/funnel/', `${TRIAL_AT}export`];
 
 let stand: BillingStand;
 let others: string;
@@ -73,6 +76,13 @@ describe.each(Object.values(FORMS))('%s', (path) => {
     expect(reply.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
     expect(reply.body).toContain('Grace Hopper (grace@example.com)');
   });
+});
+
+test.each(PAGES)('%s is for staff alone', async (path) => {
+  expect((await stand.browser().get(path)).location).toBe(`/api/login?next_page=${encodeURIComponent(path)}`);
+  stand.provider.person = { ...ADA, roles: ['trial-user'] };
+  expect((await (await stand.signedIn()).get(path)).status).toBe(403);
+  expect(asked()).toEqual([]);
 });
 
 test.each(['/staff', '/staff/'])('%s leads to the first page', async (path) => {
@@ -158,6 +168,6 @@ describe('the staff origin', () => {
 });
 
 function asked(): string[] {
-  return stand.bridge.received.map(({ url }) => url).filter((url) => url.includes('/support/'));
+  return stand.bridge.received.map(({ url }) => url).filter((url) => url.includes('/support/') || /^\/api\/trial(\?|$|\/[0-9a-f]{8}-|\/funnel)/.test(url));
 }
 

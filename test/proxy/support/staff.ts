@@ -1,3 +1,4 @@
+import { answerTrials } from './trials.ts';
 import { ADA, INVOICE, PAYING, PLACE, startBillingStand, UUID, type BillingStand } from './billing.ts';
 
 export const GRACE = { sub: 'staff-grace', email: 'grace@example.com', name: 'Grace Hopper', roles: ['staff'] };
@@ -35,6 +36,7 @@ export const SERVER_READ = { ...FREE_READ, kind: 'server', realm: null, realms: 
 /** Billing's stand with the staff pages, where Grace of the staff is whoever signs in. */
 export async function startStaffStand(): Promise<BillingStand> {
   const stand = await startBillingStand({ staffHere: true });
+  answerTrials(stand.bridge);
   const fresh = (): void => {
     stand.provider.person = GRACE;
     stand.answers('support/read', REALM_READ);

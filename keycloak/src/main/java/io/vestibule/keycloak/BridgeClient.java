@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import org.apache.http.HttpEntity;
@@ -36,6 +37,9 @@ import org.keycloak.util.JsonSerialization;
  * breaker that leaves calls out while the bridge is dead.
  */
 final class BridgeClient {
+
+    private static final Pattern QUESTION_FIELD = Pattern.compile("(attributes|consents)\\..+");
+    static final int MAX_OUTCOMES = 50;
 
     private static final int MAX_ANSWER_BYTES = 64 * 1024;
 
@@ -78,7 +82,7 @@ final class BridgeClient {
             String username = text(body, "username");
             String reason = text(body, "reason");
             if (body.path("valid").booleanValue() && username != null) {
-                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"));
+                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"), questions(body));
             }
             if (!body.path("valid").booleanValue() && reason != null) {
                 return new Verification.Refused(reason, text(body, "product"), text(body, "username"));
@@ -97,10 +101,20 @@ final class BridgeClient {
         putIfGiven(body, "first_name", request.firstName());
         putIfGiven(body, "last_name", request.lastName());
         putIfGiven(body, "locale", request.locale());
+        if (!request.answers().attributes().isEmpty()) {
+            body.put("attributes", request.answers().attributes());
+        }
+        if (!request.answers().consents().isEmpty()) {
+            body.put("consents", request.answers().consents().entrySet().stream().map(one -> Map.of("id", one.getKey(), "version", one.getValue())).toList());
+        }
         Reply reply = post("/api/trial/creation", body);
         String code = text(reply.body, "code");
         if ((reply.status == 409 || reply.status == 410) && code != null) {
             return new Creation.Refused(code);
+        }
+        String field = text(reply.body, "field");
+        if (reply.status == 400 && field != null && QUESTION_FIELD.matcher(field).matches()) {
+            return new Creation.Unanswered(field);
         }
         if (reply.status != 200) {
             return new Creation.NoAnswer(reply.cause());
@@ -115,11 +129,33 @@ final class BridgeClient {
 
     /** Tells how Keycloak's transaction ended. Best effort: the bridge's reconcile job decides without it too. */
     boolean outcome(String attemptId, String userId, boolean committed) {
+        return outcome(new Outcome(attemptId, userId, committed));
+    }
+
+    /** Of several registrations, at most {@value #MAX_OUTCOMES}, in one call; a bridge that does not know it yet is told each. */
+    boolean outcomes(List<Outcome> outcomes) {
+        if (outcomes.size() == 1) {
+            return outcome(outcomes.get(0));
+        }
+        int status = post("/api/trial/creation/outcomes", Map.of("outcomes", outcomes.stream().map(BridgeClient::body).toList())).status;
+        return status == 404 ? outcomes.stream().filter(one -> !outcome(one)).count() == 0 : status == 200;
+    }
+
+    private boolean outcome(Outcome outcome) {
+        return post("/api/trial/creation/outcome", body(outcome)).status == 200;
+    }
+
+    private static Map<String, Object> body(Outcome outcome) {
         Map<String, Object> body = new LinkedHashMap<>();
-        body.put("attempt_id", attemptId);
-        body.put("user_id", userId);
-        body.put("outcome", committed ? "committed" : "rolled_back");
-        return post("/api/trial/creation/outcome", body).status == 200;
+        body.put("attempt_id", outcome.attemptId());
+        body.put("user_id", outcome.userId());
+        body.put("outcome", outcome.committed() ? "committed" : "rolled_back");
+        return body;
+    }
+
+    /** Whether calls of the other go to the same bridge with the same proof. */
+    boolean speaksAs(BridgeClient other) {
+        return settings.equals(other.settings) && serviceToken.equals(other.serviceToken);
     }
 
     /** Asks whether a person's trial at a client is over. */
@@ -197,6 +233,24 @@ final class BridgeClient {
         }
     }
 
+    /** What is asked and was not given with the address. */
+    private static List<Question> questions(JsonNode body) {
+        List<Question> questions = new ArrayList<>();
+        for (String kind : List.of("attributes", "consents")) {
+            for (JsonNode asked : body.path(kind)) {
+                String id = text(asked, "id");
+                String label = text(asked, "label");
+                String version = text(asked, "version");
+                if (id != null && label != null && !asked.path("given").asBoolean() && "consents".equals(kind) == (version != null)) {
+                    Map<String, String> labels = new LinkedHashMap<>();
+                    asked.path("labels").properties().forEach(one -> labels.put(one.getKey(), one.getValue().asText()));
+                    questions.add(new Question(kind + "." + id, version, text(asked, "url"), label, labels, asked.path("required").asBoolean(), asked.path("max_length").asInt()));
+                }
+            }
+        }
+        return List.copyOf(questions);
+    }
+
     private static Map<String, List<String>> attributes(JsonNode node) {
         if (!node.isObject()) {
             return null;
@@ -253,6 +307,10 @@ final class BridgeClient {
         });
         timer.setRemoveOnCancelPolicy(true);
         return timer;
+    }
+
+    /** How Keycloak's transaction ended for one attempt. */
+    record Outcome(String attemptId, String userId, boolean committed) {
     }
 
     /** @param status 0 when there was no answer */

@@ -16,8 +16,9 @@ sealed interface Creation {
      * @param firstName may be null
      * @param lastName  may be null
      * @param locale    language tag, may be null
+     * @param answers   to what the form asked
      */
-    record Request(String token, String username, String userId, String attemptId, String firstName, String lastName, String locale) {
+    record Request(String token, String username, String userId, String attemptId, String firstName, String lastName, String locale, Answers answers) {
     }
 
     /**
@@ -31,6 +32,10 @@ sealed interface Creation {
 
     /** @param code {@code invitation_expired}, {@code username_mismatch}, …: the problem's code, 409 or 410 */
     record Refused(String code) implements Creation {
+    }
+
+    /** @param field {@code attributes.<id>} or {@code consents.<id>}: what the product asks is missing, or not so */
+    record Unanswered(String field) implements Creation {
     }
 
     /** @param cause for the log, never for the person */

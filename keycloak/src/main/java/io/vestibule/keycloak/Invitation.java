@@ -1,9 +1,12 @@
 package io.vestibule.keycloak;
 
+import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 import org.keycloak.protocol.oidc.endpoints.AuthorizationEndpoint;
 import org.keycloak.sessions.AuthenticationSessionModel;
+import org.keycloak.util.JsonSerialization;
 
 /**
  * What TrialTokenAuthenticator learnt and the form needs, kept server-side in the authentication session.
@@ -12,8 +15,9 @@ import org.keycloak.sessions.AuthenticationSessionModel;
  * @param username  the invited address in its canonical form
  * @param firstName may be null
  * @param lastName  may be null
+ * @param questions what the form is to ask besides
  */
-record Invitation(String token, String username, String firstName, String lastName) {
+record Invitation(String token, String username, String firstName, String lastName, List<Question> questions) {
 
     private static final String TOKEN_PARAMETER = AuthorizationEndpoint.LOGIN_SESSION_NOTE_ADDITIONAL_REQ_PARAMS_PREFIX + "invitation_token";
     private static final String PREFIX = "vestibule.invitation.";
@@ -36,13 +40,15 @@ record Invitation(String token, String username, String firstName, String lastNa
         authSession.setAuthNote(PREFIX + "username", username);
         set(authSession, "first_name", firstName);
         set(authSession, "last_name", lastName);
+        set(authSession, "questions", questions.isEmpty() ? null : written(questions));
     }
 
     /** Empty for ordinary registration, and when no TrialTokenAuthenticator stands before the form. */
     static Optional<Invitation> of(AuthenticationSessionModel authSession) {
         String username = authSession.getAuthNote(PREFIX + "username");
         return username == null ? Optional.empty() : Optional.of(new Invitation(authSession.getAuthNote(PREFIX + "token"), username,
-                authSession.getAuthNote(PREFIX + "first_name"), authSession.getAuthNote(PREFIX + "last_name")));
+                authSession.getAuthNote(PREFIX + "first_name"), authSession.getAuthNote(PREFIX + "last_name"),
+                read(authSession.getAuthNote(PREFIX + "questions"))));
     }
 
     static void allowOrdinary(AuthenticationSessionModel authSession) {
@@ -51,6 +57,22 @@ record Invitation(String token, String username, String firstName, String lastNa
 
     static boolean isOrdinaryAllowed(AuthenticationSessionModel authSession) {
         return "true".equals(authSession.getAuthNote(ORDINARY));
+    }
+
+    private static String written(List<Question> questions) {
+        try {
+            return JsonSerialization.writeValueAsString(questions);
+        } catch (IOException e) {
+            throw new IllegalStateException("A record of texts is always JSON", e);
+        }
+    }
+
+    private static List<Question> read(String questions) {
+        try {
+            return questions == null ? List.of() : List.of(JsonSerialization.readValue(questions, Question[].class));
+        } catch (IOException e) {
+            throw new IllegalStateException("The authentication session holds questions that this jar did not write", e);
+        }
     }
 
     private static void set(AuthenticationSessionModel authSession, String name, String value) {

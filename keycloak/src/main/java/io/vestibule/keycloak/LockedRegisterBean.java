@@ -2,13 +2,17 @@ package io.vestibule.keycloak;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 import jakarta.ws.rs.core.MultivaluedHashMap;
 import jakarta.ws.rs.core.MultivaluedMap;
+import org.keycloak.common.util.HtmlUtils;
 import org.keycloak.forms.login.freemarker.model.RegisterBean;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.UserModel;
@@ -19,18 +23,24 @@ public final class LockedRegisterBean extends RegisterBean {
 
     private static final Set<String> LOCKED = Set.of(UserModel.USERNAME, UserModel.EMAIL);
 
-    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session) {
+    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session, List<Question> questions) {
         super(formData, session);
-        attributes = attributes.stream()
+        AttributeMetadata any = profile.getAttributes().getMetadata(UserModel.EMAIL);
+        Locale locale = session.getContext().resolveLocale(null);
+        Stream<Attribute> asked = questions.stream().map(question -> new AskedAttribute(any, question, locale));
+        attributes = Stream.concat(attributes.stream()
                 .<Attribute>map(attribute -> LOCKED.contains(attribute.getName())
                         ? new LockedAttribute(profile.getAttributes().getMetadata(attribute.getName()))
-                        : attribute)
+                        : attribute), asked)
                 .toList();
         attributesByName = attributes.stream().collect(Collectors.toMap(Attribute::getName, Function.identity()));
     }
 
-    /** @param themes the bean that Keycloak made for the same page: it has what the person typed so far */
-    static LockedRegisterBean from(Object themes, KeycloakSession session, Invitation invitation) {
+    /**
+     * @param themes the bean that Keycloak made for the same page: it has what the person typed so far
+     * @param posted the same, whole: of a field that comes twice the bean has the first value only
+     */
+    static LockedRegisterBean from(Object themes, MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation) {
         MultivaluedMap<String, String> formData = new MultivaluedHashMap<>();
         if (themes instanceof RegisterBean bean) {
             bean.getFormData().forEach(formData::putSingle);
@@ -41,7 +51,8 @@ public final class LockedRegisterBean extends RegisterBean {
         fillIn(formData, UserModel.FIRST_NAME, invitation.firstName());
         fillIn(formData, UserModel.LAST_NAME, invitation.lastName());
         LOCKED.forEach(name -> formData.putSingle(name, invitation.username()));
-        return new LockedRegisterBean(formData, session);
+        invitation.questions().forEach(question -> formData.put(question.field(), posted.getOrDefault(question.field(), List.of())));
+        return new LockedRegisterBean(formData, session, invitation.questions());
     }
 
     private static void fillIn(MultivaluedMap<String, String> formData, String name, String value) {
@@ -68,6 +79,90 @@ public final class LockedRegisterBean extends RegisterBean {
             Map<String, Object> annotations = new HashMap<>(super.getAnnotations());
             annotations.put("inputHelperTextAfter", "${trialAddressLockedHint}");
             return annotations;
+        }
+    }
+
+    /** What the product asks, as if the user profile asked it: the theme has a template for that. */
+    public final class AskedAttribute extends Attribute {
+
+        private final Question question;
+        private final Locale locale;
+
+        /** @param any metadata that the class wants to have; nothing is read from it */
+        AskedAttribute(AttributeMetadata any, Question question, Locale locale) {
+            super(any);
+            this.question = question;
+            this.locale = locale;
+        }
+
+        @Override
+        public String getName() {
+            return question.field();
+        }
+
+        @Override
+        public String getDisplayName() {
+            return question.asksConsent() ? "${trialConsent}" : question.labelIn(locale);
+        }
+
+        @Override
+        public boolean isMultivalued() {
+            return false;
+        }
+
+        @Override
+        public String getDefaultValue() {
+            return null;
+        }
+
+        @Override
+        public List<String> getValues() {
+            return formData.getOrDefault(question.field(), List.of());
+        }
+
+        @Override
+        public boolean isRequired() {
+            return question.required();
+        }
+
+        @Override
+        public boolean isReadOnly() {
+            return false;
+        }
+
+        @Override
+        public String getAutocomplete() {
+            return null;
+        }
+
+        @Override
+        public AttributeGroup getGroup() {
+            return null;
+        }
+
+        @Override
+        public Map<String, Map<String, Object>> getValidators() {
+            return question.asksConsent() ? Map.of("options", Map.of("options", List.of(question.version()))) : Map.of();
+        }
+
+        @Override
+        public Map<String, Object> getAnnotations() {
+            if (!question.asksConsent()) {
+                return Map.of("inputTypeMaxlength", String.valueOf(question.maxLength()));
+            }
+            Map<String, Object> annotations = new HashMap<>();
+            annotations.put("inputType", "multiselect-checkboxes");
+            annotations.put("inputOptionLabels", Map.of(question.version(), question.labelIn(locale)));
+            if (question.url() != null) {
+                annotations.put("inputHelperTextAfter", link(question.url()));
+            }
+            return annotations;
+        }
+
+        // The template writes it as HTML, sanitized.
+        private static String link(String url) {
+            String escaped = HtmlUtils.escapeAttribute(url);
+            return "<a href=\"" + escaped + "\" target=\"_blank\">" + escaped.replaceFirst("^https?://", "") + "</a>";
         }
     }
 }

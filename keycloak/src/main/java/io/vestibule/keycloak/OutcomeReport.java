@@ -1,11 +1,5 @@
 package io.vestibule.keycloak;
 
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-
-import org.jboss.logging.Logger;
 import org.keycloak.models.AbstractKeycloakTransaction;
 
 /**
@@ -13,11 +7,6 @@ import org.keycloak.models.AbstractKeycloakTransaction;
  * fails the registration. Lost reports are harmless, the bridge's reconcile job looks for itself.
  */
 final class OutcomeReport extends AbstractKeycloakTransaction {
-
-    private static final Logger LOG = Logger.getLogger(OutcomeReport.class);
-    private static final int THREADS = 2;
-    private static final int MAX_WAITING = 256;
-    private static final ThreadPoolExecutor SENDERS = senders();
 
     private final BridgeClient bridge;
     private final String attemptId;
@@ -32,33 +21,11 @@ final class OutcomeReport extends AbstractKeycloakTransaction {
 
     @Override
     protected void commitImpl() {
-        send(true);
+        OutcomeQueue.add(bridge, new BridgeClient.Outcome(attemptId, userId, true));
     }
 
     @Override
     protected void rollbackImpl() {
-        send(false);
-    }
-
-    private void send(boolean committed) {
-        try {
-            SENDERS.execute(() -> {
-                if (!bridge.outcome(attemptId, userId, committed)) {
-                    LOG.infof("The bridge did not take the outcome of attempt %s; its reconcile job will look", attemptId);
-                }
-            });
-        } catch (RejectedExecutionException e) {
-            LOG.infof("Too many outcomes wait; the bridge's reconcile job will look for attempt %s", attemptId);
-        }
-    }
-
-    private static ThreadPoolExecutor senders() {
-        ThreadPoolExecutor senders = new ThreadPoolExecutor(THREADS, THREADS, 30, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
-            Thread thread = new Thread(task, "vestibule-outcome");
-            thread.setDaemon(true);
-            return thread;
-        });
-        senders.allowCoreThreadTimeOut(true);
-        return senders;
+        OutcomeQueue.add(bridge, new BridgeClient.Outcome(attemptId, userId, false));
     }
 }

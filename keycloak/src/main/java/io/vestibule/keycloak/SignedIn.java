@@ -3,6 +3,7 @@ package io.vestibule.keycloak;
 import java.util.Optional;
 
 import org.keycloak.authentication.AuthenticationFlowContext;
+import org.keycloak.cookie.CookieType;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
@@ -24,7 +25,9 @@ record SignedIn(UserModel user, UserSessionModel session, boolean proven) {
         if (cookie != null) {
             return Optional.of(byCookie(cookie));
         }
-        return bySession(context.getSession(), realm, context.getAuthenticationSession());
+        // Without its cookie the authentication session was made in this request: no session can have its id yet.
+        boolean older = context.getHttpRequest().getHttpHeaders().getCookies().containsKey(CookieType.AUTH_SESSION_ID.getName());
+        return older ? bySession(context.getSession(), realm, context.getAuthenticationSession()) : Optional.empty();
     }
 
     /** The live session which a sign-in at the end of this authentication session would collide with. */

@@ -2,6 +2,8 @@ package io.vestibule.keycloak;
 
 import java.util.Optional;
 
+import jakarta.ws.rs.core.MultivaluedHashMap;
+import jakarta.ws.rs.core.MultivaluedMap;
 import jakarta.ws.rs.core.Response;
 import org.keycloak.authentication.FormContext;
 import org.keycloak.authentication.forms.RegistrationPage;
@@ -23,12 +25,16 @@ final class TrialRegistrationPage extends RegistrationPage {
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
         // The mapper sees the attributes last, when the theme's own bean and its error messages are in place.
         invitation.ifPresent(invited -> form.setAttributeMapper(attributes -> {
-            LockedRegisterBean locked = LockedRegisterBean.from(attributes.get("profile"), context.getSession(), invited);
+            LockedRegisterBean locked = LockedRegisterBean.from(attributes.get("profile"), posted(context), context.getSession(), invited);
             attributes.put("profile", locked);
             attributes.put("register", locked);
             FormAssets.addTo(attributes);
             return attributes;
         }));
         return super.render(context, form);
+    }
+
+    private static MultivaluedMap<String, String> posted(FormContext context) {
+        return "POST".equals(context.getHttpRequest().getHttpMethod()) ? context.getHttpRequest().getDecodedFormParameters() : new MultivaluedHashMap<>();
     }
 }

@@ -81,7 +81,7 @@ final class TrialTokenAuthenticator implements Authenticator {
 
     private void answer(AuthenticationFlowContext context, Map<String, String> config, String token, Verification answer) {
         if (answer instanceof Verification.Verified verified) {
-            invited(context, new Invitation(token, verified.username(), verified.firstName(), verified.lastName()));
+            invited(context, new Invitation(token, verified.username(), verified.firstName(), verified.lastName(), verified.questions()));
         } else if (answer instanceof Verification.Refused refused && "spent".equals(refused.reason())) {
             spent(context, refused.username());
         } else if (answer instanceof Verification.Refused refused) {

@@ -79,7 +79,7 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
             refuse(context, formData, "trial_address_taken", new FormMessage(null, "trialAddressTaken"));
             return;
         }
-        super.validate(holders.isEmpty() ? context : ForgivingValidation.around(context));
+        super.validate(AmendedValidation.around(context, Answers.faults(formData, invitation.get().questions()), !holders.isEmpty()));
     }
 
     private void validateOrdinary(ValidationContext context, MultivaluedMap<String, String> formData) {
@@ -107,6 +107,8 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         }
         MultivaluedMap<String, String> locked = new MultivaluedHashMap<>(formData);
         ADDRESS_FIELDS.forEach(field -> locked.putSingle(field, invitation.get().username()));
+        // The bridge's, and no attributes of the user, not even on a realm that takes unmanaged ones.
+        invitation.get().questions().forEach(question -> locked.remove(question.field()));
         return super.getOrCreateUserProfile(context, locked);
     }
 
@@ -158,14 +160,20 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         BridgeClient bridge = BridgeClient.of(session, settings, requestId);
         String attemptId = UUID.randomUUID().toString();
         session.getTransactionManager().enlistAfterCompletion(started(new OutcomeReport(bridge, attemptId, user.getId())));
+        Answers answers = Answers.in(context.getHttpRequest().getDecodedFormParameters(), invitation.questions());
         Creation answer = bridge.create(new Creation.Request(invitation.token(), invitation.username(), user.getId(), attemptId,
-                user.getFirstName(), user.getLastName(), session.getContext().resolveLocale(user).toLanguageTag()));
+                user.getFirstName(), user.getLastName(), session.getContext().resolveLocale(user).toLanguageTag(), answers));
         if (answer instanceof Creation.Granted granted) {
             return granted;
         }
         if (answer instanceof Creation.Refused refused) {
             String key = KNOWN_REFUSALS.contains(refused.code()) ? "trialFailed." + refused.code() : "trialFailed";
             throw failed(context, key, "the bridge refused the creation: " + refused.code(), null);
+        }
+        if (answer instanceof Creation.Unanswered unanswered) {
+            boolean shown = invitation.questions().stream().anyMatch(question -> question.field().equals(unanswered.field()) && !question.asksConsent());
+            FormMessage message = shown ? new FormMessage(unanswered.field(), "trialAnswerRefused") : new FormMessage(null, "trialAsksAnew");
+            throw failed(context, message, "the bridge does not take what was answered to " + unanswered.field(), null);
         }
         throw failed(context, "trialFailed", "the bridge did not answer to creation: " + ((Creation.NoAnswer) answer).cause(), null);
     }
@@ -211,6 +219,10 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
     }
 
     private static RuntimeException failed(FormContext context, String messageKey, String why, Exception cause) {
+        return failed(context, new FormMessage(null, messageKey), why, cause);
+    }
+
+    private static RuntimeException failed(FormContext context, FormMessage message, String why, Exception cause) {
         String requestId = RequestId.of(context.getAuthenticationSession());
         LOG.errorf("Nobody was created: %s. request_id=%s", why, requestId);
         LOG.debug("Nobody was created", cause);
@@ -220,6 +232,6 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
                 .detail(Details.REASON, "trial_creation_failed")
                 .detail(RequestId.EVENT_DETAIL, requestId)
                 .error(Errors.INVALID_REGISTRATION);
-        return FormAgain.because(context, new FormMessage(null, messageKey));
+        return FormAgain.because(context, message);
     }
 }

@@ -1,5 +1,7 @@
 package io.vestibule.keycloak;
 
+import java.util.List;
+
 /** What the bridge says about an invitation token ({@code POST /api/trial/verify}). */
 sealed interface Verification {
 
@@ -9,8 +11,9 @@ sealed interface Verification {
      * @param username  the invited address in its canonical form
      * @param firstName may be null
      * @param lastName  may be null
+     * @param questions what the form is still to ask
      */
-    record Verified(String username, String firstName, String lastName) implements Verification {
+    record Verified(String username, String firstName, String lastName, List<Question> questions) implements Verification {
     }
 
     /**

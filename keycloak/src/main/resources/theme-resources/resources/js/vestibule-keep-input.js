@@ -6,13 +6,19 @@ addEventListener("DOMContentLoaded", () => {
         return;
     }
     const kept = "vestibule.form";
-    const fields = () => [...form.querySelectorAll("input[type=text], input[type=email], input[type=tel], textarea, select")]
-        .filter((field) => field.name && !field.disabled);
+    const fields = () => [...form.querySelectorAll("input[type=text], input[type=email], input[type=tel], input[type=checkbox], textarea, select")]
+        .filter((field) => field.id && !field.disabled);
     const typed = JSON.parse(sessionStorage.getItem(kept) ?? "{}");
     sessionStorage.removeItem(kept);
-    fields().filter((field) => field.name in typed).forEach((field) => { field.value = typed[field.name]; });
+    fields().filter((field) => field.id in typed).forEach((field) => {
+        if (field.type === "checkbox") {
+            field.checked = typed[field.id];
+        } else {
+            field.value = typed[field.id];
+        }
+    });
     // Capturing: the menu's own handler leaves the page.
     menu.addEventListener("change", () => {
-        sessionStorage.setItem(kept, JSON.stringify(Object.fromEntries(fields().map((field) => [field.name, field.value]))));
+        sessionStorage.setItem(kept, JSON.stringify(Object.fromEntries(fields().map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]))));
     }, true);
 });

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.net.ServerSocket;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -22,9 +23,15 @@ import org.keycloak.util.JsonSerialization;
 class BridgeClientTest {
 
     private static final int TOTAL_TIMEOUT_MILLIS = 400;
+    private static final int BUSY_MACHINE_MILLIS = 10_000;
     private static final long SLACK_MILLIS = 1_600;
     private static final String USER_ID = "7d9a1c3e-52b4-4f7e-9a60-1f2e3d4c5b6a";
     private static final CloseableHttpClient HTTP = HttpClients.createDefault();
+
+    /** Of verify-asking.json: what was given is not asked again. */
+    private static final List<Question> QUESTIONS = List.of(
+            new Question("attributes.role", null, null, "Role", Map.of("en", "Role", "fr", "Fonction"), false, 40),
+            new Question("consents.terms", "2", "https://example.com/terms", "I accept the terms", Map.of(), true, 0));
 
     static List<Contract> contracts() {
         return Contract.all();
@@ -39,7 +46,7 @@ class BridgeClientTest {
     @MethodSource("contracts")
     void theRequestIsTheGoldenOne(Contract contract) throws IOException {
         try (FakeBridge bridge = answering(contract)) {
-            call(contract, client(bridge.url()));
+            call(contract, patient(bridge.url()));
 
             FakeBridge.Asked asked = bridge.asked();
             assertEquals(contract.request().path("method").textValue(), asked.method());
@@ -59,7 +66,7 @@ class BridgeClientTest {
     @MethodSource("contracts")
     void theAnswerIsUnderstood(Contract contract) {
         try (FakeBridge bridge = answering(contract)) {
-            assertEquals(expected(contract), call(contract, client(bridge.url())));
+            assertEquals(expected(contract), call(contract, patient(bridge.url())));
         }
     }
 
@@ -117,6 +124,15 @@ class BridgeClientTest {
     }
 
     @Test
+    void aBridgeThatTakesOneOutcomeAtATimeIsToldEach() {
+        List<BridgeClient.Outcome> two = List.of(new BridgeClient.Outcome("a", USER_ID, true), new BridgeClient.Outcome("b", USER_ID, false));
+        try (FakeBridge bridge = FakeBridge.knowing("/api/trial/creation/outcome", "{\"result\":\"confirmed\"}")) {
+            assertTrue(client(bridge.url()).outcomes(two));
+            assertTrue(bridge.asked().body().contains("rolled_back"), bridge.asked().body());
+        }
+    }
+
+    @Test
     void namesThatAreMissingAreNotSent() throws IOException {
         try (FakeBridge bridge = FakeBridge.answering(500, "{}")) {
             client(bridge.url()).create(request("t"));
@@ -133,11 +149,21 @@ class BridgeClientTest {
     }
 
     private static Creation.Request request(String token) {
-        return new Creation.Request(token, "ada@example.com", USER_ID, "a", null, " ", null);
+        return new Creation.Request(token, "ada@example.com", USER_ID, "a", null, " ", null, Answers.NONE);
     }
 
+    /** Where the limit is the matter. */
     private static BridgeClient client(String url) {
-        return new BridgeClient(HTTP, new BridgeSettings(url, 300, TOTAL_TIMEOUT_MILLIS), new BridgeBreaker(url, System::nanoTime), "service-token", "golden-0001");
+        return client(url, TOTAL_TIMEOUT_MILLIS);
+    }
+
+    /** Where it is not, on a machine that is busy with something else. */
+    private static BridgeClient patient(String url) {
+        return client(url, BUSY_MACHINE_MILLIS);
+    }
+
+    private static BridgeClient client(String url, int totalMillis) {
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime), "service-token", "golden-0001");
     }
 
     private static FakeBridge answering(Contract contract) {
@@ -148,25 +174,37 @@ class BridgeClientTest {
         return switch (contract.kind()) {
             case "verify" -> client.verify(contract.text("token"));
             case "creation" -> client.create(new Creation.Request(contract.text("token"), contract.text("username"), contract.text("user_id"),
-                    contract.text("attempt_id"), contract.text("first_name"), contract.text("last_name"), contract.text("locale")));
+                    contract.text("attempt_id"), contract.text("first_name"), contract.text("last_name"), contract.text("locale"), answers(contract)));
             case "outcome" -> client.outcome(contract.text("attempt_id"), contract.text("user_id"), "committed".equals(contract.text("outcome")));
+            case "outcomes" -> client.outcomes(contract.request().path("body").path("outcomes").valueStream().map(one -> new BridgeClient.Outcome(
+                    one.path("attempt_id").textValue(), one.path("user_id").textValue(), "committed".equals(one.path("outcome").textValue()))).toList());
             case "infos" -> client.infos(contract.query("user_id"), contract.query("client_id"));
             default -> throw new AssertionError("No Java side for " + contract);
         };
+    }
+
+    private static Answers answers(Contract contract) {
+        JsonNode body = contract.request().path("body");
+        Map<String, String> attributes = new LinkedHashMap<>();
+        body.path("attributes").properties().forEach(one -> attributes.put(one.getKey(), one.getValue().textValue()));
+        Map<String, String> consents = new LinkedHashMap<>();
+        body.path("consents").forEach(one -> consents.put(one.path("id").textValue(), one.path("version").textValue()));
+        return new Answers(attributes, consents);
     }
 
     private static Object expected(Contract contract) {
         JsonNode answer = contract.answer();
         return switch (contract.kind()) {
             case "verify" -> answer.path("valid").booleanValue()
-                    ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue())
+                    ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue(),
+                            contract.name().equals("verify-asking") ? QUESTIONS : List.of())
                     : new Verification.Refused(answer.path("reason").textValue(), answer.path("product").textValue(), answer.path("username").textValue());
             case "creation" -> contract.status() == 200
                     ? new Creation.Granted(
                             Map.of("trial_stamp", List.of(answer.path("attributes").path("trial_stamp").path(0).textValue())),
                             List.of(answer.path("roles").path(0).textValue()))
-                    : new Creation.Refused(answer.path("code").textValue());
-            case "outcome" -> true;
+                    : answer.has("field") ? new Creation.Unanswered(answer.path("field").textValue()) : new Creation.Refused(answer.path("code").textValue());
+            case "outcome", "outcomes" -> true;
             case "infos" -> new Infos.Known(answer.path("trial").booleanValue(), answer.path("expired").booleanValue(),
                     answer.has("trial_ends_at") ? answer.path("trial_ends_at").longValue() : null,
                     answer.has("trial_access_until") ? answer.path("trial_access_until").longValue() : null);

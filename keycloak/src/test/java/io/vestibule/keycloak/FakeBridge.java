@@ -42,6 +42,11 @@ final class FakeBridge implements AutoCloseable {
         return new FakeBridge(exchange -> answer(exchange, status, body));
     }
 
+    /** Answers 404 at every other path. */
+    static FakeBridge knowing(String path, String body) {
+        return new FakeBridge(exchange -> answer(exchange, path.equals(exchange.getRequestURI().getPath()) ? 200 : 404, body));
+    }
+
     /** Sends headers, then a byte now and then, for ever. */
     static FakeBridge dripping(long millisBetweenBytes) {
         return new FakeBridge(exchange -> {

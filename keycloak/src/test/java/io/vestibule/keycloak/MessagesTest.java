@@ -82,7 +82,7 @@ class MessagesTest {
 
     @Test
     void everyCodeOfARefusedCreationHasAText() {
-        List<Contract> refusals = Contract.all().stream().filter(contract -> contract.status() >= 400).toList();
+        List<Contract> refusals = Contract.all().stream().filter(contract -> contract.status() >= 400 && !contract.answer().has("field")).toList();
         assertFalse(refusals.isEmpty());
         for (Contract refusal : refusals) {
             assertTrue(keys(ENGLISH).contains("trialFailed." + refusal.answer().path("code").textValue()), refusal.name());
