@@ -61,7 +61,6 @@ test('staff sees what became of somebody, gives them more days, and erases them;
   await staff.click('form .primary');
   expect(staff.url()).not.toContain(address.split('@')[0]);
   expect(await axe(staff)).toEqual([]);
-  await screenshot(staff, 'staff-trials');
   await staff.getByRole('link', { name: address }).click();
   await eventually(async () => {
     await staff.reload();
@@ -100,7 +99,6 @@ test('staff sees what became of somebody, gives them more days, and erases them;
   await staff.goto(`${stack().proxy}/staff/trials/funnel/`);
   expect(await staff.locator('svg.funnel').count()).toBe(2);
   expect(await axe(staff)).toEqual([]);
-  await screenshot(staff, 'staff-funnel');
 });
 
 test('whoever is no staff sees nothing of it', async () => {
