@@ -133,7 +133,7 @@ describe('what the bridge says of itself', () => {
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
     expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '422', '429', '503']);
-    expect(paths['/api/trial/changes']?.['get']?.responses).toMatchObject({ 200: { content: { 'text/event-stream': { schema: { properties: { data: { contentSchema: { anyOf: [{ required: ['user_id', 'product', 'trial_ends_at', 'trial_access_until', 'version'] }, {}] } } } } } } }, 400: {}, 401: {}, 403: {} });
+    expect(paths['/api/trial/changes']?.['get']?.responses).toMatchObject({ 200: { content: { 'text/event-stream': { schema: { properties: { data: { contentSchema: { anyOf: [{ required: ['user_id', 'product', 'trial_ends_at', 'trial_access_until', 'ready', 'version'] }, {}] } } } } } } }, 400: {}, 401: {}, 403: {} });
     expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
     expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);
   });

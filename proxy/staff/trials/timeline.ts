@@ -12,7 +12,7 @@ export interface TimelineLine {
   requestId: string | null;
 }
 
-const ACTORS = new Set(['person', 'scanner', 'keycloak', 'sweep', 'bridge', 'staff', 'client']);
+const ACTORS = new Set(['person', 'scanner', 'keycloak', 'sweep', 'bridge', 'app', 'staff', 'client']);
 
 export function timelineLines(t: Translate, words: { date(seconds: number): string; has(key: string): boolean }, you: string, timeline: readonly TrialEvent[]): readonly TimelineLine[] {
   return timeline.map((event) => {
