@@ -42,7 +42,8 @@ describe('after a whole sign-up', () => {
   afterAll(() => bridge.close());
 
   test('every step is counted by what came of it', () => {
-    expect(steps(seen).toSorted()).toEqual(
+    // How often a job looks for the superseded one depends on how fast the machine is.
+    expect(steps(seen).map((step) => step.replace(/^(reconcile absent) \d$/, '$1 1')).toSorted()).toEqual(
       [
         'register accepted 1',
         'invitation invitation 1',
