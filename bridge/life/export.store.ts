@@ -9,6 +9,8 @@ export interface StoredOfPerson {
   mails: Rows;
   invitations: Rows;
   registrations: Rows;
+  given_attributes: Rows;
+  given_consents: Rows;
   small_apps: Rows;
   no_more_mails_since: string | null;
 }
@@ -27,6 +29,8 @@ export async function readStored(db: Db, { product, address, userId, id }: Pick<
       from bridge.invitation where life_id = ${id} or (product = ${product} and address = ${address}) order by issued_at`)} as invitations,
     ${all(sql`select address, user_id, made_by, state, locale, attempted_at, trial_ends_at, trial_access_until, outcome, settled_at
       from bridge.registration where product = ${product} and (address = ${address} or user_id = ${userId}) and user_id is not distinct from ${userId} order by attempted_at`)} as registrations,
+    ${all(given(sql`bridge.given_attribute`, sql`attribute, value`, { product, userId }))} as given_attributes,
+    ${all(given(sql`bridge.given_consent`, sql`consent, version`, { product, userId }))} as given_consents,
     ${all(sql`select app.id, app.name, app.path, (select coalesce(json_agg(permission order by permission), '[]') from bridge.trial_app_permission where trial_app_id = app.id) as permissions
       from bridge.trial_app as app join bridge.trial on trial.id = app.trial_id where trial.user_id = ${userId} and trial.product = ${product}`)} as small_apps,
     (select since from bridge.suppressed_mailbox where mailbox_hash = ${mailboxHash ?? null}) as no_more_mails_since`.execute(db);
@@ -35,4 +39,10 @@ export async function readStored(db: Db, { product, address, userId, id }: Pick<
 
 function all(query: ReturnType<typeof sql>) {
   return sql`(select coalesce(json_agg(one), '[]') from (${query}) as one)`;
+}
+
+/** Of the attempts that this person's account came of. */
+function given(table: ReturnType<typeof sql>, columns: ReturnType<typeof sql>, { product, userId }: Pick<Life, 'product' | 'userId'>) {
+  return sql`select ${columns}, given_at, step from ${table} join bridge.registration using (attempt_id)
+    where registration.product = ${product} and registration.user_id = ${userId} order by given_at`;
 }

@@ -93,6 +93,8 @@ export const exportAnswer = z.strictObject({
   mails: rows,
   invitations: rows,
   registrations: rows,
+  given_attributes: rows,
+  given_consents: rows,
   small_apps: rows,
   no_more_mails_since: z.string().nullable().meta({ description: 'When the owner of the mailbox asked for no more mails' }),
   account: z.strictObject({ id: z.string(), username: z.string(), email_verified: z.boolean(), trial_stamp: z.array(z.string()) }).nullable().meta({ description: 'In Keycloak; null: there is none' }),

@@ -290,6 +290,7 @@ describe('an export', () => {
       trial: { id: ada.id, state: 'active', username: ada.address },
       sign_up_requests: [{ consents: [{ id: 'terms', version: '3' }], result: 'invitation' }],
       registrations: [{ state: 'confirmed', user_id: ada.userId }],
+      given_consents: [{ consent: 'terms', version: '3', step: 'sign_up' }],
       small_apps: [{ permissions: expect.any(Array) }],
       account: { id: ada.userId, username: ada.address },
     });
@@ -302,7 +303,7 @@ describe('an export', () => {
     const ada = await known();
     await erase(ada);
     const { body } = await bridge.asManager(`/api/trial/${ada.id}/export`);
-    expect(body).toMatchObject({ sign_up_requests: [], mails: [], invitations: [], registrations: [], small_apps: [], account: null });
+    expect(body).toMatchObject({ sign_up_requests: [], mails: [], invitations: [], registrations: [], given_attributes: [], given_consents: [], small_apps: [], account: null });
     for (const name of ada.names) expect(JSON.stringify(body)).not.toContain(name);
   });
 
