@@ -8,7 +8,7 @@ import { keycloakAdmin, masterToken } from '../../support/keycloak-admin.ts';
 import type { Person } from '../../support/person.ts';
 import { openProgram } from '../../support/program.ts';
 import { stack } from '../../support/stack.ts';
-import { asBridge, entryOf, personWith, stampsOf } from '../support/keeper.ts';
+import { asBridge, entryOf, personWith, removePeople, stampsOf } from '../support/keeper.ts';
 import { copyRealm } from '../support/realm-copy.ts';
 import { serviceAccount } from '../support/breaking.ts';
 
@@ -68,6 +68,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const one of undo.toReversed()) await one();
+  await removePeople();
 });
 
 async function receiverOfLogouts() {

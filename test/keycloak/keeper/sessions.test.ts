@@ -5,7 +5,7 @@ import { httpBrowser, type HttpBrowser } from '../../support/http-browser.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import type { Person } from '../../support/person.ts';
 import { stack } from '../../support/stack.ts';
-import { entryOf, keeper, personWith, setEntries } from '../support/keeper.ts';
+import { entryOf, keeper, personWith, removePeople, setEntries } from '../support/keeper.ts';
 import { authorizationUrl, clientsNamed, judge, makeClients, signedInTokens, tokens } from '../support/ways-in.ts';
 
 const APP = clientsNamed('sessions-app');
@@ -21,6 +21,7 @@ beforeAll(async () => {
   for (const clients of [APP, REPORTS]) undo.push(await makeClients(admin, clients));
 });
 afterAll(async () => {
+  await removePeople();
   for (const one of undo) await one();
 });
 
