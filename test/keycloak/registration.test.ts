@@ -255,6 +255,8 @@ describe('somebody else', () => {
     const address = freshAddress('ada');
     await signUp(await invite(address));
     const [user] = await usersNamed(address);
+    // Until then every invitation of this address is spent by it.
+    await eventually(async () => (await queryDatabase('select state from bridge.registration where user_id = $1', [user!.id]))[0]?.['state'] === 'confirmed');
     const renamed = freshAddress('renamed');
     await admin.put(`/users/${user!.id}`, { ...user, username: renamed, email: renamed });
     await register(address);
