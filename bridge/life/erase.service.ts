@@ -8,7 +8,7 @@ import type { Removal, TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { lockMailbox } from '../mail/mail.store.ts';
 import { lockRegistrant, revokeInvitationsOf } from '../trial/invitation.store.ts';
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
-import { setTrialEnds } from '../trial/trial.store.ts';
+import { hasOtherTrial, setTrialEnds } from '../trial/trial.store.ts';
 import { nothingThere, type ActFrom } from './act.service.ts';
 import { allowSecond, forgetPerson, forgetWords, hasAttemptSince, listLivesOf, markErased, markErasureAsked } from './erase.store.ts';
 import { recordEvent } from './event.store.ts';
@@ -85,14 +85,15 @@ export async function goOnErasing(db: Db, { clock, keeper }: EraseUsing, lifeId:
     const { product, address, userId } = life;
     const now = clock.now();
     // Whose account stays is no trial's any more: the feed's last word must not keep an ordinary person out.
-    if (account === 'kept_account' && userId !== null) await setTrialEnds(trx, { userId, product }, { trialEndsAt: null, trialAccessUntil: null });
+    if (account === 'kept_account' && userId !== null && !(await hasOtherTrial(trx, { userId, product }))) await setTrialEnds(trx, { userId, product }, { trialEndsAt: null, trialAccessUntil: null });
     const all = await listLivesOf(trx, { product, address, userId });
     await forgetPerson(trx, { product, address, userId, lifeIds: all.map(({ id }) => id) });
     for (const one of all) {
       const to = next('erase', one.state);
       await forgetWords(trx, one.id);
-      await markErased(trx, one.id, { at: now, addressHashOf: lifeId, state: to ?? one.state });
+      // While the row still says whom the app is to forget.
       await recordEvent(trx, { lifeId: one.id, at: now, kind: 'erased', ...(to && { from: one.state, to }), actor: 'bridge', requestId, detail: { account } });
+      await markErased(trx, one.id, { at: now, addressHashOf: lifeId, state: to ?? one.state });
     }
   });
 }

@@ -37,7 +37,7 @@ export async function listLivesOf(trx: Trx, { product, address, userId }: Person
     .where('address', '=', address)
     .where((eb) => eb.or([eb('user_id', 'is', null), ...(userId === null ? [] : [eb('user_id', '=', userId)])]))
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .execute();
 }
 

@@ -67,9 +67,9 @@ export async function findLife(db: Db | Trx, id: string): Promise<Life | undefin
   return row && toLife(row);
 }
 
-/** From here on nobody else changes this life. */
+/** From here on nobody else changes this life. Rows that name it may still be written: they share its key. */
 export async function lockLife(trx: Trx, id: string): Promise<Life | undefined> {
-  await trx.selectFrom('bridge.life').select('id').where('id', '=', id).forUpdate().execute();
+  await trx.selectFrom('bridge.life').select('id').where('id', '=', id).forNoKeyUpdate().execute();
   return findLife(trx, id);
 }
 
@@ -153,7 +153,7 @@ export async function lockLivesDue(trx: Trx, now: Date, limit: number): Promise<
     .where('next_deadline', '<=', now)
     .orderBy('next_deadline')
     .limit(limit)
-    .forUpdate()
+    .forNoKeyUpdate()
     .skipLocked()
     .execute();
   return rows.map(({ id }) => id);

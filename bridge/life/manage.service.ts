@@ -67,6 +67,9 @@ const MAIL_IN: Readonly<Record<LifeState, MailKind | undefined>> = {
 /** The mail that fits the state once more; an invitation with a link of its own. Limits for strangers do not hold here, a mailbox that wants no mails does. */
 export async function resend(db: Db, using: ManageUsing, lifeId: string, from: ActFrom): Promise<Life> {
   return db.transaction().execute(async (trx) => {
+    const found = await findLife(trx, lifeId);
+    // In the order of mails and erasures.
+    if (found?.address != null) await lockMailbox(trx, using.hash.mailbox(found.address));
     const life = await lockLife(trx, lifeId);
     if (life === undefined) throw nothingThere();
     if (await isResent(trx, lifeId, from)) return life;
@@ -74,7 +77,6 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
     const kind = MAIL_IN[life.state];
     if (kind === undefined || life.address === null) throw new AppError('impossible_transition', `This trial is ${life.state}: there is no mail to send.`);
     const mailboxHash = using.hash.mailbox(life.address);
-    await lockMailbox(trx, mailboxHash);
     if (await isSuppressed(trx, mailboxHash)) throw new AppError('not_possible', 'The owner of this mailbox asked for no more mails. Write in another way, or lift the suppression first.');
     const now = using.clock.now();
     const signUpRequestId = kind === 'invitation' ? ((await findNewestRequest(trx, { product: life.product, address: life.address })) ?? null) : null;

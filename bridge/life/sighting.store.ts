@@ -27,7 +27,7 @@ export async function findLivesOfUsers(db: Db, userIds: readonly string[]): Prom
 
 /** Those that nobody asked to erase meanwhile. Always in the same order, so that two that lock many never wait for each other. */
 export async function lockLives(trx: Trx, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const rows = await trx.selectFrom('bridge.life').select('id').where('id', 'in', ids).where('erase_asked_at', 'is', null).orderBy('id').forUpdate().execute();
+  const rows = await trx.selectFrom('bridge.life').select('id').where('id', 'in', ids).where('erase_asked_at', 'is', null).orderBy('id').forNoKeyUpdate().execute();
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
-import type { Product, Products } from '../../platform/products.ts';
+import type { Log } from '../../platform/log.ts';
+import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
-import { productOf } from '../trial/provision.service.ts';
 import { nextDeadline, reminderDue } from './deadlines.ts';
 import { recordEvent, type LifeEventKind } from './event.store.ts';
 import { queueKeeping } from './keep.service.ts';
@@ -16,6 +16,7 @@ interface Using {
   products: Products;
   clock: Clock;
   hash: AddressHash;
+  log: Log;
 }
 
 interface Step {
@@ -49,7 +50,11 @@ async function sweepSome(db: Db, using: Using): Promise<number> {
 
 /** Everything that is due to one trial, in order: a sweep that comes late goes through what it missed. */
 async function pass(trx: Trx, using: Using, life: Life, now: Date): Promise<void> {
-  const product = productOf(using.products, life.product);
+  const product = findProduct(using.products, life.product);
+  if (product === undefined) {
+    using.log.error({ life_id: life.id, product: life.product }, 'a trial of a product that is no longer in the products file is not looked after any more: put it back, or erase its trials');
+    return setDeadline(trx, life.id, null);
+  }
   const later = nextDeadline(product, life, now);
   let { state } = life;
   for (const { command, kind, mail } of stepsDue(product, life, now)) {

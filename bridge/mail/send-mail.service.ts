@@ -61,6 +61,7 @@ async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date)
 
 /** What mails about a trial are true of. One that waited until the trial went on says what is not so any more. */
 const TRUE_IN: Partial<Record<MailKind, readonly LifeState[]>> = {
+  invitation: ['invited', 'active', 'ending'],
   trial_reminder: ['ending'],
   trial_grace: ['grace'],
   trial_over: ['expired'],
@@ -70,7 +71,9 @@ const TRUE_IN: Partial<Record<MailKind, readonly LifeState[]>> = {
 
 function isOvertaken({ kind, life }: Mail): boolean {
   const states = TRUE_IN[kind];
-  return states !== undefined && (life === null || !states.includes(life.state));
+  // Invitations from before lives were kept have none.
+  if (life === null) return states !== undefined && kind !== 'invitation';
+  return states !== undefined && !states.includes(life.state);
 }
 
 /** The instant that a mail names. */

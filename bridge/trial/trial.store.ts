@@ -86,3 +86,9 @@ export async function findTrialsByAddress(db: Db, product: string, address: stri
     .where('bridge.registration.state', '=', 'confirmed')
     .execute();
 }
+
+/** Of another product: the proxies judge by the one that lasts longest. */
+export async function hasOtherTrial(trx: Trx, of: { userId: string; product: string }): Promise<boolean> {
+  const row = await trx.selectFrom('bridge.trial').select('id').where('user_id', '=', of.userId).where('product', '!=', of.product).limit(1).executeTakeFirst();
+  return row !== undefined;
+}

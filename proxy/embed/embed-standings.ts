@@ -31,30 +31,40 @@ export interface EmbedStandings {
   now(app: string, caller: Caller): Promise<EmbedStanding | undefined>;
 }
 
+interface Known {
+  /** By `performance.now()`: when it was asked for, and when the bridge last answered. */
+  askedAt: number;
+  answeredAt: number;
+  standing: Promise<EmbedStanding | undefined>;
+}
+
 export function embedStandings(bridge: Pick<Bridge, 'ask'>): EmbedStandings {
-  const known = new LRUCache<string, { at: number; standing: Promise<EmbedStanding | undefined> }>({ max: MOST_APPS });
-  const askNow = (app: string, caller: Caller): Promise<EmbedStanding | undefined> => {
-    const before = known.get(app);
-    const asked = { at: performance.now(), standing: ask(bridge, app, caller) };
-    known.set(app, asked);
-    // Tried again with the next request; what was known goes on for a while.
-    asked.standing.catch(() => {
-      if (known.get(app) !== asked) return;
-      if (before && asked.at - before.at < OUTAGE_MILLISECONDS) known.set(app, before);
-      else known.delete(app);
-    });
-    return asked.standing;
-  };
-  return {
-    now: askNow,
-    of: async (app, caller) => {
-      const before = known.get(app);
-      const age = before === undefined ? Number.POSITIVE_INFINITY : performance.now() - before.at;
-      if (before && age < BELIEVED_MILLISECONDS) return before.standing;
-      return askNow(app, caller).catch((error: unknown) => {
-        if (before && age < OUTAGE_MILLISECONDS) return before.standing;
+  const known = new LRUCache<string, Known>({ max: MOST_APPS });
+
+  const askAgain = (app: string, caller: Caller, before: Known | undefined): Promise<EmbedStanding | undefined> => {
+    const entry: Known = { askedAt: performance.now(), answeredAt: before?.answeredAt ?? Number.NEGATIVE_INFINITY, standing: Promise.resolve(undefined) };
+    entry.standing = ask(bridge, app, caller).then(
+      (standing) => {
+        entry.answeredAt = performance.now();
+        return standing;
+      },
+      (error: unknown) => {
+        // Everybody who waits for this one goes on by what was known, for a while.
+        if (before && entry.askedAt - before.answeredAt < OUTAGE_MILLISECONDS) return before.standing;
+        if (known.get(app) === entry) known.delete(app);
         throw error;
-      });
+      },
+    );
+    known.set(app, entry);
+    return entry.standing;
+  };
+
+  return {
+    // A token is not taken by what was known.
+    now: (app, caller) => askAgain(app, caller, undefined),
+    of: (app, caller) => {
+      const before = known.get(app);
+      return before && performance.now() - before.askedAt < BELIEVED_MILLISECONDS ? before.standing : askAgain(app, caller, before);
     },
   };
 }

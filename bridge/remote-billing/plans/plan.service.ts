@@ -1,6 +1,8 @@
 import type { Clock } from '../../../platform/clock.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type AuditEntry, type BillingAct } from '../audit.store.ts';
+import { findRealmsOfServer } from '../realm.store.ts';
+import { findServer, findServerForUpdate } from '../server.store.ts';
 import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
 import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
 import { NOTHING } from './money.ts';
@@ -19,8 +21,8 @@ export interface Acting {
 }
 
 export type When = 'now' | 'at_end';
-/** `changed`: not what the person saw; show the page again. */
-export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 'scheduled' } | { result: 'done' } | { result: 'changed' };
+/** `changed`: not what the person saw; show the page again. `plan_conflict`: the whole server has a plan, or an organization of it. */
+export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 'scheduled' } | { result: 'done' } | { result: 'changed' } | { result: 'plan_conflict' };
 
 /**
  * The person agreed to `total`: from now on, or when the current plan ends. What is left of a running period is given
@@ -28,6 +30,7 @@ export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 
  */
 export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agreed: Wanted & { when: When; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
+    if (await otherHasPlan(trx, acting.audit.serverId ?? '', account)) return { result: 'plan_conflict' };
     const offer = offerFor(using.catalog, agreed);
     if (offer === undefined) return { result: 'changed' };
     const current = await findPlan(trx, account.id, 'active');
@@ -125,7 +128,17 @@ export async function dropScheduledPlan(db: Db, using: PlanUsing, acting: Acting
 
 /** One act of an account after the other. */
 function changing(db: Db, using: PlanUsing, { of, audit }: Acting, change: (trx: Trx, account: Account, bill: BillUsing, at: Date) => Promise<PlanChange>): Promise<PlanChange> {
-  return db.transaction().execute(async (trx) => change(trx, await lockAccount(trx, of), { ...using, requestId: audit.requestId }, using.clock.now()));
+  return db.transaction().execute(async (trx) => {
+    // Before the account, as logins do: a realm and its whole server agree one after the other.
+    if (audit.serverId !== undefined) await findServerForUpdate(trx, audit.serverId);
+    return change(trx, await lockAccount(trx, of), { ...using, requestId: audit.requestId }, using.clock.now());
+  });
+}
+
+/** A plan is a realm's or the whole server's, not both. */
+async function otherHasPlan(trx: Trx, serverId: string, { realmId }: Account): Promise<boolean> {
+  if (realmId !== null) return (await findServer(trx, serverId))?.planType !== 'free';
+  return (await findRealmsOfServer(trx, serverId)).some(({ planType }) => planType !== 'free');
 }
 
 async function record(trx: Trx, { audit }: Acting, act: BillingAct, at: Date, details: Readonly<Record<string, unknown>>): Promise<void> {

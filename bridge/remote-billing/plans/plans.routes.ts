@@ -85,7 +85,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'Somebody agreed to a total: the plan begins, or is scheduled.',
       body: agreeBody,
       reply: planChangeAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await agreeToPlan(db, using, actingAs(live, from), body))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await agreeToPlan(db, using, actingAs(live, from), body), catalog.support_url)),
     }),
     route({
       ...shared,
@@ -105,7 +105,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'More seats at once, for the total that was agreed to; fewer from the next period on.',
       body: seatsBody,
       reply: planChangeAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await changeSeats(db, using, actingAs(live, from), body))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await changeSeats(db, using, actingAs(live, from), body), catalog.support_url)),
     }),
     route({
       ...shared,
@@ -113,7 +113,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'The plan ends with its period, or after all it does not.',
       body: renewalBody,
       reply: planChangeAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await setRenewal(db, using, actingAs(live, from), body.renews))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await setRenewal(db, using, actingAs(live, from), body.renews), catalog.support_url)),
     }),
     route({
       ...shared,
@@ -121,7 +121,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
       summary: 'Takes back what was to begin at the end of the plan.',
       body: sessionBody,
       reply: planChangeAnswer,
-      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await dropScheduledPlan(db, using, actingAs(live, from)))),
+      answer: ({ body, req, res }) => signedIn(body, req, res, async (live, from) => changeToWire(await dropScheduledPlan(db, using, actingAs(live, from)), catalog.support_url)),
     }),
     route({
       ...shared,
@@ -167,6 +167,7 @@ export function plansRoutes(using: BillingPagesUsing): readonly Route[] {
   ];
 }
 
-function changeToWire(change: PlanChange) {
+function changeToWire(change: PlanChange, support_url: string) {
+  if (change.result === 'plan_conflict') return { result: 'refused' as const, reason: change.result, support_url };
   return change.result === 'begun' ? { result: change.result, invoice_number: change.invoiceNumber } : { result: change.result };
 }

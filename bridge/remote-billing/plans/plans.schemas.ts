@@ -93,7 +93,7 @@ export const planChangeAnswer = z.discriminatedUnion('result', [
   done,
   changed,
   over,
-  refused,
+  refused.extend({ reason: z.enum(['deactivated', 'plan_conflict']) }),
 ]);
 
 export const seatsQuote = z

@@ -128,6 +128,7 @@ function acting(place: Place, staff: StaffFrom): Acting {
 }
 
 function numberOf(change: PlanChange): number | undefined {
+  if (change.result === 'plan_conflict') throw notPossible('The whole server or a realm of it has a plan: end that one first.');
   if (change.result === 'changed') throw notPossible('It is not as it was shown, or not to be had like that: read it again.');
   return change.result === 'begun' ? change.invoiceNumber : undefined;
 }

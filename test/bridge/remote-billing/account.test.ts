@@ -177,6 +177,15 @@ describe("a whole server's plan", () => {
 });
 
 describe("a realm's plan", () => {
+  test('and one of the whole server exclude each other, also for sessions that began before either, and at once', async () => {
+    const whole = String((await signInToServer())['session_id']);
+    const answers = await Promise.all([call('plan/agree', { ...BASIC, total: 4_200 }), call('plan/agree', { ...BASIC, total: 4_200 }, whole)]);
+    expect(answers.map(({ result }) => result).toSorted()).toEqual(['begun', 'refused']);
+    expect(answers.find(({ result }) => result === 'refused')).toEqual({ result: 'refused', reason: 'plan_conflict', support_url: 'mailto:support@example.com' });
+    const later = answers[0]!['result'] === 'begun' ? await call('plan/agree', { ...BASIC, total: 4_200 }, whole) : await call('plan/agree', { ...BASIC, total: 4_200 });
+    expect(later).toMatchObject({ reason: 'plan_conflict' });
+  });
+
   test('keeps the whole server out, but for its deactivation', async () => {
     await call('plan/agree', { ...BASIC, total: 4_200 });
     expect(await signInToServer()).toMatchObject({ result: 'refused', reason: 'plan_conflict' });
