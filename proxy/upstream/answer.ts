@@ -20,6 +20,8 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
   let onClose: (() => void) | undefined;
   let limit: NodeJS.Timeout | undefined;
   let bodyBegan = false;
+  /** Whether the browser was slower than the app: most answers never need to listen for it. */
+  let heldBack = false;
   /** Bytes of the body that are still to come; NaN where nobody knows. */
   let left = Number.NaN;
   const flushIfResting = (): void => {
@@ -57,7 +59,8 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
       if (left === 0) res.end(chunk);
       else if (!res.write(chunk)) {
         controller.pause();
-        res.once('drain', () => controller.resume());
+        if (!heldBack) res.on('drain', () => controller.resume());
+        heldBack = true;
       }
     },
     onResponseEnd: (controller) => {
