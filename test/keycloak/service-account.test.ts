@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { bridgeEnvironment } from '../support/doctor.ts';
 import { createPerson, freshAddress, type Person } from '../support/person.ts';
@@ -34,6 +34,11 @@ beforeAll(async () => {
     body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'vestibule-bridge', client_secret: bridgeEnvironment()['BRIDGE_CLIENT_SECRET']! }),
   });
   token = ((await answer.json()) as { access_token: string }).access_token;
+});
+
+/** The doctor names whoever may administer the realm. */
+afterAll(async () => {
+  await admin.delete(`/users/${ids.get('an admin of the realm')}`);
 });
 
 async function asBridge(method: string, path: string, body?: unknown): Promise<number> {

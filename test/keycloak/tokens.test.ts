@@ -29,7 +29,10 @@ beforeAll(async () => {
   };
 });
 
-afterAll(() => admin.delete(`/clients/${clientId}`));
+afterAll(async () => {
+  await admin.delete(`/clients/${clientId}`);
+  await admin.delete(`/users/${person.id}`);
+});
 
 const tokenUrl = (realm: string) => `${stack().keycloak}/realms/${realm}/protocol/openid-connect/token`;
 
