@@ -4,10 +4,9 @@ import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Products } from '../../platform/products.ts';
 import { canonicalAddress } from '../address/address.ts';
 import type { AddressHash } from '../address/address-hash.ts';
-import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { TrialKeeper } from '../keycloak/trial-keeper.ts';
-import { insertMail, isSuppressed, lockMailbox } from '../mail/mail.store.ts';
+import { isSuppressed, lockMailbox } from '../mail/mail.store.ts';
 import { findUserIdByAddress } from '../trial/registration.store.ts';
 import { findNewestRequest } from '../trial/sign-up-request.store.ts';
 import { act, goneForGood, keyReused, nothingThere, type ActFrom, type Wish } from './act.service.ts';
@@ -15,8 +14,7 @@ import { findEventByKey, recordEvent } from './event.store.ts';
 import { keepLife } from './keep.service.ts';
 import { findLife, findLifeByAddress, findLifeOfUser, lockLife, type Life } from './life.store.ts';
 import type { LifeState } from './transitions.ts';
-
-const SEND_ATTEMPTS = 14;
+import { putInOutbox } from '../mail/outbox.ts';
 
 export interface ManageUsing {
   products: Products;
@@ -80,9 +78,8 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
     if (await isSuppressed(trx, mailboxHash)) throw new AppError('not_possible', 'The owner of this mailbox asked for no more mails. Write in another way, or lift the suppression first.');
     const now = using.clock.now();
     const signUpRequestId = kind === 'invitation' ? ((await findNewestRequest(trx, { product: life.product, address: life.address })) ?? null) : null;
-    const mailId = await insertMail(trx, { signUpRequestId, lifeId, kind, product: life.product, address: life.address, mailboxHash, locale: life.locale, queuedAt: now });
+    await putInOutbox(trx, { signUpRequestId, lifeId, kind, product: life.product, address: life.address, mailboxHash, locale: life.locale, queuedAt: now });
     await recordEvent(trx, { ...from, lifeId, at: now, kind: 'mail_queued', detail: { mail: kind } });
-    await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
     return life;
   });
 }

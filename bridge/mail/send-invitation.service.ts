@@ -4,7 +4,6 @@ import { productOf } from '../trial/provision.service.ts';
 import type { Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { IsBlocked } from '../address/blocked-domains.ts';
-import { addJob } from '../db/job.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
 import { isErased } from '../life/erase.store.ts';
@@ -12,12 +11,10 @@ import { recordEvent } from '../life/event.store.ts';
 import { findOpenLife, insertLife } from '../life/life.store.ts';
 import { deleteSignUpRequest, findSignUpRequest, settleSignUpRequest, type SignUpRequest } from '../trial/sign-up-request.store.ts';
 import { findLongestTrial, findTrialsByAddress, type Trial } from '../trial/trial.store.ts';
-import { countMails, insertMail, isSuppressed, lockMailbox } from './mail.store.ts';
+import { countMails, isSuppressed, lockMailbox } from './mail.store.ts';
+import { putInOutbox } from './outbox.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
-/** The job queue's back-off reaches 28 hours by then. */
-const SEND_ATTEMPTS = 14;
-
 /** The kind of mail that was queued, or why none was. */
 export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased';
 
@@ -82,7 +79,7 @@ async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffe
 }
 
 async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailboxHash: Buffer, queuedAt: Date): Promise<void> {
-  const mailId = await insertMail(trx, {
+  await putInOutbox(trx, {
     signUpRequestId: request.id,
     lifeId: kind === 'invitation' ? await inviteToLife(trx, request, queuedAt) : null,
     kind,
@@ -92,7 +89,6 @@ async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailb
     locale: request.locale,
     queuedAt,
   });
-  await addJob(trx, 'send_mail', { mail_id: mailId }, { key: `mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
 }
 
 /** An address that is invited again goes on with the life that it has. */

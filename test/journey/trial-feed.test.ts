@@ -1,14 +1,13 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { eventually } from '../support/eventually.ts';
 import type { HttpBrowser } from '../support/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';
 import { moveClock, queryDatabase, stack } from '../support/stack.ts';
 import { invite, isSignedIn, signUp } from '../support/visitor.ts';
+import { startEcho } from '../support/echo.ts';
 
 /** MODEL.md: in every replica. */
 const HOLDS_WITHIN_MS = 1_000;
@@ -38,21 +37,6 @@ beforeEach(async () => {
   userId = (await browser.json(`${stack().proxy}/whoami`)).userId;
 });
 afterEach(() => moveClock(0));
-
-/** An app with web-sockets, which the sample app has not. */
-async function startEcho(): Promise<typeof app> {
-  const server = createServer((_req, res) => res.end('echo'));
-  new WebSocketServer({ server }).on('connection', (socket) => socket.send('hello'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 const proxies = () => [stack().proxy, replica.url];
 const cookieFor = (url: string) => Object.entries(browser.cookies(url)).map((cookie) => cookie.join('=')).join('; ');

@@ -1,13 +1,12 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { eventually } from '../support/eventually.ts';
 import { httpBrowser, type HttpBrowser } from '../support/http-browser.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';
 import { stack } from '../support/stack.ts';
 import { entryOf, nowSeconds, personWith } from './support/keeper.ts';
+import { startEcho } from '../support/echo.ts';
 
 /** SECURITY.md 4, the rows of the proxy: what Keycloak stamped ends there on the same second. Their way in is ways-in's; the row of frames is in test/proxy/embed. */
 const PROXY = 'vestibule-proxy';
@@ -25,21 +24,6 @@ afterAll(async () => {
   await replica.stop();
   app.stop();
 });
-
-/** The sample app has no web-sockets. */
-async function startEcho(): Promise<typeof app> {
-  const server = createServer((_req, res) => res.end('echo'));
-  new WebSocketServer({ server }).on('connection', (socket) => socket.send('hello'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 /** Signed in, with a trial that ends in a moment. */
 async function soonEnded(): Promise<{ browser: HttpBrowser; end: number }> {

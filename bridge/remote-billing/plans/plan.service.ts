@@ -30,7 +30,7 @@ export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 
  */
 export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agreed: Wanted & { when: When; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
-    if (await otherHasPlan(trx, acting.audit.serverId ?? '', account)) return { result: 'plan_conflict' };
+    if (await otherHasPlan(trx, acting.audit.serverId ?? '', account.realmId)) return { result: 'plan_conflict' };
     const offer = offerFor(using.catalog, agreed);
     if (offer === undefined) return { result: 'changed' };
     const current = await findPlan(trx, account.id, 'active');
@@ -135,8 +135,8 @@ function changing(db: Db, using: PlanUsing, { of, audit }: Acting, change: (trx:
   });
 }
 
-/** A plan is a realm's or the whole server's, not both. */
-async function otherHasPlan(trx: Trx, serverId: string, { realmId }: Account): Promise<boolean> {
+/** A plan is a realm's or the whole server's, not both. `realmId` null: asked for the whole server. */
+export async function otherHasPlan(trx: Trx, serverId: string, realmId: string | null): Promise<boolean> {
   if (realmId !== null) return (await findServer(trx, serverId))?.planType !== 'free';
   return (await findRealmsOfServer(trx, serverId)).some(({ planType }) => planType !== 'free');
 }

@@ -1,14 +1,14 @@
+import type { AppError } from '../../../platform/problem.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type BillingAct } from '../audit.store.ts';
 import type { Place } from '../place.ts';
 import { findAccount, lockAccount, showPlan, type Account } from '../plans/account.store.ts';
 import { creditRest, invoice } from '../plans/bill.service.ts';
-import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, quoteSeats, setRenewal, type Acting, type PlanChange, type PlanUsing, type When } from '../plans/plan.service.ts';
+import { agreeToPlan, changeSeats, dropScheduledPlan, otherHasPlan, quotePlan, quoteSeats, setRenewal, type Acting, type PlanChange, type PlanUsing, type When } from '../plans/plan.service.ts';
 import { NOTHING } from '../plans/money.ts';
 import type { Wanted } from '../plans/offer.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan } from '../plans/plan.store.ts';
 import { decideRequest } from '../plans/sponsorship.store.ts';
-import { findRealmsOfServer } from '../realm.store.ts';
 import { ofPlace } from './read-place.service.ts';
 import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
 
@@ -28,7 +28,6 @@ export async function giveQuote(db: Db, using: PlanUsing, place: Place, wanted: 
 
 /** As if a person of the place had agreed. Gives the invoice's number where there is one. */
 export async function changePlan(db: Db, using: PlanUsing, place: Place, agreed: Wanted & { when: When; total: number }, staff: StaffFrom): Promise<number | undefined> {
-  await demandNoOtherPlan(db, place);
   return numberOf(await agreeToPlan(db, using, acting(place, staff), agreed));
 }
 
@@ -117,10 +116,12 @@ async function give(trx: Trx, using: PlanUsing, account: Account, { type, endsAt
   await showPlan(trx, account, type);
 }
 
-/** A plan is a realm's or the whole server's, not both. */
-async function demandNoOtherPlan(db: Db | Trx, { server, realm }: Place): Promise<void> {
-  if (realm !== undefined && server.planType !== 'free') throw notPossible('The whole server has a plan: end that one first.');
-  if (realm === undefined && (await findRealmsOfServer(db, server.id)).some(({ planType }) => planType !== 'free')) throw notPossible('A realm of this server has a plan: end that one first.');
+async function demandNoOtherPlan(trx: Trx, { server, realm }: Place): Promise<void> {
+  if (await otherHasPlan(trx, server.id, realm?.id ?? null)) throw otherPlanRuns();
+}
+
+function otherPlanRuns(): AppError {
+  return notPossible('The whole server or a realm of it has a plan: end that one first.');
 }
 
 function acting(place: Place, staff: StaffFrom): Acting {
@@ -128,7 +129,7 @@ function acting(place: Place, staff: StaffFrom): Acting {
 }
 
 function numberOf(change: PlanChange): number | undefined {
-  if (change.result === 'plan_conflict') throw notPossible('The whole server or a realm of it has a plan: end that one first.');
+  if (change.result === 'plan_conflict') throw otherPlanRuns();
   if (change.result === 'changed') throw notPossible('It is not as it was shown, or not to be had like that: read it again.');
   return change.result === 'begun' ? change.invoiceNumber : undefined;
 }
