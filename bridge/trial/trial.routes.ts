@@ -15,7 +15,7 @@ import type { Accounts } from '../keycloak/accounts.ts';
 import { callerOf, STEPS_CLIENT_ID, type Guard } from '../keycloak/service-token.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { tellRefusal } from '../life/sighting.routes.ts';
-import type { Sightings } from '../life/sightings.ts';
+import type { Sighting, Sightings } from '../life/sightings.ts';
 import type { RegisterLimit } from '../limit/register-limit.ts';
 import type { ChangeBell } from './change-bell.ts';
 import { changesAfter } from './changes.service.ts';
@@ -71,6 +71,11 @@ export interface TrialRoutesUsing {
   sightings: Pick<Sightings, 'saw'>;
 }
 
+function seen(looked: Awaited<ReturnType<typeof verify>>): Pick<Sighting, 'kind' | 'reason'> {
+  if (!looked.valid) return { kind: 'refused', reason: looked.reason };
+  return looked.addressIsInvited === false ? { kind: 'refused', reason: 'username_mismatch' } : { kind: 'form_shown' };
+}
+
 /** `/api/trial/…`: the seed's register, verify, creation and infos, with what makes them safe. */
 export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
   const { db, products, clock } = using;
@@ -115,8 +120,8 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       reply: verifyAnswer,
       problems: [],
       answer: async ({ body, res, outcome }) => {
-        const looked = await verify(db, using, body.token);
-        using.sightings.saw({ of: { tokenHash: hashToken(body.token) }, requestId: requestIdOf(res), ...(looked.valid ? { kind: 'form_shown' } : { kind: 'refused', reason: looked.reason }) });
+        const looked = await verify(db, using, body);
+        using.sightings.saw({ of: { tokenHash: hashToken(body.token) }, requestId: requestIdOf(res), ...seen(looked) });
         outcome(looked.valid ? 'valid' : looked.reason);
         return verifyToWire(looked, clock);
       },

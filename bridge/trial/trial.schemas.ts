@@ -36,7 +36,10 @@ export const registerBody = z.strictObject({
 });
 export const registerAnswer = z.strictObject({ status: z.literal('accepted') });
 
-export const verifyBody = z.strictObject({ token });
+export const verifyBody = z.strictObject({
+  token,
+  address: z.string().max(1_024).optional().meta({ description: 'As an identity provider writes it; answered with `address_is_invited`' }),
+});
 const question = {
   id: z.string(),
   label: z.string().meta({ description: "In the product's own language" }),
@@ -53,6 +56,7 @@ export const verifyAnswer = z.union([
     last_name: z.string().optional(),
     locale: z.string(),
     expires_at: epochSeconds,
+    address_is_invited: z.boolean().optional(),
     attributes: z.array(z.strictObject({ ...question, max_length: z.int() })).optional(),
     consents: z.array(z.strictObject({ ...question, version: z.string(), url: z.string().optional() })).optional(),
   }),

@@ -29,6 +29,7 @@ export function verifyToWire(looked: Awaited<ReturnType<typeof verify>>, clock: 
     ...(invitation.lastName === null ? {} : { last_name: invitation.lastName }),
     locale: invitation.locale,
     expires_at: epochSeconds(clock.toReal(invitation.expiresAt)),
+    ...(looked.addressIsInvited !== undefined && { address_is_invited: looked.addressIsInvited }),
     ...(looked.asking && askingToWire(looked.asking)),
   };
 }

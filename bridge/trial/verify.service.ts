@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
+import { canonicalAddress } from '../address/address.ts';
 import type { Db } from '../db/schema.ts';
 import { givenSoFar } from './given.service.ts';
 import { findInvitation, type Invitation } from './invitation.store.ts';
@@ -21,16 +22,20 @@ export interface Asking {
   given: Given;
 }
 
-/** Looks and never writes: mail scanners open links (the seed's /api/trial/verify). */
+/**
+ * Looks and never writes: mail scanners open links (the seed's /api/trial/verify). `address` is somebody else's word for
+ * the invited one: whether it is, is judged here, by the one form that addresses have.
+ */
 export async function verify(
   db: Db,
   { clock, products }: { clock: Clock; products: Products },
-  token: string,
-): Promise<{ valid: true; invitation: Invitation; asking: Asking | undefined } | { valid: false; reason: Unusable; invitation: Invitation | undefined }> {
+  { token, address }: { token: string; address?: string | undefined },
+): Promise<{ valid: true; invitation: Invitation; asking: Asking | undefined; addressIsInvited: boolean | undefined } | { valid: false; reason: Unusable; invitation: Invitation | undefined }> {
   const invitation = await findInvitation(db, hashToken(token));
   const reason = unusable(invitation, clock.now());
   if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown', invitation };
   const product = findProduct(products, invitation.product);
   const asking = product !== undefined && asksAnything(product) ? { product, given: await givenSoFar(db, product, invitation) } : undefined;
-  return { valid: true, invitation, asking };
+  const addressIsInvited = address === undefined ? undefined : canonicalAddress(address) === invitation.address;
+  return { valid: true, invitation, asking, addressIsInvited };
 }

@@ -65,6 +65,8 @@ const BEFORE: Record<string, (bridge: TestBridge) => Promise<void>> = {
   'verify-asking.json': invitedWithTeam,
   'outcomes.json': created,
   'verify-expired.json': expired,
+  'verify-provider.json': invited,
+  'verify-provider-other.json': invited,
   'verify-revoked.json': inState('revoked'),
   'verify-spent.json': inState('spent'),
   'verify-unknown.json': async () => {},
