@@ -68,7 +68,9 @@ describe('realm-export.json', () => {
     expect(realm.clientProfiles.profiles[0].executors[0].executor).toBe('trial-expiration-executor');
   });
 
-  test('SECURITY 6: an identity provider never makes an account', () => {
+  test('SECURITY 6: an identity provider makes accounts only behind an invitation', () => {
+    expect(steps('vestibule first broker login')).toEqual(['REQUIRED trial-token-authenticator', 'REQUIRED vestibule first broker account']);
+    expect(steps('vestibule first broker account')).toEqual(['ALTERNATIVE trial-provider-creation', 'ALTERNATIVE vestibule first broker link']);
     expect(source).not.toContain('idp-create-user-if-unique');
     expect(source).not.toContain('idp-auto-link');
   });

@@ -24,6 +24,7 @@ const BROWSER: Written[] = ['ALTERNATIVE auth-cookie', ['ALTERNATIVE forms', ['R
 const FORM = 'REQUIRED registration-page-form';
 const END = 'trial-expiration-authenticator stands last';
 const INTO = 'its steps go into a REQUIRED sub-flow';
+const SIGN_UP = 'trial-provider-creation takes the place of idp-create-user-if-unique';
 const PASSWORD = 'vestibule-username-password-form takes the place of auth-username-password-form';
 
 describe('what a flow lacks', () => {
@@ -40,9 +41,11 @@ describe('what a flow lacks', () => {
     ['reset credentials', 'reset credentials', ['REQUIRED reset-credentials-choose-user', 'REQUIRED reset-credential-email'], [END, 'vestibule-reset-choose-user takes the place of reset-credentials-choose-user', 'vestibule-reset-credential-email takes the place of reset-credential-email']],
     ['a registration form with terms', 'registration', [[FORM, ['REQUIRED registration-user-creation', 'REQUIRED registration-terms-and-conditions']]], ['trial-registration-page takes the place of registration-page-form', 'trial-token-form-action takes the place of registration-user-creation', 'trial-token-authenticator stands first']],
     ['the invitation after the form', 'registration', [['REQUIRED trial-registration-page', ['REQUIRED trial-token-form-action']], 'REQUIRED trial-token-authenticator'], ['trial-token-authenticator stands first']],
-    ['accounts from a provider', 'first broker login', ['REQUIRED idp-review-profile', ['REQUIRED linking', ['ALTERNATIVE idp-create-user-if-unique']]], ['trial-token-authenticator stands before linking']],
-    ['accounts from a provider, guarded', 'first broker login', ['REQUIRED trial-token-authenticator', ['REQUIRED linking', ['ALTERNATIVE idp-create-user-if-unique']]], []],
-    ['the guard as an alternative', 'first broker login', ['ALTERNATIVE trial-token-authenticator', 'ALTERNATIVE idp-create-user-if-unique'], ['trial-token-authenticator stands before idp-create-user-if-unique']],
+    ['accounts from a provider', 'first broker login', ['REQUIRED idp-review-profile', ['REQUIRED linking', ['ALTERNATIVE idp-create-user-if-unique']]], [SIGN_UP, 'trial-token-authenticator stands before linking']],
+    ['accounts from a provider, guarded', 'first broker login', ['REQUIRED trial-token-authenticator', ['REQUIRED linking', ['ALTERNATIVE idp-create-user-if-unique']]], [SIGN_UP]],
+    ['accounts from a provider, of ours', 'first broker login', ['REQUIRED trial-token-authenticator', ['REQUIRED linking', ['ALTERNATIVE trial-provider-creation']]], []],
+    ['accounts from a provider, of ours, not guarded', 'first broker login', ['ALTERNATIVE trial-provider-creation'], ['trial-token-authenticator stands before trial-provider-creation']],
+    ['the guard as an alternative', 'first broker login', ['ALTERNATIVE trial-token-authenticator', 'ALTERNATIVE idp-create-user-if-unique'], [SIGN_UP, 'trial-token-authenticator stands before idp-create-user-if-unique']],
     ['no accounts from a provider', 'first broker login', ['REQUIRED idp-detect-existing-broker-user', 'DISABLED idp-create-user-if-unique'], []],
   ];
   test.each(CASES)('SECURITY 4, 6: %s', (_, purpose, written, lacking) => {

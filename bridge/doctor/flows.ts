@@ -1,6 +1,6 @@
 import type { Check, Fault, Faults } from './check.ts';
 import { liveSteps, whyNotLast, type Step } from './flow-tree.ts';
-import { EXPIRATION_EXECUTOR, EXPIRATION_STEP, FORM_ACTION, FORM_PAGE, TOKEN_STEP } from './provider-ids.ts';
+import { EXPIRATION_EXECUTOR, EXPIRATION_STEP, FORM_ACTION, FORM_PAGE, PROVIDER_CREATION, TOKEN_STEP } from './provider-ids.ts';
 import type { View } from './view.ts';
 
 const STOCK_CREATION = 'registration-user-creation';
@@ -20,7 +20,7 @@ export const flowChecks: readonly Check[] = [
   {
     name: 'first-broker-login-flow',
     run: firstBrokerFlows,
-    advice: 'Authentication → that flow: take the step out, or put "Trial: invitation", REQUIRED, before it; or choose "vestibule first broker login" as the first login flow.',
+    advice: 'Authentication → that flow: take the step out, or put "Trial: invitation", REQUIRED, before it (npm run realm -- apply does, in a copy); or choose "vestibule first broker login" as the first login flow.',
   },
   { name: 'post-broker-flow', run: postBrokerFlows, advice: 'Identity providers → that one → Post login flow: "vestibule post broker login".' },
   { name: 'client-flow-overrides', run: flowOverrides, advice: 'Clients → that one → Advanced → Authentication flow overrides: take it away, or give its flow "Trial: end" as the last step, REQUIRED.' },
@@ -80,11 +80,14 @@ async function firstBrokerFlows({ realm, identityProviders, steps }: View): Prom
 function firstBrokerFaults(steps: readonly Step[]): readonly string[] {
   const all = liveSteps(steps);
   const creates = all.findIndex(({ providerId }) => providerId === 'idp-create-user-if-unique');
+  const signsUp = all.findIndex(({ providerId }) => providerId === PROVIDER_CREATION);
   // Deeper down it may stand in an alternative that nobody takes.
   const guard = steps.find(({ providerId, requirement }) => providerId === TOKEN_STEP && requirement === 'REQUIRED');
   const guarded = guard === undefined ? -1 : all.indexOf(guard);
+  const isGuarded = (step: number): boolean => guarded >= 0 && guarded < step;
   return [
-    creates >= 0 && (guarded < 0 || guarded > creates) ? 'creates users without an invitation (idp-create-user-if-unique)' : '',
+    creates >= 0 && !isGuarded(creates) ? 'creates users without an invitation (idp-create-user-if-unique)' : '',
+    signsUp >= 0 && !isGuarded(signsUp) ? `has ${PROVIDER_CREATION} without ${TOKEN_STEP} before it: nobody who is new comes through` : '',
     all.some(({ providerId }) => providerId === 'idp-auto-link') ? 'links accounts by itself (idp-auto-link)' : '',
   ].filter(Boolean);
 }

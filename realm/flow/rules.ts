@@ -5,7 +5,7 @@ export type Purpose = 'browser' | 'registration' | 'direct grant' | 'reset crede
 export const INVITATION = 'trial-token-authenticator';
 export const END = 'trial-expiration-authenticator';
 export const SUCCESSION = 'vestibule-flow-succession';
-const CREATION_FROM_PROVIDER = 'idp-create-user-if-unique';
+const CREATIONS_FROM_PROVIDER: ReadonlySet<string | undefined> = new Set(['idp-create-user-if-unique', 'trial-provider-creation']);
 
 /** Steps of Keycloak that one of ours takes the place of, where the jar's realm file has it. */
 const REPLACED: ReadonlyMap<string, string> = new Map([
@@ -14,13 +14,14 @@ const REPLACED: ReadonlyMap<string, string> = new Map([
   ['auth-username-password-form', 'vestibule-username-password-form'],
   ['reset-credentials-choose-user', 'vestibule-reset-choose-user'],
   ['reset-credential-email', 'vestibule-reset-credential-email'],
+  ['idp-create-user-if-unique', 'trial-provider-creation'],
 ]);
 const REPLACED_IN: Readonly<Record<Purpose, readonly string[]>> = {
   browser: ['auth-username-password-form'],
   registration: ['registration-page-form', 'registration-user-creation'],
   'direct grant': [],
   'reset credentials': ['reset-credentials-choose-user', 'reset-credential-email'],
-  'first broker login': [],
+  'first broker login': ['idp-create-user-if-unique'],
   'post broker login': [],
 };
 const ENDS: ReadonlySet<Purpose> = new Set(['browser', 'direct grant', 'reset credentials', 'post broker login']);
@@ -63,9 +64,9 @@ function replacements(purpose: Purpose, steps: readonly Step[], has: (provider: 
   });
 }
 
-/** An identity provider would make an account for anybody; who has one already passes the step. */
+/** An identity provider would make an account for anybody; who is invited to that address, or has one already, passes the step. */
 function guardedCreation(steps: readonly Step[]): Edit[] {
-  const creating = steps.findIndex((step) => allEnabled([step]).some(({ provider }) => provider === CREATION_FROM_PROVIDER));
+  const creating = steps.findIndex((step) => allEnabled([step]).some(({ provider }) => CREATIONS_FROM_PROVIDER.has(provider)));
   const step = steps[creating];
   const guarded = steps.slice(0, Math.max(creating, 0)).some(({ provider, requirement }) => provider === INVITATION && requirement === 'REQUIRED');
   return step === undefined || guarded ? [] : [{ does: 'put before', step, provider: INVITATION }];

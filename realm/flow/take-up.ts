@@ -23,7 +23,7 @@ const BINDING_WHY: Readonly<Record<Purpose, string>> = {
   registration: 'An invitation opens the form with its address locked; without one it is the form of before, or closed',
   'direct grant': 'A trial that is over ends every sign-in',
   'reset credentials': 'It signs in without the browser flow',
-  'first broker login': 'An identity provider makes accounts only where one may register without an invitation',
+  'first broker login': 'An identity provider makes accounts for whom it says to be the invited one, and for others only where one may register without an invitation',
   'post broker login': 'A sign-in through an identity provider leaves the browser flow',
 };
 

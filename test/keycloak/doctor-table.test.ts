@@ -84,6 +84,7 @@ const REALM_ROWS: readonly Row[] = [
   ['first-broker-login-flow', 'the stock flow is bound', realm({ firstBrokerLoginFlow: 'first broker login' }), 'creates users without an invitation'],
   ['first-broker-login-flow', 'an identity provider chooses the stock one', identityProvider({ firstBrokerLoginFlowAlias: 'first broker login' }), 'of identity provider partner creates users'],
   ['first-broker-login-flow', 'accounts are linked by themselves', addStep('vestibule first broker login', 'idp-auto-link', 'REQUIRED'), 'links accounts by itself'],
+  ['first-broker-login-flow', 'nothing stands before our own step', step('vestibule first broker login', TOKEN, { requirement: 'DISABLED' }), `has trial-provider-creation without ${TOKEN} before it`],
   ['post-broker-flow', 'an identity provider has none', identityProvider({ postBrokerLoginFlowAlias: '' }), 'identity provider partner has no post-login flow'],
   ['post-broker-flow', 'it is occupied by another', all(flow('their terms', [['auth-otp-form', 'REQUIRED']]), identityProvider({ postBrokerLoginFlowAlias: 'their terms' })), `"their terms" of identity provider partner has no ${EXPIRY}`],
   ['client-flow-overrides', 'a client has the stock flow', async (admin) => {

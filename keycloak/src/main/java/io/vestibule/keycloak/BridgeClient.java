@@ -32,8 +32,7 @@ import org.keycloak.util.JsonSerialization;
  * Answers are values; a bridge that does not answer in time, or answers something else, is one of them.
  *
  * <h2>Placement</h2>
- * Called by TrialTokenAuthenticator (verify), TrialTokenFormAction (creation, outcome) and TrialExpirationAuthenticator
- * (infos), inside Keycloak's request and its database transaction: hence the hard limit on the time it may take, and the
+ * Called by TrialTokenAuthenticator (verify), TrialAccount (creation, outcome) and TrialExpirationAuthenticator (infos), inside Keycloak's request and its database transaction: hence the hard limit on the time it may take, and the
  * breaker that leaves calls out while the bridge is dead.
  */
 final class BridgeClient {
@@ -73,7 +72,12 @@ final class BridgeClient {
 
     /** Asks about an invitation. Looking never uses it up. */
     Verification verify(String token) {
-        Reply reply = post("/api/trial/verify", Map.of("token", token));
+        return verify(token, null);
+    }
+
+    /** @param address somebody else's word for the invited one, or null: only the bridge knows when two are the same */
+    Verification verify(String token, String address) {
+        Reply reply = post("/api/trial/verify", address == null ? Map.of("token", token) : Map.of("token", token, "address", address));
         if (reply.status != 200) {
             return new Verification.NoAnswer(reply.cause());
         }
@@ -82,7 +86,7 @@ final class BridgeClient {
             String username = text(body, "username");
             String reason = text(body, "reason");
             if (body.path("valid").booleanValue() && username != null) {
-                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"), questions(body));
+                return new Verification.Verified(username, text(body, "first_name"), text(body, "last_name"), questions(body), body.path("address_is_invited").booleanValue());
             }
             if (!body.path("valid").booleanValue() && reason != null) {
                 return new Verification.Refused(reason, text(body, "product"), text(body, "username"));

@@ -56,6 +56,20 @@ final class FlowMove {
         context.forceChallenge(redirect(context, fresh, LoginActionsService.REGISTRATION_PATH));
     }
 
+    /** From an identity provider to the registration form, with the same invitation. */
+    static void toForm(AuthenticationFlowContext context) {
+        AuthenticationSessionModel authSession = context.getAuthenticationSession();
+        String requestId = RequestId.of(authSession);
+        AuthenticationProcessor.resetFlow(authSession, LoginActionsService.REGISTRATION_PATH);
+        RequestId.keep(authSession, requestId);
+        toStartOf(context, LoginActionsService.REGISTRATION_PATH);
+    }
+
+    /** A page anew, from the first step that was not taken. */
+    static void toStartOf(AuthenticationFlowContext context, String flowPath) {
+        context.forceChallenge(redirect(context, context.getAuthenticationSession(), flowPath));
+    }
+
     private static Response redirect(AuthenticationFlowContext context, AuthenticationSessionModel authSession, String flowPath) {
         URI target = new AuthenticationFlowURLHelper(context.getSession(), context.getRealm(), context.getUriInfo())
                 .getLastExecutionUrl(flowPath, null, authSession.getClient().getClientId(), authSession.getTabId(),

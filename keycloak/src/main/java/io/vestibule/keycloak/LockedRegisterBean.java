@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -21,14 +22,24 @@ import org.keycloak.userprofile.AttributeMetadata;
 /** What register.ftl reads: the theme's bean, but username and e-mail are the invited address and read-only. */
 public final class LockedRegisterBean extends RegisterBean {
 
+    static final String HINT = "${trialAddressLockedHint}";
+
     private static final Set<String> LOCKED = Set.of(UserModel.USERNAME, UserModel.EMAIL);
 
-    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session, List<Question> questions) {
+    private final String hint;
+
+    /**
+     * @param hint  below the locked address
+     * @param shown which attributes of the user profile are asked, besides the questions
+     */
+    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session, List<Question> questions, String hint, Predicate<Attribute> shown) {
         super(formData, session);
+        this.hint = hint;
         AttributeMetadata any = profile.getAttributes().getMetadata(UserModel.EMAIL);
         Locale locale = session.getContext().resolveLocale(null);
         Stream<Attribute> asked = questions.stream().map(question -> new AskedAttribute(any, question, locale));
         attributes = Stream.concat(attributes.stream()
+                .filter(shown)
                 .<Attribute>map(attribute -> LOCKED.contains(attribute.getName())
                         ? new LockedAttribute(profile.getAttributes().getMetadata(attribute.getName()))
                         : attribute), asked)
@@ -40,7 +51,7 @@ public final class LockedRegisterBean extends RegisterBean {
      * @param themes the bean that Keycloak made for the same page: it has what the person typed so far
      * @param posted the same, whole: of a field that comes twice the bean has the first value only
      */
-    static LockedRegisterBean from(Object themes, MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation) {
+    static LockedRegisterBean from(Object themes, MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation, String hint) {
         MultivaluedMap<String, String> formData = new MultivaluedHashMap<>();
         if (themes instanceof RegisterBean bean) {
             bean.getFormData().forEach(formData::putSingle);
@@ -50,9 +61,20 @@ public final class LockedRegisterBean extends RegisterBean {
         }
         fillIn(formData, UserModel.FIRST_NAME, invitation.firstName());
         fillIn(formData, UserModel.LAST_NAME, invitation.lastName());
+        fillInWhatIsLocked(formData, posted, invitation);
+        return new LockedRegisterBean(formData, session, invitation.questions(), hint, attribute -> true);
+    }
+
+    /** For somebody whose names an identity provider told: the address and the questions alone. */
+    static LockedRegisterBean ofQuestions(MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation) {
+        MultivaluedMap<String, String> formData = new MultivaluedHashMap<>();
+        fillInWhatIsLocked(formData, posted, invitation);
+        return new LockedRegisterBean(formData, session, invitation.questions(), HINT, attribute -> UserModel.EMAIL.equals(attribute.getName()));
+    }
+
+    private static void fillInWhatIsLocked(MultivaluedMap<String, String> formData, MultivaluedMap<String, String> posted, Invitation invitation) {
         LOCKED.forEach(name -> formData.putSingle(name, invitation.username()));
         invitation.questions().forEach(question -> formData.put(question.field(), posted.getOrDefault(question.field(), List.of())));
-        return new LockedRegisterBean(formData, session, invitation.questions());
     }
 
     private static void fillIn(MultivaluedMap<String, String> formData, String name, String value) {
@@ -77,7 +99,7 @@ public final class LockedRegisterBean extends RegisterBean {
         @Override
         public Map<String, Object> getAnnotations() {
             Map<String, Object> annotations = new HashMap<>(super.getAnnotations());
-            annotations.put("inputHelperTextAfter", "${trialAddressLockedHint}");
+            annotations.put("inputHelperTextAfter", UserModel.EMAIL.equals(getName()) ? hint : HINT);
             return annotations;
         }
     }

@@ -25,7 +25,8 @@ final class TrialRegistrationPage extends RegistrationPage {
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
         // The mapper sees the attributes last, when the theme's own bean and its error messages are in place.
         invitation.ifPresent(invited -> form.setAttributeMapper(attributes -> {
-            LockedRegisterBean locked = LockedRegisterBean.from(attributes.get("profile"), posted(context), context.getSession(), invited);
+            LockedRegisterBean locked = LockedRegisterBean.from(attributes.get("profile"), posted(context), context.getSession(), invited,
+                    FormProviders.hint(context.getSession(), attributes.get("social")));
             attributes.put("profile", locked);
             attributes.put("register", locked);
             FormAssets.addTo(attributes);

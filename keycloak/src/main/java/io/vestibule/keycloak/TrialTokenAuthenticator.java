@@ -8,8 +8,6 @@ import jakarta.ws.rs.core.Response;
 import org.jboss.logging.Logger;
 import org.keycloak.authentication.AuthenticationFlowContext;
 import org.keycloak.authentication.Authenticator;
-import org.keycloak.authentication.authenticators.broker.AbstractIdpAuthenticator;
-import org.keycloak.authentication.authenticators.broker.util.SerializedBrokeredIdentityContext;
 import org.keycloak.common.util.KeycloakUriBuilder;
 import org.keycloak.events.Details;
 import org.keycloak.events.Errors;
@@ -24,9 +22,9 @@ import org.keycloak.services.resources.LoginActionsService;
  *
  * <h2>Placement</h2>
  * First and REQUIRED in the registration flow, before the form-flow: the form must know the address before it is
- * shown, and nobody may see the form without having passed here. It may also stand, REQUIRED, before
- * {@code idp-create-user-if-unique} in a first-broker-login flow: there it applies the rule for registration without an
- * invitation, because an invitation is used through the form only; who has an account already passes, to be linked.
+ * shown, and nobody may see the form without having passed here. REQUIRED also before TrialProviderCreation in a
+ * first-broker-login flow: there the address that the identity provider vouches for has to be the invited one, and the
+ * rule for registration without an invitation is the same; who has an account already passes, to be linked.
  */
 final class TrialTokenAuthenticator implements Authenticator {
 
@@ -53,30 +51,51 @@ final class TrialTokenAuthenticator implements Authenticator {
         }
 
         String token = Invitation.tokenOf(context.getAuthenticationSession());
-        if (token == null || !LoginActionsService.REGISTRATION_PATH.equals(context.getFlowPath())) {
-            withoutInvitation(context, config, withoutInvitation);
-            return;
+        Optional<BrokeredPerson> brokered = LoginActionsService.FIRST_BROKER_LOGIN_PATH.equals(context.getFlowPath()) ? BrokeredPerson.of(context) : Optional.empty();
+        if (token == null || brokered.isEmpty() && !LoginActionsService.REGISTRATION_PATH.equals(context.getFlowPath())) {
+            withoutInvitation(context, config, withoutInvitation, brokered);
+        } else if (brokered.isPresent()) {
+            fromProvider(context, config, token, brokered.get(), BridgeClient.of(context.getSession(), settings, requestId));
+        } else {
+            answer(context, config, token, BridgeClient.of(context.getSession(), settings, requestId).verify(token));
         }
-        answer(context, config, token, BridgeClient.of(context.getSession(), settings, requestId).verify(token));
     }
 
-    private void withoutInvitation(AuthenticationFlowContext context, Map<String, String> config, WithoutInvitation policy) {
-        if (policy.allows(context.getAuthenticationSession().getClient().getClientId()) || isKnownToRealm(context)) {
+    private void withoutInvitation(AuthenticationFlowContext context, Map<String, String> config, WithoutInvitation policy, Optional<BrokeredPerson> brokered) {
+        if (policy.allows(context.getAuthenticationSession().getClient().getClientId())) {
             Invitation.allowOrdinary(context.getAuthenticationSession());
+            context.success();
+        } else if (brokered.isPresent() && hasAccount(context, brokered.get())) {
             context.success();
         } else {
             refuse(context, Response.Status.FORBIDDEN, "missing", "trialNewLink", newLinkUrl(context, config, null));
         }
     }
 
-    /** From an identity provider, with an address that has an account: {@code idp-create-user-if-unique} makes none, the steps after it link. */
-    private static boolean isKnownToRealm(AuthenticationFlowContext context) {
+    /** The steps after this one find it too, and link after a proof. */
+    private static boolean hasAccount(AuthenticationFlowContext context, BrokeredPerson person) {
         RealmModel realm = context.getRealm();
-        SerializedBrokeredIdentityContext brokered =
-                SerializedBrokeredIdentityContext.readFromAuthenticationSession(context.getAuthenticationSession(), AbstractIdpAuthenticator.BROKERED_CONTEXT_NOTE);
-        return LoginActionsService.FIRST_BROKER_LOGIN_PATH.equals(context.getFlowPath())
-                && brokered != null && brokered.getEmail() != null && !realm.isDuplicateEmailsAllowed()
-                && context.getSession().users().getUserByEmail(realm, brokered.getEmail()) != null;
+        return person.email() != null && !realm.isDuplicateEmailsAllowed() && context.getSession().users().getUserByEmail(realm, person.email()) != null;
+    }
+
+    /** Whoever has an account goes on to it as ever; nobody gets one but with the address that was invited and that the provider vouches for. */
+    private void fromProvider(AuthenticationFlowContext context, Map<String, String> config, String token, BrokeredPerson person, BridgeClient bridge) {
+        if (hasAccount(context, person) && AddressHolders.of(context.getSession(), context.getRealm(), person.email()).isKnown()) {
+            context.success();
+            return;
+        }
+        Verification answer = bridge.verify(token, person.email());
+        boolean same = answer instanceof Verification.Verified verified && verified.addressIsInvited();
+        if (same && person.verified()) {
+            answer(context, config, token, answer);
+        } else if (hasAccount(context, person)) {
+            context.success();
+        } else if (answer instanceof Verification.Verified verified) {
+            context.getEvent().event(EventType.REGISTER).detail(Details.REASON, "trial_invitation_other_address").error(Errors.ACCESS_DENIED);
+            context.forceChallenge(TrialPage.otherAddress(context, person, verified.username(), same, newLinkUrl(context, config, null)));
+        } else {
+            answer(context, config, token, answer);
+        }
     }
 
     private void answer(AuthenticationFlowContext context, Map<String, String> config, String token, Verification answer) {
@@ -126,12 +145,15 @@ final class TrialTokenAuthenticator implements Authenticator {
         } else if (AddressHolders.of(context.getSession(), context.getRealm(), invitation.username()).isKnown()) {
             context.forceChallenge(TrialPage.known(context, invitation.username()));
         } else {
+            if (LoginActionsService.FIRST_BROKER_LOGIN_PATH.equals(context.getFlowPath())) {
+                BrokeredPerson.writeAddress(context.getAuthenticationSession(), invitation.username());
+            }
             invitation.keep(context.getAuthenticationSession());
             context.success();
         }
     }
 
-    /** The buttons of the pages: {@code sign-in}, {@code stay}, {@code go-on}. */
+    /** The buttons of the pages: {@code sign-in}, {@code stay}, {@code go-on}, {@code form}. */
     @Override
     public void action(AuthenticationFlowContext context) {
         String decision = context.getHttpRequest().getDecodedFormParameters().getFirst(DECISION);
@@ -147,6 +169,8 @@ final class TrialTokenAuthenticator implements Authenticator {
         } else if ("sign-in".equals(decision)) {
             person.ifPresent(same -> same.keepSignedIn(context));
             FlowMove.toSignIn(context, null, context.getHttpRequest().getDecodedFormParameters().getFirst("address"));
+        } else if ("form".equals(decision)) {
+            FlowMove.toForm(context);
         } else {
             authenticate(context);
         }

@@ -3,8 +3,6 @@ package io.vestibule.keycloak;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.UUID;
 
 import jakarta.ws.rs.core.MultivaluedHashMap;
 import jakarta.ws.rs.core.MultivaluedMap;
@@ -14,17 +12,9 @@ import org.keycloak.authentication.ValidationContext;
 import org.keycloak.authentication.forms.RegistrationUserCreation;
 import org.keycloak.events.Details;
 import org.keycloak.events.Errors;
-import org.keycloak.events.EventType;
-import org.keycloak.models.GroupModel;
-import org.keycloak.models.KeycloakSession;
-import org.keycloak.models.ModelDuplicateException;
-import org.keycloak.models.RealmModel;
-import org.keycloak.models.RoleModel;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.utils.FormMessage;
-import org.keycloak.models.utils.KeycloakModelUtils;
 import org.keycloak.userprofile.UserProfile;
-import org.keycloak.userprofile.ValidationException;
 
 /**
  * Accepts the invited address and no other, creates the user, and has the trial provisioned by the bridge before
@@ -41,8 +31,6 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
 
     private static final Logger LOG = Logger.getLogger(TrialTokenFormAction.class);
     private static final List<String> ADDRESS_FIELDS = List.of(UserModel.USERNAME, UserModel.EMAIL);
-    private static final Set<String> KNOWN_REFUSALS = Set.of(
-            "invitation_expired", "invitation_revoked", "invitation_spent", "invitation_unknown", "username_mismatch");
 
     @Override
     public void validate(ValidationContext context) {
@@ -121,117 +109,21 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         }
         String requestId = RequestId.of(context.getAuthenticationSession());
         context.getEvent().detail(RequestId.EVENT_DETAIL, requestId);
-        Map<String, String> config = StepConfig.of(context.getAuthenticatorConfig());
-        BridgeSettings settings;
         try {
-            settings = BridgeSettings.from(config, System.getenv());
-        } catch (Misconfigured e) {
-            throw failed(context, "trialMisconfigured", "the step " + TrialTokenFormActionFactory.PROVIDER_ID + " is not configured: " + e.getMessage(), null);
+            TrialAccount account = TrialAccount.of(context.getSession(), invitation.get(), StepConfig.of(context.getAuthenticatorConfig()), requestId);
+            UserModel user = account.insert(context.getConnection(), () -> {
+                super.success(context);
+                return context.getUser();
+            });
+            account.provision(user, Answers.in(context.getHttpRequest().getDecodedFormParameters(), invitation.get().questions()));
+        } catch (TrialAccount.Failed e) {
+            e.tell(context.newEvent(), context.getAuthenticationSession().getClient(), invitation.get().username(), requestId);
+            throw FormAgain.because(context, e.shown());
         }
-
-        UserModel user = insert(context, invitation.get(), requestId);
-        // The invitation reached this address and came back: that is the proof.
-        user.setEmailVerified(true);
-        user.removeRequiredAction(UserModel.RequiredAction.VERIFY_EMAIL);
-        stamp(context, user, config, provision(context, settings, invitation.get(), user, requestId));
-    }
-
-    private UserModel insert(FormContext context, Invitation invitation, String requestId) {
-        try {
-            AddressHolders holders = AddressHolders.of(context.getSession(), context.getRealm(), invitation.username());
-            if (holders.isKnown()) {
-                throw failed(context, "trialAddressTaken", "the address has an account by now", null);
-            }
-            holders.setAside(context.getConnection(), requestId);
-            super.success(context);
-        } catch (ModelDuplicateException | ValidationException e) {
-            // Two submits at once: the other one was first.
-            throw failed(context, "trialAddressTaken", "the address has an account by now", e);
-        }
-        UserModel user = context.getUser();
-        if (!invitation.username().equals(user.getUsername())) {
-            throw failed(context, "trialFailed", "Keycloak's username is not the invited address byte for byte", null);
-        }
-        return user;
-    }
-
-    private Creation.Granted provision(FormContext context, BridgeSettings settings, Invitation invitation, UserModel user, String requestId) {
-        KeycloakSession session = context.getSession();
-        BridgeClient bridge = BridgeClient.of(session, settings, requestId);
-        String attemptId = UUID.randomUUID().toString();
-        session.getTransactionManager().enlistAfterCompletion(started(new OutcomeReport(bridge, attemptId, user.getId())));
-        Answers answers = Answers.in(context.getHttpRequest().getDecodedFormParameters(), invitation.questions());
-        Creation answer = bridge.create(new Creation.Request(invitation.token(), invitation.username(), user.getId(), attemptId,
-                user.getFirstName(), user.getLastName(), session.getContext().resolveLocale(user).toLanguageTag(), answers));
-        if (answer instanceof Creation.Granted granted) {
-            return granted;
-        }
-        if (answer instanceof Creation.Refused refused) {
-            String key = KNOWN_REFUSALS.contains(refused.code()) ? "trialFailed." + refused.code() : "trialFailed";
-            throw failed(context, key, "the bridge refused the creation: " + refused.code(), null);
-        }
-        if (answer instanceof Creation.Unanswered unanswered) {
-            boolean shown = invitation.questions().stream().anyMatch(question -> question.field().equals(unanswered.field()) && !question.asksConsent());
-            FormMessage message = shown ? new FormMessage(unanswered.field(), "trialAnswerRefused") : new FormMessage(null, "trialAsksAnew");
-            throw failed(context, message, "the bridge does not take what was answered to " + unanswered.field(), null);
-        }
-        throw failed(context, "trialFailed", "the bridge did not answer to creation: " + ((Creation.NoAnswer) answer).cause(), null);
-    }
-
-    private static OutcomeReport started(OutcomeReport report) {
-        report.begin();
-        return report;
-    }
-
-    private void stamp(FormContext context, UserModel user, Map<String, String> config, Creation.Granted granted) {
-        List<String> refusals = AllowList.from(config).refusals(granted);
-        if (!refusals.isEmpty()) {
-            throw failed(context, "trialFailed", "the bridge asked for what " + AllowList.ROLES + " and " + AllowList.ATTRIBUTES + " don't hold: " + refusals, null);
-        }
-        RealmModel realm = context.getRealm();
-        granted.attributes().forEach((name, values) -> user.setAttribute(name,
-                TrialStamp.ATTRIBUTE.equals(name) ? TrialStamp.merge(user.getAttributeStream(name).toList(), born(values, granted.roles())) : values));
-        for (String name : granted.roles()) {
-            RoleModel role = realm.getRole(name);
-            if (role == null) {
-                throw failed(context, "trialFailed", "the realm has no role " + name, null);
-            }
-            user.grantRole(role);
-        }
-        if (granted.attributes().containsKey(TrialStamp.ATTRIBUTE)) {
-            String path = groupPath(config);
-            GroupModel group = KeycloakModelUtils.findGroupByPath(context.getSession(), realm, path);
-            if (group == null) {
-                throw failed(context, "trialFailed", "the realm has no group " + path + ", by which trial users are found", null);
-            }
-            user.joinGroup(group);
-        }
-    }
-
-    /** This account is the trial's own: who erases the trial may delete it. */
-    private static List<String> born(List<String> values, List<String> roles) {
-        return values.stream().map(value -> StampEntry.read(value).map(entry -> entry.with(entry.version(), true, roles).text()).orElse(value)).toList();
     }
 
     /** Of the group that stamped users join. */
     static String groupPath(Map<String, String> config) {
         return config.getOrDefault(StepConfig.GROUP, "").isBlank() ? DEFAULT_GROUP : config.get(StepConfig.GROUP).strip();
-    }
-
-    private static RuntimeException failed(FormContext context, String messageKey, String why, Exception cause) {
-        return failed(context, new FormMessage(null, messageKey), why, cause);
-    }
-
-    private static RuntimeException failed(FormContext context, FormMessage message, String why, Exception cause) {
-        String requestId = RequestId.of(context.getAuthenticationSession());
-        LOG.errorf("Nobody was created: %s. request_id=%s", why, requestId);
-        LOG.debug("Nobody was created", cause);
-        context.newEvent().event(EventType.REGISTER)
-                .client(context.getAuthenticationSession().getClient())
-                .detail(Details.USERNAME, context.getHttpRequest().getDecodedFormParameters().getFirst(UserModel.EMAIL))
-                .detail(Details.REASON, "trial_creation_failed")
-                .detail(RequestId.EVENT_DETAIL, requestId)
-                .error(Errors.INVALID_REGISTRATION);
-        return FormAgain.because(context, message);
     }
 }

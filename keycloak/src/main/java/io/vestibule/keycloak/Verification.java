@@ -8,12 +8,13 @@ sealed interface Verification {
     /**
      * The invitation can be used.
      *
-     * @param username  the invited address in its canonical form
-     * @param firstName may be null
-     * @param lastName  may be null
-     * @param questions what the form is still to ask
+     * @param username         the invited address in its canonical form
+     * @param firstName        may be null
+     * @param lastName         may be null
+     * @param questions        what the form is still to ask
+     * @param addressIsInvited whether the address that was sent along is the invited one; false where none was
      */
-    record Verified(String username, String firstName, String lastName, List<Question> questions) implements Verification {
+    record Verified(String username, String firstName, String lastName, List<Question> questions, boolean addressIsInvited) implements Verification {
     }
 
     /**

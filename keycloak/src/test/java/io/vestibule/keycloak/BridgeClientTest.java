@@ -172,7 +172,7 @@ class BridgeClientTest {
 
     private static Object call(Contract contract, BridgeClient client) {
         return switch (contract.kind()) {
-            case "verify" -> client.verify(contract.text("token"));
+            case "verify" -> contract.text("address") == null ? client.verify(contract.text("token")) : client.verify(contract.text("token"), contract.text("address"));
             case "creation" -> client.create(new Creation.Request(contract.text("token"), contract.text("username"), contract.text("user_id"),
                     contract.text("attempt_id"), contract.text("first_name"), contract.text("last_name"), contract.text("locale"), answers(contract)));
             case "outcome" -> client.outcome(contract.text("attempt_id"), contract.text("user_id"), "committed".equals(contract.text("outcome")));
@@ -197,7 +197,7 @@ class BridgeClientTest {
         return switch (contract.kind()) {
             case "verify" -> answer.path("valid").booleanValue()
                     ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue(),
-                            contract.name().equals("verify-asking") ? QUESTIONS : List.of())
+                            contract.name().equals("verify-asking") ? QUESTIONS : List.of(), answer.path("address_is_invited").booleanValue())
                     : new Verification.Refused(answer.path("reason").textValue(), answer.path("product").textValue(), answer.path("username").textValue());
             case "creation" -> contract.status() == 200
                     ? new Creation.Granted(

@@ -81,6 +81,13 @@ class MessagesTest {
     }
 
     @Test
+    void everyWayThatAnAddressDiffersHasAText() {
+        for (String reason : List.of("other", "unverified", "none")) {
+            assertTrue(keys(ENGLISH).contains("trialOtherAddress." + reason), reason);
+        }
+    }
+
+    @Test
     void everyCodeOfARefusedCreationHasAText() {
         List<Contract> refusals = Contract.all().stream().filter(contract -> contract.status() >= 400 && !contract.answer().has("field")).toList();
         assertFalse(refusals.isEmpty());
