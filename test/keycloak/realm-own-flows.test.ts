@@ -125,7 +125,7 @@ const STAND_INS: [original: string, added: string[]][] = [
   ['our first login', ['REQUIRED vestibule-flow-succession', 'REQUIRED trial-token-authenticator']],
 ];
 test.each(STAND_INS)('SECURITY 4, 6: "%s" is occupied, and its copy keeps the steps', async (original, added) => {
-  const replacing: Record<string, string> = { 'vestibule-username-password-form': 'auth-username-password-form' };
+  const replacing: Record<string, string> = { 'vestibule-username-password-form': 'auth-username-password-form', 'trial-provider-creation': 'idp-create-user-if-unique' };
   const steps = (await realm.steps(`${original} with vestibule`)).map((step) => step.replace(/\S+$/, (name) => replacing[name] ?? name));
   const kept = await realm.steps(original);
   expect(steps.filter((step) => added.includes(step) && !kept.includes(step)).length).toBeGreaterThanOrEqual(added.includes('REQUIRED flow') ? 2 : added.length);

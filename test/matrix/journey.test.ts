@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { settings } from '../keycloak/support/breaking.ts';
+import { createElsewhere, ELSEWHERE, goThrough, openElsewhere, signInThrough } from '../keycloak/support/elsewhere.ts';
 import { type Entry, entryOf, keeper, personWith, rolesOf, setEntries, stampsOf } from '../keycloak/support/keeper.ts';
 import { bridgeEnvironment, runDoctor } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
@@ -234,6 +236,54 @@ describe.each(Object.entries(WAYS_IN))('the end of a trial, by %s', (_, wayIn) =
   test('holds after', async () => {
     const person = await createPerson([CLIENT], 3600);
     expect(await wayIn(person, () => setStamp(person, [CLIENT], -1))).toBe('refused');
+  });
+});
+
+describe('an identity provider', () => {
+  let close: () => Promise<void>;
+  beforeAll(async () => {
+    close = await openElsewhere();
+  });
+  afterAll(() => close());
+
+  const arrive = async (theirs: (address: string) => string = (address) => address) => {
+    const address = freshAddress('ada');
+    await createElsewhere(theirs(address));
+    const browser = httpBrowser();
+    return { address, theirs: theirs(address), browser, form: await browser.get(await invite(address)) };
+  };
+
+  test('makes the account of an invitation, linked, and signs in to it afterwards', async () => {
+    const { address, browser, form } = await arrive();
+    expect(isSignedIn(await goThrough(browser, form, address))).toBe(true);
+    const [account, ...others] = await usersNamed(address);
+    expect([others, account?.emailVerified, Object.keys(account?.attributes ?? {})]).toEqual([[], true, expect.arrayContaining(['trial_stamp'])]);
+    expect(await admin.get(`/users/${account!.id}/federated-identity`)).toMatchObject([{ identityProvider: ELSEWHERE }]);
+    expect(isSignedIn(await signInThrough(address))).toBe(true);
+  });
+
+  test('leaves no account where that fails, and the same page goes on', async () => {
+    const { address, browser, form } = await arrive();
+    const mend = await settings('vestibule registration', 'trial-token-form-action', { allowedRoles: 'customer' })(admin);
+    const failed = await goThrough(browser, form, address).finally(mend);
+    expect(failed.body).toContain('Nothing was stored');
+    expect(await usersNamed(address)).toEqual([]);
+    expect(isSignedIn(await browser.submit(failed.form('trial-from-provider')))).toBe(true);
+    expect(await usersNamed(address)).toHaveLength(1);
+  });
+
+  test('with another address makes nothing, and leads back to the form', async () => {
+    const { address, theirs, browser, form } = await arrive(() => freshAddress('grace'));
+    const page = await goThrough(browser, form, theirs);
+    for (const one of [address, theirs]) expect([page.body.includes(one), await usersNamed(one)]).toEqual([true, []]);
+    expect(isSignedIn(await submitForm(browser, await browser.submit(page.form('trial-other-address'), { decision: 'form' })))).toBe(true);
+  });
+
+  test('makes none without an invitation', async () => {
+    const address = freshAddress('ada');
+    await createElsewhere(address);
+    expect((await signInThrough(address)).body).toContain('data-reason="missing"');
+    expect(await usersNamed(address)).toEqual([]);
   });
 });
 

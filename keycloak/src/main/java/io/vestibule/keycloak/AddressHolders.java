@@ -8,6 +8,7 @@ import java.util.Set;
 import org.jboss.logging.Logger;
 import org.keycloak.common.ClientConnection;
 import org.keycloak.common.util.Time;
+import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.events.EventBuilder;
 import org.keycloak.events.EventType;
 import org.keycloak.models.AdminRoles;
@@ -77,6 +78,10 @@ final class AddressHolders {
     void setAside(ClientConnection connection, String requestId) {
         for (UserModel holder : holders) {
             setAside(holder, connection, requestId);
+        }
+        if (!holders.isEmpty()) {
+            // What comes next is an insert of the same name, and Hibernate writes inserts before updates.
+            session.getProvider(JpaConnectionProvider.class).getEntityManager().flush();
         }
     }
 

@@ -34,7 +34,6 @@ record BrokeredPerson(String provider, String email, boolean verified) {
     /** Empty outside a first login through an identity provider. */
     static Optional<BrokeredPerson> of(AuthenticationFlowContext context) {
         AuthenticationSessionModel authSession = context.getAuthenticationSession();
-        takeLatest(authSession);
         SerializedBrokeredIdentityContext written = SerializedBrokeredIdentityContext.readFromAuthenticationSession(authSession, AbstractIdpAuthenticator.BROKERED_CONTEXT_NOTE);
         if (written == null) {
             return Optional.empty();
@@ -67,15 +66,6 @@ record BrokeredPerson(String provider, String email, boolean verified) {
                 .filter(claims -> claims != null)
                 .map(claims -> JsonSerialization.mapper.<JsonNode>valueToTree(claims))
                 .toList();
-    }
-
-    /** Somebody who goes back and signs in there once more: Keycloak keeps that beside what came first. */
-    private static void takeLatest(AuthenticationSessionModel authSession) {
-        String latest = authSession.getAuthNote(AbstractIdpAuthenticator.NESTED_FIRST_BROKER_CONTEXT);
-        if (latest != null) {
-            authSession.setAuthNote(AbstractIdpAuthenticator.BROKERED_CONTEXT_NOTE, latest);
-            authSession.removeAuthNote(AbstractIdpAuthenticator.NESTED_FIRST_BROKER_CONTEXT);
-        }
     }
 
     // A boolean in 26.0, a Boolean since: no call that is compiled fits both.

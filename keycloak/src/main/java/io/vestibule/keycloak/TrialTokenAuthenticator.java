@@ -15,7 +15,9 @@ import org.keycloak.events.EventType;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
+import org.keycloak.protocol.oidc.OIDCLoginProtocol;
 import org.keycloak.services.resources.LoginActionsService;
+import org.keycloak.sessions.AuthenticationSessionModel;
 
 /**
  * Asks the bridge whether the invitation is good, and puts the invited address into the authentication session.
@@ -149,8 +151,15 @@ final class TrialTokenAuthenticator implements Authenticator {
                 BrokeredPerson.writeAddress(context.getAuthenticationSession(), invitation.username());
             }
             invitation.keep(context.getAuthenticationSession());
+            handOver(context.getAuthenticationSession(), invitation.username());
             context.success();
         }
+    }
+
+    /** What Keycloak hands on to an identity provider: not that it register somebody, and whom it is about where the provider is to be told. */
+    private static void handOver(AuthenticationSessionModel authSession, String invited) {
+        authSession.removeClientNote(OIDCLoginProtocol.PROMPT_PARAM);
+        authSession.setClientNote(OIDCLoginProtocol.LOGIN_HINT_PARAM, invited);
     }
 
     /** The buttons of the pages: {@code sign-in}, {@code stay}, {@code go-on}, {@code form}. */
