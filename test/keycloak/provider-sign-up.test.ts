@@ -7,7 +7,7 @@ import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
 import { inbox, queryDatabase, stack } from '../support/stack.ts';
 import { invite, isSignedIn, register, signUp, submitForm } from '../support/visitor.ts';
-import { flow, settings } from './support/breaking.ts';
+import { flow, settings, step } from './support/breaking.ts';
 import { addProvider, changeProvider, createElsewhere, ELSEWHERE, goThrough, KNOWN_ELSEWHERE, openElsewhere, signInThrough } from './support/elsewhere.ts';
 
 const admin = keycloakAdmin();
@@ -228,6 +228,17 @@ describe('SECURITY 6: nothing is created', () => {
     expect(isSignedIn(await browser.get(page.link(/first-broker-login/)))).toBe(true);
   });
 
+  test('where nothing stands before the step that creates', async () => {
+    const undo = await step('vestibule first broker login', 'trial-token-authenticator', { requirement: 'DISABLED' })(admin);
+    try {
+      const { address, browser, form } = await arrive();
+      expect(reasonOf(await goThrough(browser, form, address))).toBe('misconfigured');
+      expect(await accountsOf(address)).toEqual([]);
+    } finally {
+      await undo();
+    }
+  });
+
   test('where the address at the provider has an account already: it is linked after a proof, as ever', async () => {
     const person = await createPerson(['vestibule-proxy'], 3600);
     const { address, browser, form } = await arrive({}, {}, person.username);
@@ -272,6 +283,19 @@ describe('what the product asks', () => {
     expect(kept).toEqual([{ id: 'terms', version: '2', step: 'registration_form' }]);
     const [account] = await accountsOf(address);
     expect(Object.keys(account!.attributes!).filter((name) => !['trial_stamp', 'locale'].includes(name))).toEqual([]);
+  });
+
+  test('asks in vain where the form was filled in meanwhile: it leads to sign-in', async () => {
+    const { address, link, browser, form } = await arrive({ product: 'lab' });
+    const asked = await goThrough(browser, form, address);
+    const other = httpBrowser();
+    const answers = { 'attributes.team': 'Engines', 'consents.terms': '2' };
+    expect(isSignedIn(await submitForm(other, await other.get(link), answers))).toBe(true);
+    const late = await browser.submit(asked.form('trial-from-provider'), answers);
+    expect(late.body).toContain('An account with this address exists by now');
+    const anew = await browser.get(late.link(/restart/));
+    expect(anew.body).toMatch(/trial-known|used already/);
+    expect(await linksOf(address)).toEqual([]);
   });
 
   test('is not asked again where it came with the address', async () => {

@@ -8,6 +8,7 @@
             <p>${msg("trialFromProvider.text", trialProvider)}</p>
             <@userProfileCommons.userProfileFormFields; callback, attribute></@userProfileCommons.userProfileFormFields>
             <button id="trial-create" type="submit" class="${properties.kcButtonClass!} ${properties.kcButtonPrimaryClass!} ${properties.kcButtonBlockClass!} ${properties.kcButtonLargeClass!}">${msg("trialFromProvider.create")}</button>
+            <p><a id="trial-restart" href="${url.loginRestartFlowUrl}">${msg("trialFromProvider.otherWay")}</a></p>
         </form>
     </#if>
 </@layout.registrationLayout>

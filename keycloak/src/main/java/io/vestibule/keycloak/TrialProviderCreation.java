@@ -8,6 +8,7 @@ import java.util.Set;
 import jakarta.ws.rs.core.MultivaluedHashMap;
 import jakarta.ws.rs.core.MultivaluedMap;
 import jakarta.ws.rs.core.Response;
+import org.jboss.logging.Logger;
 import org.keycloak.authentication.AuthenticationFlowContext;
 import org.keycloak.authentication.authenticators.broker.IdpConfirmOverrideLinkAuthenticator;
 import org.keycloak.authentication.authenticators.broker.IdpCreateUserIfUniqueAuthenticator;
@@ -38,6 +39,7 @@ import org.keycloak.userprofile.ValidationException;
  */
 final class TrialProviderCreation extends IdpCreateUserIfUniqueAuthenticator {
 
+    private static final Logger LOG = Logger.getLogger(TrialProviderCreation.class);
     private static final Set<String> NAMES = Set.of(UserModel.FIRST_NAME, UserModel.LAST_NAME);
     // Never by a mapper of the provider: the first two are the invitation's, the third is ours.
     private static final Set<String> NOT_THE_PROVIDERS = Set.of(UserModel.USERNAME, UserModel.EMAIL, TrialStamp.ATTRIBUTE);
@@ -53,7 +55,8 @@ final class TrialProviderCreation extends IdpCreateUserIfUniqueAuthenticator {
         } else if (Invitation.isOrdinaryAllowed(authSession) || hasAccount(context, written, brokered)) {
             super.authenticateImpl(context, written, brokered);
         } else {
-            context.forceChallenge(TrialPage.refused(context, Response.Status.FORBIDDEN, "missing", null, null));
+            LOG.errorf("The step %s stands without %s before it: nobody who is new comes through", TrialProviderCreationFactory.PROVIDER_ID, TrialTokenAuthenticatorFactory.PROVIDER_ID);
+            context.forceChallenge(TrialPage.refused(context, Response.Status.FORBIDDEN, "misconfigured", null, null));
         }
     }
 
