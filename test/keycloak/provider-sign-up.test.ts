@@ -170,6 +170,22 @@ describe('an account through an identity provider', () => {
   });
 });
 
+interface Invitation {
+  address: string;
+  link: string;
+}
+
+const setInvitation = ({ link }: Invitation, change: string) =>
+  queryDatabase(`update bridge.invitation set ${change} where token_hash = sha256(convert_to($1, 'UTF8'))`, [new URL(link).searchParams.get('invitation_token')]);
+
+const withdraw = (invitation: Invitation) => setInvitation(invitation, "state = 'revoked'");
+const expire = (invitation: Invitation) => setInvitation(invitation, "expires_at = now() - interval '1 day'");
+const useElsewhere = async ({ address, link }: Invitation) => {
+  await signUp(link);
+  await admin.delete(`/users/${(await accountsOf(address))[0]!.id}`);
+  await eventually(async () => (await queryDatabase('select state from bridge.registration where address = $1', [address]))[0]?.['state'] === 'confirmed');
+};
+
 describe('SECURITY 6: nothing is created', () => {
   test.each<[string, object, object, string, string]>([
     ['is another one', {}, {}, 'other', 'grace'],
@@ -182,9 +198,7 @@ describe('SECURITY 6: nothing is created', () => {
       const { address, theirs, browser, form } = await arrive({}, elsewhere, other === '' ? undefined : freshAddress(other));
       const page = await goThrough(browser, form, theirs);
       expect([page.status, reasonOf(page)]).toEqual([403, reason]);
-      expect(page.body).toContain(address);
-      if (reason !== 'none') expect(page.body).toContain(theirs);
-      for (const one of [address, theirs]) expect(await accountsOf(one)).toEqual([]);
+      for (const one of [address, theirs]) expect([page.body.includes(one), await accountsOf(one)]).toEqual([true, []]);
       expect(await trialsOf(address)).toEqual([]);
       const back = await browser.submit(page.form('trial-other-address'), { decision: 'form' });
       expect(isSignedIn(await submitForm(browser, back))).toBe(true);
@@ -206,14 +220,13 @@ describe('SECURITY 6: nothing is created', () => {
     expect(await accountsOf(theirs)).toEqual([]);
   });
 
-  const tokenOf = (link: string) => new URL(link).searchParams.get('invitation_token')!;
-  test.each<[string, (address: string, link: string) => Promise<unknown>, string | RegExp]>([
-    ['is withdrawn', (_, link) => queryDatabase("update bridge.invitation set state = 'revoked' where token_hash = sha256(convert_to($1, 'UTF8'))", [tokenOf(link)]), 'data-reason="revoked"'],
-    ['has expired', (_, link) => queryDatabase("update bridge.invitation set expires_at = now() - interval '1 day' where token_hash = sha256(convert_to($1, 'UTF8'))", [tokenOf(link)]), 'data-reason="expired"'],
-    ['is used by somebody else meanwhile', async (address, link) => void (await signUp(link), await admin.delete(`/users/${(await accountsOf(address))[0]!.id}`), await eventually(async () => (await queryDatabase('select state from bridge.registration where address = $1', [address]))[0]?.['state'] === 'confirmed')), /used already/],
+  test.each<[string, (invitation: Invitation) => Promise<unknown>, RegExp]>([
+    ['is withdrawn', withdraw, /data-reason="revoked"/],
+    ['has expired', expire, /data-reason="expired"/],
+    ['is used in another browser', useElsewhere, /used already/],
   ])('where the invitation %s while one is at the provider', async (_, meanwhile, says) => {
     const { address, link, browser, form } = await arrive();
-    await meanwhile(address, link);
+    await meanwhile({ address, link });
     const page = await goThrough(browser, form, address);
     expect(page.body).toMatch(says);
     expect(await accountsOf(address)).toEqual([]);
@@ -332,6 +345,17 @@ test('the newer of two invitations is spent by a sign-up through a provider, too
   await eventually(async () => (await httpBrowser().get(second)).body.includes('used already'));
 });
 
+const look = async (page: Page, name: string): Promise<void> => {
+  expect(await axe(page)).toEqual([]);
+  if (process.env['SCREENSHOTS']) await page.screenshot({ path: `${process.env['SCREENSHOTS']}/${name}.png`, fullPage: true });
+};
+const signInElsewhere = async (page: Page, address: string): Promise<void> => {
+  await page.click('.trial-provider');
+  await page.fill('#username', address.replace(/@.*/, ''));
+  await page.fill('#password', KNOWN_ELSEWHERE);
+  await page.click('[type=submit]');
+};
+
 describe('in Chromium', () => {
   let browser: TestBrowser;
   beforeAll(async () => {
@@ -339,17 +363,6 @@ describe('in Chromium', () => {
   });
   afterAll(() => browser.close());
   afterEach(() => browser.closePages());
-
-  const look = async (page: Page, name: string): Promise<void> => {
-    expect(await axe(page)).toEqual([]);
-    if (process.env['SCREENSHOTS']) await page.screenshot({ path: `${process.env['SCREENSHOTS']}/${name}.png`, fullPage: true });
-  };
-  const signInElsewhere = async (page: Page, address: string): Promise<void> => {
-    await page.click('.trial-provider');
-    await page.fill('#username', address.replace(/@.*/, ''));
-    await page.fill('#password', KNOWN_ELSEWHERE);
-    await page.click('[type=submit]');
-  };
 
   test('from the mail to the app without a script, and no password', async () => {
     const address = freshAddress('ada');

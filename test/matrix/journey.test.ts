@@ -239,6 +239,13 @@ describe.each(Object.entries(WAYS_IN))('the end of a trial, by %s', (_, wayIn) =
   });
 });
 
+/** Invited, on the form, and known at the provider. */
+const arriveKnown = async (address = freshAddress('ada'), theirs = address) => {
+  await createElsewhere(theirs);
+  const browser = httpBrowser();
+  return { address, theirs, browser, form: await browser.get(await invite(address)) };
+};
+
 describe('an identity provider', () => {
   let close: () => Promise<void>;
   beforeAll(async () => {
@@ -246,14 +253,8 @@ describe('an identity provider', () => {
   });
   afterAll(() => close());
 
-  const arrive = async (address = freshAddress('ada'), theirs = address) => {
-    await createElsewhere(theirs);
-    const browser = httpBrowser();
-    return { address, theirs, browser, form: await browser.get(await invite(address)) };
-  };
-
   test('makes the account of an invitation, linked, and signs in to it afterwards', async () => {
-    const { address, browser, form } = await arrive();
+    const { address, browser, form } = await arriveKnown();
     expect(isSignedIn(await goThrough(browser, form, address))).toBe(true);
     const [account, ...others] = await usersNamed(address);
     expect([others, account?.emailVerified, Object.keys(account?.attributes ?? {})]).toEqual([[], true, expect.arrayContaining(['trial_stamp'])]);
@@ -262,7 +263,7 @@ describe('an identity provider', () => {
   });
 
   test('leaves no account where that fails, and the same page goes on', async () => {
-    const { address, browser, form } = await arrive();
+    const { address, browser, form } = await arriveKnown();
     const mend = await settings('vestibule registration', 'trial-token-form-action', { allowedRoles: 'customer' })(admin);
     const failed = await goThrough(browser, form, address).finally(mend);
     expect(failed.body).toContain('Nothing was stored');
@@ -272,7 +273,7 @@ describe('an identity provider', () => {
   });
 
   test('with another address makes nothing, and leads back to the form', async () => {
-    const { address, theirs, browser, form } = await arrive(freshAddress('ada'), freshAddress('grace'));
+    const { address, theirs, browser, form } = await arriveKnown(freshAddress('ada'), freshAddress('grace'));
     const page = await goThrough(browser, form, theirs);
     for (const one of [address, theirs]) expect([page.body.includes(one), await usersNamed(one)]).toEqual([true, []]);
     expect(isSignedIn(await submitForm(browser, await browser.submit(page.form('trial-other-address'), { decision: 'form' })))).toBe(true);
