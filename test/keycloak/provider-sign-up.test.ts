@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { axe, launchBrowser, PHONE, screenshot, type TestBrowser } from '../support/browser.ts';
+import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
 import { inbox, queryDatabase, stack } from '../support/stack.ts';
 import { invite, isSignedIn, register, signUp, submitForm } from '../support/visitor.ts';
-import { flow, settings, step } from './support/breaking.ts';
+import { addStep, flow, settings, step } from './support/breaking.ts';
 import { addProvider, changeProvider, createElsewhere, ELSEWHERE, goThrough, KNOWN_ELSEWHERE, openElsewhere, signInThrough } from './support/elsewhere.ts';
 
 const admin = keycloakAdmin();
@@ -252,6 +252,19 @@ describe('SECURITY 6: nothing is created', () => {
     }
   });
 
+  test('where Keycloak’s own step would make an account without a trial: the form shows no provider, and none leads around it', async () => {
+    const undo = await addStep('vestibule first broker account', 'idp-create-user-if-unique', 'ALTERNATIVE', 'vestibule first broker login')(admin);
+    try {
+      const { address, browser, form } = await arrive();
+      expect(form.body).not.toMatch(PROVIDER_LINK);
+      const login = await browser.get(form.link(/login-actions\/authenticate/));
+      expect(reasonOf(await goThrough(browser, login, address))).toBe('missing');
+      expect(await accountsOf(address)).toEqual([]);
+    } finally {
+      await undo();
+    }
+  });
+
   test('where the address at the provider has an account already: it is linked after a proof, as ever', async () => {
     const person = await createPerson(['vestibule-proxy'], 3600);
     const { address, browser, form } = await arrive({}, {}, person.username);
@@ -381,7 +394,6 @@ describe('in Chromium', () => {
     const page = await browser.newPage({ locale: 'en' });
     await page.goto(await invite(address, { product: 'lab', locale: 'en' }));
     await look(page, 'form-with-providers');
-    await screenshot(page, 'form-with-providers');
     await signInElsewhere(page, theirs);
     await page.waitForSelector('#trial-other-address');
     await look(page, 'two-addresses');

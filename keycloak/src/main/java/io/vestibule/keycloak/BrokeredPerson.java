@@ -20,11 +20,12 @@ import org.keycloak.util.JsonSerialization;
 /**
  * Who came back from an identity provider, as that one says.
  *
+ * @param alias    of the provider
  * @param provider its name, for people
  * @param email    as the provider writes it; null when it says none, or none of a sane length
  * @param verified whether somebody vouches for that address: the provider itself, or an administrator who trusts it
  */
-record BrokeredPerson(String provider, String email, boolean verified) {
+record BrokeredPerson(String alias, String provider, String email, boolean verified) {
 
     /** What the bridge compares at most. */
     private static final int LONGEST_EMAIL = 1_024;
@@ -43,7 +44,7 @@ record BrokeredPerson(String provider, String email, boolean verified) {
         String email = brokered.getEmail();
         boolean told = email != null && !email.isBlank() && email.length() <= LONGEST_EMAIL;
         boolean changed = Boolean.parseBoolean(authSession.getAuthNote(AbstractIdentityProvider.UPDATE_PROFILE_EMAIL_CHANGED));
-        return Optional.of(new BrokeredPerson(KeycloakModelUtils.getIdentityProviderDisplayName(context.getSession(), provider),
+        return Optional.of(new BrokeredPerson(provider.getAlias(), KeycloakModelUtils.getIdentityProviderDisplayName(context.getSession(), provider),
                 told ? email : null, told && !changed && isVerified(email, isTrusted(provider), claims(brokered))));
     }
 

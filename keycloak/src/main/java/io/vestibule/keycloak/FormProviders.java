@@ -8,6 +8,7 @@ import java.util.Properties;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
+import org.keycloak.authentication.authenticators.broker.IdpCreateUserIfUniqueAuthenticatorFactory;
 import org.keycloak.common.util.HtmlUtils;
 import org.keycloak.forms.login.freemarker.model.IdentityProviderBean;
 import org.keycloak.models.AuthenticationExecutionModel;
@@ -34,7 +35,7 @@ final class FormProviders {
     static String hint(KeycloakSession session, Object social) {
         RealmModel realm = session.getContext().getRealm();
         List<IdentityProviderBean.IdentityProvider> providers = social instanceof IdentityProviderBean bean
-                ? bean.getProviders().stream().filter(provider -> makesAccounts(session, realm, provider.getAlias())).toList()
+                ? bean.getProviders().stream().filter(provider -> signUp(session, realm, provider.getAlias())).toList()
                 : List.of();
         if (providers.isEmpty()) {
             return LockedRegisterBean.HINT;
@@ -48,12 +49,16 @@ final class FormProviders {
                 + "<div class=\"trial-or\">" + HtmlUtils.escapeAttribute(texts.of("trialProvider.or")) + "</div></div>";
     }
 
-    /** One whose first-login flow only links leads nobody on who is new. */
-    private static boolean makesAccounts(KeycloakSession session, RealmModel realm, String alias) {
+    /**
+     * Whether an invitation is good at this provider: not where its first-login flow only links, nor where Keycloak's own
+     * step would make an account without a trial.
+     */
+    static boolean signUp(KeycloakSession session, RealmModel realm, String alias) {
         IdentityProviderModel provider = session.identityProviders().getByAlias(alias);
         String chosen = provider == null ? null : provider.getFirstBrokerLoginFlowId();
         AuthenticationFlowModel flow = chosen == null ? realm.getFirstBrokerLoginFlow() : realm.getAuthenticationFlowById(chosen);
-        return flow != null && steps(realm, flow.getId()).anyMatch(step -> TrialProviderCreationFactory.PROVIDER_ID.equals(step.getAuthenticator()));
+        List<String> steps = flow == null ? List.of() : steps(realm, flow.getId()).map(AuthenticationExecutionModel::getAuthenticator).toList();
+        return steps.contains(TrialProviderCreationFactory.PROVIDER_ID) && !steps.contains(IdpCreateUserIfUniqueAuthenticatorFactory.PROVIDER_ID);
     }
 
     private static Stream<AuthenticationExecutionModel> steps(RealmModel realm, String flowId) {

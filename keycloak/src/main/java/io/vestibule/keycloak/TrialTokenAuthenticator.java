@@ -54,7 +54,9 @@ final class TrialTokenAuthenticator implements Authenticator {
 
         String token = Invitation.tokenOf(context.getAuthenticationSession());
         Optional<BrokeredPerson> brokered = LoginActionsService.FIRST_BROKER_LOGIN_PATH.equals(context.getFlowPath()) ? BrokeredPerson.of(context) : Optional.empty();
-        if (token == null || brokered.isEmpty() && !LoginActionsService.REGISTRATION_PATH.equals(context.getFlowPath())) {
+        boolean used = brokered.map(person -> FormProviders.signUp(context.getSession(), context.getRealm(), person.alias()))
+                .orElse(LoginActionsService.REGISTRATION_PATH.equals(context.getFlowPath()));
+        if (token == null || !used) {
             withoutInvitation(context, config, withoutInvitation, brokered);
         } else if (brokered.isPresent()) {
             fromProvider(context, config, token, brokered.get(), BridgeClient.of(context.getSession(), settings, requestId));
