@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog.ts';
 import type { Account } from './account.store.ts';
 import type { Invoice } from './invoice.store.ts';
 import { inCurrency } from './money.ts';
+import { planName } from './offer.ts';
 
 const SEND_ATTEMPTS = 14;
 
@@ -34,7 +35,7 @@ function invoiceInMail({ number, issuedAt, dueAt, currency, net, tax, total, con
   const money = (amount: number): string => inCurrency(amount, currency, locale);
   const lines = content.lines.map((line) => ({
     kind: line.kind,
-    plan: line.plan === 'basic' || line.plan === 'business' ? catalog.plans[line.plan].name : line.plan,
+    plan: planName(catalog, line.plan),
     seats: String(line.seats),
     from: day(new Date(line.periodStartsAt), catalog),
     to: day(new Date(line.periodEndsAt), catalog),

@@ -1,12 +1,15 @@
 import type { Clock } from '../../../platform/clock.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type AuditEntry, type BillingAct } from '../audit.store.ts';
+import { readBillingSession } from '../billing-session.service.ts';
+import { findPlace } from '../place.ts';
 import { findRealmsOfServer } from '../realm.store.ts';
 import { findServer, findServerForUpdate } from '../server.store.ts';
+import { isDeactivated } from '../standing.ts';
 import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
 import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
 import { NOTHING } from './money.ts';
-import { MOST_SEATS, offerFor, type Wanted } from './offer.ts';
+import { MOST_SEATS, offerFor, planName, type Wanted } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Plan, type Priced, type Running } from './plan.store.ts';
 
@@ -17,6 +20,8 @@ export interface PlanUsing extends Omit<BillUsing, 'requestId'> {
 /** Who acts on whose plan. */
 export interface Acting {
   of: AccountOf;
+  /** Of a person: it must be alive still when their turn comes. */
+  sessionId?: string;
   audit: Pick<AuditEntry, 'actor' | 'serverId' | 'realmId' | 'userId' | 'clientAddress' | 'requestId' | 'reason'>;
 }
 
@@ -30,7 +35,11 @@ export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 
  */
 export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agreed: Wanted & { when: When; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
-    if (await otherHasPlan(trx, acting.audit.serverId ?? '', account.realmId)) return { result: 'plan_conflict' };
+    if (await isShut(trx, acting.audit.serverId ?? '', account.realmId)) return { result: 'changed' };
+    if (await otherHasPlan(trx, acting.audit.serverId ?? '', account.realmId)) {
+      await record(trx, acting, 'refused', at, { step: 'plan/agree', reason: 'plan_conflict' });
+      return { result: 'plan_conflict' };
+    }
     const offer = offerFor(using.catalog, agreed);
     if (offer === undefined) return { result: 'changed' };
     const current = await findPlan(trx, account.id, 'active');
@@ -40,7 +49,7 @@ export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agre
       await dropScheduled(trx, account.id);
       await insertPlan(trx, plan, 'scheduled');
       await record(trx, acting, 'plan_scheduled', at, { ...agreed, begins_at: current.periodEndsAt });
-      await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: nameOf(using, current), endsAt: current.periodEndsAt, ends: true, next: { plan: using.catalog.plans[offer.type].name, seats: offer.seats } }, at);
+      await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: planName(using.catalog, current.type), endsAt: current.periodEndsAt, ends: true, next: { plan: planName(using.catalog, offer.type), seats: offer.seats } }, at);
       return { result: 'scheduled' };
     }
     const credit = isPriced(current) ? [creditRest(current, at)] : [];
@@ -86,7 +95,7 @@ export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, { se
     await record(trx, acting, 'seats_changed', at, { from: plan.seats, to: seats });
     if (charge === undefined) {
       await updatePlan(trx, plan.id, { next_seats: seats === plan.seats ? null : seats });
-      const name = nameOf(using, plan);
+      const name = planName(using.catalog, plan.type);
       if (seats < plan.seats) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: name, endsAt: plan.periodEndsAt, ends: false, next: { plan: name, seats } }, at);
       return { result: 'done' };
     }
@@ -94,10 +103,6 @@ export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, { se
     const made = await invoice(trx, bill, account, [charge], at);
     return { result: 'begun', invoiceNumber: made.number };
   });
-}
-
-function nameOf(using: PlanUsing, plan: Plan): string {
-  return isPriced(plan) ? using.catalog.plans[plan.type].name : plan.type;
 }
 
 function mayHaveSeats(using: PlanUsing, plan: Plan | undefined, seats: number): plan is Running {
@@ -112,7 +117,7 @@ export async function setRenewal(db: Db, using: PlanUsing, acting: Acting, renew
     if (plan.renews === renews) return { result: 'done' };
     await updatePlan(trx, plan.id, { renews });
     await record(trx, acting, renews ? 'renewal_resumed' : 'renewal_stopped', at, { ends_at: plan.periodEndsAt });
-    if (!renews) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: nameOf(using, plan), endsAt: plan.periodEndsAt, ends: true }, at);
+    if (!renews) await queuePlanMails(trx, bill, account, 'billing_stopped', { plan: planName(using.catalog, plan.type), endsAt: plan.periodEndsAt, ends: true }, at);
     return { result: 'done' };
   });
 }
@@ -127,10 +132,11 @@ export async function dropScheduledPlan(db: Db, using: PlanUsing, acting: Acting
 }
 
 /** One act of an account after the other. */
-function changing(db: Db, using: PlanUsing, { of, audit }: Acting, change: (trx: Trx, account: Account, bill: BillUsing, at: Date) => Promise<PlanChange>): Promise<PlanChange> {
+function changing(db: Db, using: PlanUsing, { of, audit, sessionId }: Acting, change: (trx: Trx, account: Account, bill: BillUsing, at: Date) => Promise<PlanChange>): Promise<PlanChange> {
   return db.transaction().execute(async (trx) => {
-    // Before the account, as logins do: a realm and its whole server agree one after the other.
     if (audit.serverId !== undefined) await findServerForUpdate(trx, audit.serverId);
+    // Whoever was signed out or deactivated while this waited changes nothing any more.
+    if (sessionId !== undefined && (await readBillingSession(trx, sessionId)).result !== 'live') return { result: 'changed' };
     return change(trx, await lockAccount(trx, of), { ...using, requestId: audit.requestId }, using.clock.now());
   });
 }
@@ -139,6 +145,12 @@ function changing(db: Db, using: PlanUsing, { of, audit }: Acting, change: (trx:
 export async function otherHasPlan(trx: Trx, serverId: string, realmId: string | null): Promise<boolean> {
   if (realmId !== null) return (await findServer(trx, serverId))?.planType !== 'free';
   return (await findRealmsOfServer(trx, serverId)).some(({ planType }) => planType !== 'free');
+}
+
+/** What nobody may open gets no plan. */
+async function isShut(trx: Trx, serverId: string, realmId: string | null): Promise<boolean> {
+  const place = await findPlace(trx, { serverId, realmId });
+  return place === undefined || isDeactivated(place);
 }
 
 async function record(trx: Trx, { audit }: Acting, act: BillingAct, at: Date, details: Readonly<Record<string, unknown>>): Promise<void> {

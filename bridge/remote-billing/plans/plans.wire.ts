@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog.ts';
 import type { RemoteRealm } from '../realm.store.ts';
 import type { AccountState, NotLive, ReadAccount } from './account.service.ts';
 import type { Invoice } from './invoice.store.ts';
+import { planName } from './offer.ts';
 import type { quotePlan, quoteSeats } from './plan.service.ts';
 import { isPriced, type Plan } from './plan.store.ts';
 import type { accountAnswer, invoiceAnswer, issuedInvoice, quoteAnswer, seatsQuote } from './plans.schemas.ts';
@@ -70,7 +71,7 @@ function planToWire(plan: Plan | undefined, catalog: Catalog) {
   const priced = isPriced(plan) ? plan : undefined;
   return {
     type: plan.type,
-    name: priced === undefined ? plan.type : catalog.plans[priced.type].name,
+    name: planName(catalog, plan.type),
     seats: priced?.seats ?? null,
     next_seats: priced?.nextSeats ?? null,
     unit_price: priced?.unitPrice ?? null,
