@@ -63,6 +63,11 @@ export async function queuePlanMails(trx: Trx, using: BillingMailUsing, account:
   await queue(trx, using, kind, await peopleOf(trx, account), content, at);
 }
 
+/** What came of a request that was asked at `askedAt`. */
+export async function queueSponsorshipMails(trx: Trx, using: BillingMailUsing, account: Account, { granted, askedAt }: { granted: boolean; askedAt: Date }, at: Date): Promise<void> {
+  await queue(trx, using, 'billing_sponsorship', await peopleOf(trx, account), { date: day(askedAt, using.catalog), ...(granted ? { granted: 'yes' } : {}) }, at);
+}
+
 async function peopleOf(trx: Trx, { realmId, serverId }: Account): Promise<readonly string[]> {
   const users = await listBillingUsers(trx, realmId === null ? { serverId: serverId ?? '' } : { realmId });
   return [...new Set(users.filter(({ state }) => state === 'confirmed').map(({ email }) => email))];

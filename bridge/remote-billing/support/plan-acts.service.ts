@@ -8,6 +8,7 @@ import { agreeToPlan, changeSeats, dropScheduledPlan, otherHasPlan, quotePlan, q
 import { NOTHING } from '../plans/money.ts';
 import type { Wanted } from '../plans/offer.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan } from '../plans/plan.store.ts';
+import { queueSponsorshipMails } from '../plans/plan-mails.service.ts';
 import { decideRequest } from '../plans/sponsorship.store.ts';
 import { ofPlace } from './read-place.service.ts';
 import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
@@ -101,6 +102,7 @@ export async function decideSponsorship(db: Db, using: PlanUsing, place: Place, 
     if (decided === 'unknown') throw nothingThere();
     if (decided === 'decided before') throw notPossible('This request has been decided already: read it again.');
     if (approve) await give(trx, using, account, { type: 'community', endsAt: undefined }, at);
+    await queueSponsorshipMails(trx, { ...using, requestId: staff.requestId }, account, { granted: approve, askedAt: decided.askedAt }, at);
     await record(trx, place, staff, approve ? 'sponsorship_granted' : 'sponsorship_declined', at, { sponsorship: id });
   });
 }

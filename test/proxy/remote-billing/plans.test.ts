@@ -72,6 +72,14 @@ describe('/upgrade', () => {
     expect(reply.body).toContain('name="total" value="186480"');
   });
 
+  test('to the plan that it is already: what to do instead', async () => {
+    stand.answers('account/read', PAYING);
+    stand.answers('plan/quote', { result: 'changed' });
+    const reply = await act('upgrade', 'quote', WANTED);
+    expect([reply.status, reply.body.includes('You have this plan already'), reply.body.includes('Something has changed')]).toEqual([400, true, false]);
+    expect((await act('upgrade', 'quote', { ...WANTED, type: 'business' })).body).toContain('Something has changed');
+  });
+
   test('at the end of the current plan, as for legacy organizations', async () => {
     stand.answers('account/read', { ...PAYING, plan: { ...PAYING.plan, type: 'legacy', seats: null, unit_price: null } });
     expect((await browser.get(`${REALM}/upgrade/`)).body).toMatch(/value="at_end" checked/);
@@ -154,6 +162,11 @@ describe('/billing', () => {
     stand.answers('account/save', { status: 400, problem: { code: 'invalid_request', detail: 'x', field: 'invoice_recipients.0' } });
     const reply = await act('billing', 'details', { legal_name: 'Typed', invoice_recipients: 'nobody' });
     expect([reply.status, reply.body.includes('value="Typed"'), reply.body.includes('id="invoice_recipients-error"')]).toEqual([400, true, true]);
+  });
+
+  test.each(['legal_name', 'vat_id', 'purchase_order'])('a %s that the bridge refuses is said on its field', async (field) => {
+    stand.answers('account/save', { status: 400, problem: { code: 'invalid_request', detail: 'x', field } });
+    expect((await act('billing', 'details', { [field]: 'typed' })).body).toMatch(new RegExp(`id="${field}"[^>]* value="typed"[^>]*aria-invalid="true"`));
   });
 
   test.each(['nothing', 'quote', 'constructor', '__proto__', ''])('%j is no act of it', async (name) => {
