@@ -80,7 +80,7 @@ export async function quotePlan(db: Db, using: PlanUsing, accountId: string | un
 /** What `changeSeats` would ask for. Undefined: not to be had like that. */
 export async function quoteSeats(db: Db, using: PlanUsing, accountId: string | undefined, seats: number) {
   const plan = accountId === undefined ? undefined : await findPlan(db, accountId, 'active');
-  if (!mayHaveSeats(using, plan, seats)) return undefined;
+  if (!mayHaveSeats(using, plan, seats) || (await wouldNotCount(db, plan, seats))) return undefined;
   const { net, tax, total } = seats > plan.seats ? chargeSeats(plan, seats, using.clock.now()).entry : NOTHING;
   return { plan, seats, net, tax, total, countsFrom: seats > plan.seats ? using.clock.now() : plan.periodEndsAt };
 }
@@ -89,7 +89,7 @@ export async function quoteSeats(db: Db, using: PlanUsing, accountId: string | u
 export async function changeSeats(db: Db, using: PlanUsing, acting: Acting, { seats, total }: { seats: number; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
     const plan = await findPlan(trx, account.id, 'active');
-    if (!mayHaveSeats(using, plan, seats)) return { result: 'changed' };
+    if (!mayHaveSeats(using, plan, seats) || (await wouldNotCount(trx, plan, seats))) return { result: 'changed' };
     const charge: Charge | undefined = seats > plan.seats ? chargeSeats(plan, seats, at) : undefined;
     if (total !== (charge?.entry.total ?? 0)) return { result: 'changed' };
     await record(trx, acting, 'seats_changed', at, { from: plan.seats, to: seats });
@@ -109,11 +109,18 @@ function mayHaveSeats(using: PlanUsing, plan: Plan | undefined, seats: number): 
   return isPriced(plan) && seats >= using.catalog.plans[plan.type].minimum_seats && seats <= MOST_SEATS;
 }
 
+/** Fewer seats count from the next period on: there is none where another plan begins then. */
+async function wouldNotCount(db: Db | Trx, plan: Running, seats: number): Promise<boolean> {
+  return seats < plan.seats && (await findPlan(db, plan.accountId, 'scheduled')) !== undefined;
+}
+
 /** The plan ends with its period, or after all it does not. */
 export async function setRenewal(db: Db, using: PlanUsing, acting: Acting, renews: boolean): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
     const plan = await findPlan(trx, account.id, 'active');
     if (!isPriced(plan)) return { result: 'changed' };
+    // It ends there anyway, and something else begins: who wants neither takes that back first.
+    if ((await findPlan(trx, account.id, 'scheduled')) !== undefined) return { result: 'changed' };
     if (plan.renews === renews) return { result: 'done' };
     await updatePlan(trx, plan.id, { renews });
     await record(trx, acting, renews ? 'renewal_resumed' : 'renewal_stopped', at, { ends_at: plan.periodEndsAt });

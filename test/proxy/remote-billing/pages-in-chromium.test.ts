@@ -117,26 +117,6 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
     await signIn(page);
     await page.goto(`/server/${UUID}/deactivate/`);
   }],
-  ['deactivated', async (page) => {
-    ofServer();
-    await signIn(page);
-    await page.goto(`/server/${UUID}/deactivate/`);
-    await page.click('main button.primary');
-    await page.waitForSelector('main form', { state: 'detached' });
-  }],
-  ['over-while-posting', async (page) => {
-    await signIn(page);
-    await page.goto(`/realm/${UUID}/sponsorship/`);
-    for (const name of ['organization_type', 'expected_users', 'description']) await page.fill(`#${name}`, 'x');
-    stand.answers('session/read', { result: 'over', login_url: BACK });
-    await page.click('main button.primary');
-    await page.waitForSelector('main form', { state: 'detached' });
-  }],
-  ['plan-conflict', async (page) => {
-    stand.answers('login/open', { result: 'refused', reason: 'plan_conflict', support_url: SUPPORT });
-    await page.goto(LOGIN);
-  }],
-  ['signed-out', (page) => page.goto('/remote-billing-login/signed-out')],
   ['invoice', async (page) => {
     await signIn(page);
     stand.answers('invoice/read', INVOICE);

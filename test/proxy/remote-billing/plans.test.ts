@@ -106,6 +106,10 @@ describe('/billing', () => {
     const { body } = await browser.get(`${REALM}/billing/`);
     for (const said of ['Basic', '30 from the next period on', 'January 31, 2027', 'Business, 40', '€1,864.80', 'books@example.org, ada@example.org', ADA.email]) expect(body).toContain(said);
     expect(body).toContain(`href="${REALM}/invoices/7"`);
+    // It ends anyway, and something else begins.
+    expect([body.includes('Take back the change'), body.includes('Let it end with the period')]).toEqual([true, false]);
+    stand.answers('account/read', { ...PAYING, scheduled: null });
+    expect((await browser.get(`${REALM}/billing/`)).body).toContain('Let it end with the period');
   });
 
   const ACTS: [string, Record<string, string>, Step, object, string][] = [
