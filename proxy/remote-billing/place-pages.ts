@@ -87,11 +87,12 @@ function wantedBefore({ offers, seats_reported: reported, plan }: Account, typed
   return { type, period: typed('period', 'year'), seats: typed('seats', String(Math.max(reported?.seats ?? NO_SEATS, fewest))), when: typed('when', plan?.type === 'legacy' ? 'at_end' : 'now') };
 }
 
-/** An amount in the currency's smallest unit. */
-export function inMoney(language: string, currency: string): (amount: number) => string {
-  const format = new Intl.NumberFormat(language, { style: 'currency', currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return (amount) => format.format(amount / 10 ** digits);
+/** An amount in the smallest unit of its currency: what was agreed to before may be in another one than what is offered. */
+export function inMoney(language: string, usual: string): (amount: number, currency?: string) => string {
+  return (amount, currency = usual) => {
+    const format = new Intl.NumberFormat(language, { style: 'currency', currency });
+    return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  };
 }
 
 /** One that gives money back is called what it is. */

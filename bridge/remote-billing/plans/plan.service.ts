@@ -9,7 +9,7 @@ import { isDeactivated } from '../standing.ts';
 import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
 import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
 import { NOTHING } from './money.ts';
-import { MOST_SEATS, offerFor, planName, type Wanted } from './offer.ts';
+import { MOST_SEATS, offerFor, planName, type Offer, type Wanted } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Plan, type Priced, type Running } from './plan.store.ts';
 
@@ -54,7 +54,7 @@ export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agre
     }
     const credit = isPriced(current) ? [creditRest(current, at)] : [];
     const owed = offer.total + (credit[0]?.entry.total ?? 0);
-    if (owed !== agreed.total || owed < 0 || (isPriced(current) && current.type === offer.type)) return { result: 'changed' };
+    if (owed !== agreed.total || owed < 0 || mustWait(current, offer)) return { result: 'changed' };
     if (current !== undefined) await endPlan(trx, current.id, at);
     await dropScheduled(trx, account.id);
     const id = await insertPlan(trx, plan, 'active');
@@ -66,6 +66,11 @@ export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agre
   });
 }
 
+/** The same plan goes on as it was agreed to; and one invoice, with what is given back, is in one currency with one tax. */
+function mustWait(current: Plan | undefined, offer: Offer): boolean {
+  return isPriced(current) && (current.type === offer.type || current.currency !== offer.currency || current.taxBasisPoints !== offer.taxBasisPoints);
+}
+
 /** What `agreeToPlan` would ask for. Undefined: not to be had like that. */
 export async function quotePlan(db: Db, using: PlanUsing, accountId: string | undefined, wanted: Wanted & { when: When }) {
   const offer = offerFor(using.catalog, wanted);
@@ -73,7 +78,7 @@ export async function quotePlan(db: Db, using: PlanUsing, accountId: string | un
   if (offer === undefined || (wanted.when === 'at_end' && current?.periodEndsAt == null)) return undefined;
   const credit = wanted.when === 'now' && isPriced(current) ? creditRest(current, using.clock.now()).entry : { net: 0, tax: 0, total: 0 };
   const [net, tax, total] = [offer.net + credit.net, offer.tax + credit.tax, offer.total + credit.total];
-  if (total < 0 || (wanted.when === 'now' && isPriced(current) && current.type === offer.type)) return undefined;
+  if (total < 0 || (wanted.when === 'now' && mustWait(current, offer))) return undefined;
   return { offer, credit: { net: 0 - credit.net, tax: 0 - credit.tax, total: 0 - credit.total }, net, tax, total, beginsAt: wanted.when === 'now' ? using.clock.now() : current!.periodEndsAt! };
 }
 

@@ -41,6 +41,7 @@ export function seatsToWire(realm: Pick<RemoteRealm, 'seats' | 'seatsReportedAt'
 /** Plans, and what they cost whom. */
 export function booksToWire(state: AccountState, catalog: Catalog) {
   const details = state.account ?? NO_DETAILS;
+  const currencies = new Map(state.invoices.map(({ number, currency }) => [number, currency]));
   return {
     plan: planToWire(state.plan, catalog),
     scheduled: planToWire(state.scheduled, catalog),
@@ -58,6 +59,7 @@ export function booksToWire(state: AccountState, catalog: Catalog) {
       period_ends_at: epochSeconds(periodEndsAt),
       at: epochSeconds(at),
       invoice_number: invoiceNumber,
+      currency: currencies.get(invoiceNumber) ?? catalog.currency,
       net,
       tax,
       total,
@@ -75,6 +77,7 @@ function planToWire(plan: Plan | undefined, catalog: Catalog) {
     seats: priced?.seats ?? null,
     next_seats: priced?.nextSeats ?? null,
     unit_price: priced?.unitPrice ?? null,
+    currency: plan.currency,
     period: priced === undefined ? null : priced.months === 12 ? ('year' as const) : ('month' as const),
     period_ends_at: plan.periodEndsAt && epochSeconds(plan.periodEndsAt),
     renews: plan.renews,

@@ -121,6 +121,17 @@ describe('an upgrade', () => {
     expect(await planType()).toBe('business');
   });
 
+  test.each([{ currency: 'USD' }, { tax_percent: 21 }])('to a plan at %j, other than before, waits for the end: an invoice is in one currency with one tax', async (change) => {
+    await agree(MONTH);
+    const changed = { ...using, catalog: { ...using.catalog, ...change } };
+    const larger = { type: 'business', period: 'year', seats: 30 } as const;
+    const { id } = await account();
+    expect(await quotePlan(billing.db, changed, id, { ...larger, when: 'now' })).toBeUndefined();
+    const then = await quotePlan(billing.db, changed, id, { ...larger, when: 'at_end' });
+    for (const total of [then!.total, then!.total - 4_200]) expect(await agreeToPlan(billing.db, changed, acting, { ...larger, when: 'now', total })).toEqual({ result: 'changed' });
+    expect(await agreeToPlan(billing.db, changed, acting, { ...larger, when: 'at_end', total: then!.total })).toEqual({ result: 'scheduled' });
+  });
+
   test('that costs less than what is left waits for the end', async () => {
     await agree({ type: 'business', period: 'year', seats: 30 });
     expect(await quote(MONTH)).toBeUndefined();

@@ -112,6 +112,13 @@ describe('/billing', () => {
     expect((await browser.get(`${REALM}/billing/`)).body).toContain('Let it end with the period');
   });
 
+  test('what was agreed to and charged is shown in its own currency', async () => {
+    stand.answers('account/read', { ...PAYING, currency: 'USD', plan: { ...PAYING.plan, next_seats: null }, ledger: PAYING.ledger });
+    const { body } = await browser.get(`${REALM}/billing/`);
+    expect([body.includes('€42.00 per seat'), body.includes('€1,864.80'), body.includes('$')]).toEqual([true, true, false]);
+    expect((await browser.get(`${REALM}/plans/`)).body).toContain('$3.50 per seat and month');
+  });
+
   const ACTS: [string, Record<string, string>, Step, object, string][] = [
     ['details', { legal_name: ' Society ', postal_address: 'a\r\nb', vat_id: 'x', purchase_order: '', invoice_recipients: 'a@example.org; b@example.org,' }, 'account/save', { legal_name: 'Society', postal_address: 'a\nb', vat_id: 'x', purchase_order: '', invoice_recipients: ['a@example.org', 'b@example.org'] }, 'saved'],
     ['agree_seats', { seats: '40', total: '15120' }, 'plan/seats', { seats: 40, total: 15_120 }, 'seats'],
