@@ -35,6 +35,12 @@ describe('/plans', () => {
     await browser.get(`${REALM}/plans/?lang=en`);
   });
 
+  test('shows what costs nothing, too, and where to ask for it', async () => {
+    const { body } = await browser.get(`${REALM}/plans/`);
+    expect(body).toMatch(/Free<\/h2>[\s\S]*Costs nothing[\s\S]*Community<\/h2>[\s\S]*A gift for/);
+    expect(body.match(new RegExp(`href="${REALM}/sponsorship/"`, 'g'))).toHaveLength(2);
+  });
+
   test('yen have no cents', async () => {
     stand.answers('account/read', { ...ANSWERS['account/read'], currency: 'JPY' });
     expect((await browser.get(`${REALM}/plans/`)).body).toContain('¥350 per seat and month');
