@@ -151,6 +151,20 @@ describe.each(Object.entries(DOORS))('SECURITY 15: %s', (_door, { own, takes }) 
   });
 });
 
+const BILLING_DOORS = Object.entries(DOORS).filter(([door]) => door.startsWith('billing,'));
+const OTHERWISE: [string, Record<string, unknown>, string | undefined][] = [
+  ['another type', {}, 'vestibule-identity+jwt'],
+  ['another audience', { aud: 'vestibule-bridge' }, undefined],
+  ['another issuer', { iss: 'somebody' }, undefined],
+  ['no id', { jti: undefined }, undefined],
+];
+
+describe.each(BILLING_DOORS)('SECURITY 15: %s', (_door, { own, takes }) => {
+  test.each(OTHERWISE)('its own token with %s is refused: each of these alone keeps it out', async (_name, claims, typ) => {
+    expect(await takes(({ iss, sign }) => TOKENS[own]!({ iss, sign: (own, usual) => sign({ ...own, ...claims }, typ ?? usual) }))).toBe(false);
+  });
+});
+
 test('every token of this list has a door', () => {
   expect(Object.values(DOORS).map(({ own }) => own).toSorted()).toEqual(Object.keys(TOKENS).filter((name) => name !== 'an access token').toSorted());
 });
