@@ -3,6 +3,7 @@ import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, type Cookies } from '../cookie.ts';
 import type { LoginChecks, Provider } from '../provider/provider.ts';
 import type { Session, SessionKeeping } from '../session/session.service.ts';
+import type { JoinWish } from '../trial/join.service.ts';
 import { deleteLogins, findLogins, insertLogin, type LoginTransaction } from './login.store.ts';
 
 /** A form may be left and come back to for this long. */
@@ -25,6 +26,8 @@ export interface LoginParts extends SessionKeeping {
 export interface LoginWish {
   invitationToken: string | undefined;
   nextPage: string;
+  /** A trial that whoever signs in begins: the provider never hears of it. */
+  join?: JoinWish | undefined;
 }
 
 /** What a transaction keeps for its end. */
