@@ -18,7 +18,7 @@ export interface Mail {
   lastName: string | null;
   nextPage: string | null;
   /** Of the trial that it is about, as it is now. */
-  life: { state: LifeState; trialEndsAt: Date | null; trialAccessUntil: Date | null } | null;
+  life: { state: LifeState; userId: string | null; trialEndsAt: Date | null; trialAccessUntil: Date | null } | null;
   requestId: string | null;
 }
 
@@ -75,14 +75,15 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
       'bridge.sign_up_request.next_page as nextPage',
       'bridge.sign_up_request.request_id as requestId',
       'bridge.life.state as lifeState',
+      'bridge.life.user_id as userId',
       'bridge.trial.trial_ends_at as trialEndsAt',
       'bridge.trial.trial_access_until as trialAccessUntil',
     ])
     .where('bridge.mail.id', '=', id)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { lifeState, trialEndsAt, trialAccessUntil, ...mail } = row;
-  return { ...mail, life: lifeState && { state: lifeState, trialEndsAt, trialAccessUntil } };
+  const { lifeState, userId, trialEndsAt, trialAccessUntil, ...mail } = row;
+  return { ...mail, life: lifeState && { state: lifeState, userId, trialEndsAt, trialAccessUntil } };
 }
 
 /** Whose account was offered the trial that this life is invited to; undefined: whoever makes one was invited. */

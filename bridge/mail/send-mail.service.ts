@@ -78,7 +78,7 @@ function isOvertaken({ kind, life }: Mail): boolean {
 
 /** One who has begun the trial meanwhile is only welcomed. */
 function isOffer({ accountId, life }: Mail): boolean {
-  return accountId !== null && life?.state === 'invited';
+  return accountId !== null && life !== null && life.userId !== accountId && TRUE_IN.invitation?.includes(life.state) === true;
 }
 
 /** The instant that a mail names. */
