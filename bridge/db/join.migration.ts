@@ -8,8 +8,4 @@ export const JOIN = [
   sql`alter table bridge.invitation add column account_id text`,
   // The account was there before: whether Keycloak knows of the trial is told by its stamp, not by its user.
   sql`alter table bridge.registration add column joins boolean not null default false`,
-  sql`alter table bridge.given_attribute drop constraint given_attribute_step_check`,
-  sql`alter table bridge.given_attribute add constraint given_attribute_step_check check (step in ('sign_up', 'registration_form', 'program', 'offer'))`,
-  sql`alter table bridge.given_consent drop constraint given_consent_step_check`,
-  sql`alter table bridge.given_consent add constraint given_consent_step_check check (step in ('sign_up', 'registration_form', 'program', 'offer'))`,
 ];

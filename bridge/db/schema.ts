@@ -113,8 +113,8 @@ export interface RegistrationTable {
   joins: Generated<boolean>;
 }
 
-/** Where something was given: with the address, on Keycloak's form, in a program's request, or on the page of an offer. */
-export type GivenAtStep = 'sign_up' | 'registration_form' | 'program' | 'offer';
+/** Where something was given: with the address; on Keycloak's form, or, for an account that was there, on the page of the offer; or in a program's request. */
+export type GivenAtStep = 'sign_up' | 'registration_form' | 'program';
 
 interface GivenTable {
   attempt_id: string;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { addJob } from '../../bridge/db/job.ts';
 import { findDisagreements } from '../../bridge/doctor/consistency.ts';
 import type { Account } from '../../bridge/keycloak/accounts.ts';
 import { loadProducts, type Product } from '../../platform/products.ts';
@@ -17,6 +18,7 @@ const ASKING: Product = {
   name: 'Lab',
   start_url: 'https://lab.example.com/',
   clients: ['vestibule-lab'],
+  reminder_days: [APP.trial_days],
   attributes: [{ id: 'team', label: 'Team', required: true, max_length: 40 }],
   consents: [{ id: 'terms', label: 'I accept the terms', version: '2', required: true }],
 };
@@ -189,7 +191,7 @@ describe('joining', () => {
     expect([await trials(), (await invitations())[0]?.state]).toEqual([[], 'issued']);
     expect((await join(token, { consents: [{ id: 'terms', version: '2' }] })).status).toBe(200);
     const exported = (await bridge.asManager(`/api/trial/${(await lifeOf()).id}/export`)).body;
-    expect(exported).toMatchObject({ given_attributes: [{ attribute: 'team', value: 'Engines', step: 'sign_up' }], given_consents: [{ consent: 'terms', version: '2', step: 'offer' }] });
+    expect(exported).toMatchObject({ given_attributes: [{ attribute: 'team', value: 'Engines', step: 'sign_up' }], given_consents: [{ consent: 'terms', version: '2', step: 'registration_form' }] });
   });
 
   test('is extended, converted, revoked and erased as any trial; the account stays', async () => {
@@ -248,6 +250,21 @@ describe('refused, with nothing left of it', () => {
     expect((await join(token)).status).toBe(200);
     expect([await infos(), await disagreements()]).toMatchObject([{ state: 'active' }, []]);
   });
+});
+
+test('refused after time has moved its life, it may begin anew', async () => {
+  const token = await offered({ product: 'lab', attributes: { team: 'Engines' }, consents: [{ id: 'terms', version: '2' }] });
+  bridge.keeper.fail(true);
+  await join(token);
+  await bridge.db.transaction().execute((trx) => addJob(trx, 'sweep_lives', {}, { key: 'sweep_lives' }));
+  await bridge.settled();
+  expect((await lifeOf()).state).toBe('ending');
+  bridge.keeper.fail(false);
+  bridge.keeper.begins('not_eligible');
+  expect((await join(token)).status).toBe(409);
+  bridge.keeper.begins(undefined);
+  expect((await join(token)).status).toBe(200);
+  expect([await infos('vestibule-lab'), (await lifeOf()).user_id, await disagreements()]).toMatchObject([{ state: 'active' }, account.id, []]);
 });
 
 describe('once for each person and product', () => {
