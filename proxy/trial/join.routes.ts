@@ -29,7 +29,7 @@ export function joinRoutes(parts: JoinRouteParts): Record<'page' | 'join', Reque
     if (!parts.ofBridgesRealm) throw new AppError('not_found', 'Trials begin at another site.');
     const token = text(given['t']) ?? '';
     if (!isInvitation(token)) return showIncomplete(parts, req, res);
-    if (req.method === 'GET') tellOpened(parts, req, res, token);
+    if (req.method !== 'POST') tellOpened(parts, req, res, token);
     const offer = await lookAtOffer(parts.bridge, token, callerOf(parts, req, res));
     const landing = landingOf(offer, given['next_page']);
     return offer.open ? { token, offer, landing } : showOver(parts, req, res, offer, landing) as undefined;
