@@ -30,7 +30,7 @@ async function ofTheLab(): Promise<string> {
   await page.fill('#password', PASSWORD);
   await page.fill('#password-confirm', PASSWORD);
   await page.fill('[name="attributes.team"]', 'Engines');
-  await page.check('[name="consents.terms"]');
+  await page.check('[type=checkbox][name="consents.terms"]');
   await page.click('#kc-register-form [type=submit]');
   await sampleApp(page);
   await browser.closePages();
