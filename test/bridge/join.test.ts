@@ -18,7 +18,7 @@ const ASKING: Product = {
   name: 'Lab',
   start_url: 'https://lab.example.com/',
   clients: ['vestibule-lab'],
-  reminder_days: [APP.trial_days],
+  reminder_days: [APP.trial_days - 1],
   attributes: [{ id: 'team', label: 'Team', required: true, max_length: 40 }],
   consents: [{ id: 'terms', label: 'I accept the terms', version: '2', required: true }],
 };
@@ -191,7 +191,7 @@ describe('joining', () => {
     expect([await trials(), (await invitations())[0]?.state]).toEqual([[], 'issued']);
     expect((await join(token, { consents: [{ id: 'terms', version: '2' }] })).status).toBe(200);
     const exported = (await bridge.asManager(`/api/trial/${(await lifeOf()).id}/export`)).body;
-    expect(exported).toMatchObject({ given_attributes: [{ attribute: 'team', value: 'Engines', step: 'sign_up' }], given_consents: [{ consent: 'terms', version: '2', step: 'registration_form' }] });
+    expect(exported).toMatchObject({ mails: [{ kind: 'welcome_back', account_id: account.id }], invitations: [{ account_id: account.id }], given_attributes: [{ attribute: 'team', value: 'Engines', step: 'sign_up' }], given_consents: [{ consent: 'terms', version: '2', step: 'registration_form' }] });
   });
 
   test('is extended, converted, revoked and erased as any trial; the account stays', async () => {
@@ -256,6 +256,7 @@ test('refused after time has moved its life, it may begin anew', async () => {
   const token = await offered({ product: 'lab', attributes: { team: 'Engines' }, consents: [{ id: 'terms', version: '2' }] });
   bridge.keeper.fail(true);
   await join(token);
+  bridge.clock.pass(2 * DAY);
   await bridge.db.transaction().execute((trx) => addJob(trx, 'sweep_lives', {}, { key: 'sweep_lives' }));
   await bridge.settled();
   expect((await lifeOf()).state).toBe('ending');
