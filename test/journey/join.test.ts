@@ -58,7 +58,7 @@ test('somebody with an account begins another product by its mail, with their pa
   expect(trialApp).toMatch(/^[0-9a-f-]{36}$/);
 
   await page.goto(link);
-  expect(await page.textContent('h1')).toBe('Votre essai a commencé');
+  expect(await page.textContent('h1')).toBe('Your trial has begun');
   expect(await axe(page)).toEqual([]);
   await eventually(async () => (await runDoctor('consistency')).findings.every(({ subject }) => !subject.includes(userId)), 30_000);
 
