@@ -33,10 +33,11 @@ export function mailPreviewRoutes(products: Products, render: RenderMail, links:
       throw new AppError('not_found', 'See /dev/mails for the list.');
     }
     const landing = product && landingOf(products, product, null);
-    const { invitation, notMe } = links(req.params.locale, landing);
+    const { invitation, join, notMe } = links(req.params.locale, landing);
     const mail = render(sender, req.params.locale, kind, {
       address: 'ada@example.com',
       signUpUrl: kind === 'invitation' ? invitation(EXAMPLE_TOKEN) : '',
+      joinUrl: kind === 'welcome_back' ? join(EXAMPLE_TOKEN) : undefined,
       expiresAt: new Date(Date.now() + EXAMPLE_LIFETIME_MILLISECONDS),
       notMeUrl: notMe(EXAMPLE_TOKEN),
       landing,

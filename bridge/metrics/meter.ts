@@ -6,7 +6,7 @@ import { BILLING_MAIL_KINDS, type BillingMailKind } from '../db/remote-billing.s
 import { MAIL_KINDS, type MailKind } from '../db/schema.ts';
 
 /** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
-export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile';
+export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile' | 'join';
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
@@ -22,6 +22,7 @@ const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   program_creation: ['created', 'repeated'],
   outcome: ['confirmed', 'recorded', 'ignored'],
   reconcile: ['confirmed', 'confirmed_after_all', 'released', 'absent', 'other_attempt_confirmed', 'trial_exists', 'given_up_before'],
+  join: ['joined', 'repeated'],
 };
 
 /** What is counted while it happens. Labels come from lists of ours: never an address, a token or an id (SECURITY.md 14). */
