@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { httpBrowser } from '../support/http-browser.ts';
-import { keycloakAdmin } from '../support/keycloak-admin.ts';
+import { keycloakAdmin, realmsAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, setStamp, freshAddress } from '../support/person.ts';
-import { isSignedIn } from '../support/visitor.ts';
-import { createElsewhere, openElsewhere, signInThrough } from './support/elsewhere.ts';
+import { stack } from '../support/stack.ts';
+import { invite, isSignedIn, offerTo, submitForm } from '../support/visitor.ts';
+import { createElsewhere, ELSEWHERE, goThrough, openElsewhere, signInThrough } from './support/elsewhere.ts';
 
 const admin = keycloakAdmin();
 let close: () => Promise<void>;
@@ -40,4 +41,24 @@ test('SECURITY 4, 6: an identity is linked only after the account is proven agai
   const refused = await signInThrough(person.username);
   expect(isSignedIn(refused)).toBe(false);
   expect(refused.body).toContain('Your trial has ended');
+});
+
+test('an account begins another product’s trial after signing in through the provider: nothing of it is lost', async () => {
+  const username = freshAddress('joins');
+  const browser = httpBrowser();
+  await submitForm(browser, await browser.get(await invite(username, { product: 'lab' })), { 'attributes.team': 'Engines', 'consents.terms': '2' });
+  const [user] = await admin.get(`/users?${new URLSearchParams({ username, exact: 'true' })}`);
+  await createElsewhere(username);
+  const [elsewhere] = await realmsAdmin().get(`/${ELSEWHERE}/users?${new URLSearchParams({ email: username, exact: 'true' })}`);
+  await admin.post(`/users/${user.id}/federated-identity/${ELSEWHERE}`, { userId: elsewhere.id, userName: elsewhere.username });
+  const link = await offerTo(username, 2);
+
+  const stranger = httpBrowser();
+  const login = await stranger.submit(await stranger.get(link));
+  expect(login.hops.join()).not.toContain(new URL(link).searchParams.get('t'));
+  const page = await goThrough(stranger, login, username);
+  if (!isSignedIn(page)) throw new Error(page.body);
+  expect(await stranger.json(`${stack().proxy}/whoami`)).toMatchObject({ userId: user.id, trialApp: expect.any(String) });
+  const [links, stamps] = [await admin.get(`/users/${user.id}/federated-identity`), (await admin.get(`/users/${user.id}`)).attributes.trial_stamp as string[]];
+  expect([links.length, stamps.map((one) => (JSON.parse(one) as { product: string; made: boolean })).map(({ product, made }) => [product, made])]).toEqual([1, [['lab', true], ['app', false]]]);
 });
