@@ -44,6 +44,7 @@ async function takeBothPlaces(): Promise<[RawConnection, RawConnection]> {
   return streams;
 }
 
+const brokenOff = () => stand.log().split('\n').filter((line) => line.includes('/events') && line.includes('"aborted":true')).length;
 const heardOf = (path: string) => asked.filter((one) => one.path === path).length;
 
 test('whoever comes then gets 503 in the time of connect_seconds, and the app never hears of it', async () => {
@@ -76,10 +77,9 @@ test('of who went away while waiting the app never hears', async () => {
 
 test('an answer that was broken off is logged once', async () => {
   const [stream] = await takeBothPlaces();
-  const lines = () => stand.log().split('\n').filter((line) => line.includes('/events') && line.includes('"aborted":true')).length;
-  const before = lines();
+  const before = brokenOff();
   stream.socket.destroy();
   await ask('/next').toItsEnd();
-  await eventually(() => lines() > before);
-  expect(lines()).toBe(before + 1);
+  await eventually(() => brokenOff() > before);
+  expect(brokenOff()).toBe(before + 1);
 });

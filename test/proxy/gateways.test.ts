@@ -55,6 +55,8 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
 
   const cookie = (): string => `vestibule_dev=${browser.cookies.get('vestibule_dev')}`;
 
+  const dial = (origin: string | undefined, sent = cookie()): WebSocket => new WebSocket(`${url.replace('http', 'ws')}/chat`, { headers: { cookie: sent, 'x-user': 'forged', ...(origin && { origin }) } });
+
   /** The status of a request with these raw lines, and what the app heard where it heard anything. */
   async function ask(lines: readonly string[], path = '/', host = new URL(url).host): Promise<{ status: number; heard: Stand['app']['received'][number] | undefined }> {
     const before = stand.app.received.length;
@@ -167,11 +169,9 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
     beforeAll(() => {
       stand.app.http.on('upgrade', (req, socket, head) => sockets.handleUpgrade(req, socket, head, (one) => {
         opened.push(req);
-        one.on('message', (data) => one.send(data));
+        one.on('message', (data) => one.send(data)).on('error', () => undefined);
       }));
     });
-
-    const dial = (origin: string | undefined, sent = cookie()): WebSocket => new WebSocket(`${url.replace('http', 'ws')}/chat`, { headers: { cookie: sent, 'x-user': 'forged', ...(origin && { origin }) } });
 
     test('from a page of the site is joined to the app, which hears who it is', async () => {
       const socket = dial(url);
