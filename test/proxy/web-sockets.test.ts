@@ -30,7 +30,8 @@ async function startEcho() {
         accepted.on('message', (data, binary) => accepted.send(data, { binary }));
       });
     if (!req.url?.startsWith('/held')) return take();
-    socket.on('error', () => undefined);
+    // Nobody else reads it meanwhile.
+    socket.on('error', () => undefined).on('end', () => socket.end()).resume();
     held.push({ release: take, closed: once(socket, 'close') });
   });
   http.listen(0, '127.0.0.1');
