@@ -16,6 +16,7 @@ beforeAll(async () => {
   stand = await startStand();
   other = await stand.replica();
   stand.app.answer = (req, res) => {
+    if (req.url === '/') return void res.end();
     atApp.push(res);
     if (req.url === '/events') res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n');
   };
