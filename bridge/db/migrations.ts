@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { ERASURE } from './erasure.migration.ts';
+import { JOIN } from './join.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
 import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
@@ -207,6 +208,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         TELL_TRIAL,
       ]),
   },
+  '0014-joins': { up: (db) => statements(db, JOIN) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {
