@@ -35,7 +35,8 @@ export async function verify(
   const reason = unusable(invitation, clock.now());
   if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown', invitation };
   const product = findProduct(products, invitation.product);
-  const asking = product !== undefined && asksAnything(product) ? { product, given: await givenSoFar(db, product, invitation) } : undefined;
+  if (product === undefined) return { valid: false, reason: 'revoked', invitation };
+  const asking = asksAnything(product) ? { product, given: await givenSoFar(db, product, invitation) } : undefined;
   const addressIsInvited = address === undefined ? undefined : canonicalAddress(address) === invitation.address;
   return { valid: true, invitation, asking, addressIsInvited };
 }
