@@ -1,4 +1,4 @@
-import { httpBrowser, type HttpBrowser } from '../test/support/http-browser.ts';
+import { httpBrowser, type HttpBrowser } from '../platform/http-browser.ts';
 import { freshAddress } from '../test/support/person.ts';
 import { queryDatabase, stack } from '../test/support/stack.ts';
 import { invite } from './realms/invitations.ts';

@@ -105,6 +105,8 @@ export interface RegistrationTable {
   first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
+  /** Of the creation. */
+  request_id: string | null;
 }
 
 /** Where something was given: with the address, on Keycloak's form, or in a program's request. */
@@ -148,6 +150,8 @@ export interface TrialChangeTable {
   /** Rises in the order of commits; a number of Postgres that JavaScript gets as text. */
   version: string;
   ready: Generated<boolean>;
+  /** The life by whose erasure nobody needs this word for long. */
+  forgotten_by: string | null;
 }
 
 export interface TrialAppTable {

@@ -65,15 +65,15 @@ export async function forgetWords(trx: Trx, lifeId: string): Promise<void> {
     where life_id = ${lifeId} and (reason is not null or idempotency_key is not null)`.execute(trx);
 }
 
-/** `addressHashOf`: the life that erasure was asked for, which has the hash. */
-export async function markErased(trx: Trx, id: string, { at, addressHashOf, state }: { at: Date; addressHashOf: string; state: LifeState }): Promise<void> {
+/** `addressHashOf`: the life that erasure was asked for, which has the hash. `lookAgainAt`: when the last ids are to go, of that one. */
+export async function markErased(trx: Trx, id: string, { at, addressHashOf, state, lookAgainAt }: { at: Date; addressHashOf: string; state: LifeState; lookAgainAt: Date | null }): Promise<void> {
   await trx
     .updateTable('bridge.life')
     .set((eb) => ({
       state,
       address: null,
       user_id: null,
-      next_deadline: null,
+      next_deadline: lookAgainAt,
       version: eb('version', '+', '1'),
       erase_asked_at: eb.fn.coalesce('erase_asked_at', eb.val(at)),
       erased_at: at,
@@ -81,6 +81,21 @@ export async function markErased(trx: Trx, id: string, { at, addressHashOf, stat
     }))
     .where('id', '=', id)
     .execute();
+}
+
+/** The feed's last word about somebody who is erased: it stays for proxies that are away, until {@link forgetIds}. */
+export async function markForgotten(trx: Trx, { userId, product }: { userId: string; product: string }, lifeId: string): Promise<void> {
+  // The trigger that tells waits for the commit, and would undo this.
+  await sql`set constraints all immediate`.execute(trx);
+  await trx.updateTable('bridge.trial_change').set({ forgotten_by: lifeId }).where('user_id', '=', userId).where('product', '=', product).execute();
+}
+
+/** Every id that others were still to hear of. */
+export async function forgetIds(trx: Trx, lifeId: string): Promise<void> {
+  await trx.deleteFrom('bridge.trial_change').where('forgotten_by', '=', lifeId).execute();
+  await sql`update bridge.webhook set user_id = null from bridge.life, bridge.life as asked
+    where asked.id = ${lifeId} and life.product = asked.product and life.address_hash = asked.address_hash and life.erased_at is not null
+      and webhook.life_id = life.id and webhook.user_id is not null`.execute(trx);
 }
 
 /** The decision is about the address: whichever of its erased trials it was made at. */

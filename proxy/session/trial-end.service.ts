@@ -5,7 +5,7 @@ import type { Identity } from '../provider/provider.ts';
 import { lockLogin } from './ended-login.store.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { findSessionsOf, moveTrialEnd } from './session.store.ts';
-import { findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.store.ts';
+import { deleteForgottenTrialEnds, findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.store.ts';
 
 type Db = Kysely<Tables>;
 
@@ -70,6 +70,7 @@ export async function takeTrialEnds({ db, live, issuer, productIdsBySite, waitin
       const told = await findLongestTrialEnd(trx, place.sub, productIdsBySite.get(place.site) ?? []);
       if (told) await moveTrialEnd(trx, place, { ...told, preparing: isPreparing(told, waitingProductIds) });
     }
+    await deleteForgottenTrialEnds(trx, ends);
     return sessions;
   });
   // Another replica may have written it, and its notice may not be heard.

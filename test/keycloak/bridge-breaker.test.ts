@@ -2,7 +2,7 @@ import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 import { bridgeEnvironment } from '../support/doctor.ts';
 import { scrape } from '../support/exposition.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { createPerson, freshAddress, type Person } from '../support/person.ts';
 import { logOf, pause, stack } from '../support/stack.ts';
 import { invite } from '../support/visitor.ts';

@@ -34,7 +34,7 @@ test('the table of transitions is the one of the documents', () => {
   expect(drawn.sort()).toEqual(
     [
       'invited register active',
-      'active release invited',
+      ...['active', 'ending', 'grace', 'expired'].map((from) => `${from} release invited`),
       'active remind ending',
       'ending remind ending',
       'active end grace',
