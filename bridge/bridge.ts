@@ -23,6 +23,7 @@ import { goOnErasing } from './life/erase.service.ts';
 import { keepLife } from './life/keep.service.ts';
 import { collectSightings } from './life/sightings.ts';
 import { sweepLives } from './life/sweep.service.ts';
+import { endRehearsal } from './rehearsal/remove.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
 import { mailPreviewRoutes } from './mail/preview.routes.ts';
@@ -104,6 +105,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       sweep_lives: async () => void (await sweepLives(db, jobs)),
       keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
       erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
+      end_rehearsal: ({ life_id }) => endRehearsal(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
     },
     meter,

@@ -90,7 +90,7 @@ export async function goOnErasing(db: Db, { clock, keeper }: EraseUsing, lifeId:
     // Whose account stays is no trial's any more: the feed's last word must not keep an ordinary person out.
     if (account === 'kept_account' && userId !== null && !(await hasOtherTrial(trx, { userId, product }))) await setTrialEnds(trx, { userId, product }, { trialEndsAt: null, trialAccessUntil: null });
     const all = await listLivesOf(trx, { product, address, userId });
-    await forgetPerson(trx, { product, address, userId, lifeIds: all.map(({ id }) => id) });
+    const registered = await forgetPerson(trx, { product, address, userId, lifeIds: all.map(({ id }) => id) });
     for (const one of all) {
       const to = next('erase', one.state);
       await forgetWords(trx, one.id);
@@ -99,7 +99,7 @@ export async function goOnErasing(db: Db, { clock, keeper }: EraseUsing, lifeId:
       const lookAgainAt = one.id === lifeId ? new Date(now.getTime() + IDS_FORGOTTEN_AFTER_DAYS * DAY_MILLISECONDS) : null;
       await markErased(trx, one.id, { at: now, addressHashOf: lifeId, state: to ?? one.state, lookAgainAt });
     }
-    if (userId !== null) await markForgotten(trx, { userId, product }, lifeId);
+    await markForgotten(trx, { userIds: userId === null ? registered : [userId, ...registered], product }, lifeId);
   });
 }
 
