@@ -15,6 +15,7 @@ import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
 import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
+import { callsOfKeycloak } from './keycloak/breaker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
@@ -122,6 +123,8 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     keycloak_keys: { required: true, check: () => keys.check() },
     // Steps are answered and sign-ups taken while it is away; mails queue.
     keycloak: { required: false, check: () => Promise.all([keys.checkFresh(), accounts.check()]) },
+    // From its side: each node that leaves us out decides by stamps meanwhile.
+    keycloak_calls: { required: false, check: callsOfKeycloak(config.keycloak).check },
     worker: { required: true, check: () => worker.check() },
     // Mails queue while it is away.
     smtp: { required: false, check: () => transport.check() },

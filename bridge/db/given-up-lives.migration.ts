@@ -7,6 +7,8 @@ import { sql } from 'kysely';
 export const GIVEN_UP_LIVES = [
   // Of the creation, for the timeline and for apps: the trigger that writes the event knows no request.
   sql`alter table bridge.registration add column request_id text`,
+  // Of the act that it tells about; null where a sign-up request has it, or time alone sent it.
+  sql`alter table bridge.mail add column request_id text`,
   // The erasure after which nobody needs this word for long.
   sql`alter table bridge.trial_change add column forgotten_by uuid references bridge.life`,
   sql`create index on bridge.trial_change (forgotten_by) where forgotten_by is not null`,

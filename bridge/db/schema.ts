@@ -62,6 +62,8 @@ export interface MailTable {
   queued_at: Date;
   sent_at: Date | null;
   failure: string | null;
+  /** Of the act that it tells about. */
+  request_id: string | null;
 }
 
 export interface InvitationTable {

@@ -29,6 +29,8 @@ export interface NewMail {
   mailboxHash: Buffer;
   locale: string;
   queuedAt: Date;
+  /** Of the act that it tells about. */
+  requestId?: string | undefined;
 }
 
 export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
@@ -43,6 +45,7 @@ export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
       mailbox_hash: mail.mailboxHash,
       locale: mail.locale,
       queued_at: mail.queuedAt,
+      request_id: mail.requestId ?? null,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
@@ -55,7 +58,7 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
     .leftJoin('bridge.sign_up_request', 'bridge.sign_up_request.id', 'bridge.mail.sign_up_request_id')
     .leftJoin('bridge.life', 'bridge.life.id', 'bridge.mail.life_id')
     .leftJoin('bridge.trial', (join) => join.onRef('bridge.trial.user_id', '=', 'bridge.life.user_id').onRef('bridge.trial.product', '=', 'bridge.life.product'))
-    .select([
+    .select((eb) => [
       'bridge.mail.id',
       'bridge.mail.life_id as lifeId',
       'bridge.mail.kind',
@@ -67,7 +70,7 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
       'bridge.sign_up_request.first_name as firstName',
       'bridge.sign_up_request.last_name as lastName',
       'bridge.sign_up_request.next_page as nextPage',
-      'bridge.sign_up_request.request_id as requestId',
+      eb.fn.coalesce('bridge.mail.request_id', 'bridge.sign_up_request.request_id').as('requestId'),
       'bridge.life.state as lifeState',
       'bridge.trial.trial_ends_at as trialEndsAt',
       'bridge.trial.trial_access_until as trialAccessUntil',

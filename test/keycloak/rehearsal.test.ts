@@ -79,7 +79,7 @@ function shortLife(): { env: Record<string, string>; remove(): void } {
 
 test('a flow that forgot the end is noticed, by name, and the trial is removed all the same', async () => {
   const life = shortLife();
-  const undo = await step('browser', 'trial-expiration-authenticator', { requirement: 'DISABLED' })(admin);
+  const undo = await step('vestibule browser', 'trial-expiration-authenticator', { requirement: 'DISABLED' })(admin);
   const { status, output } = await rehearse(life.env).finally(undo).finally(life.remove);
   expect(output).toMatch(/FAIL .*still let in by the cookie of the session in Keycloak and the password\n +→ npm run doctor -- realm/);
   expect(output).toContain('What it made is removed.');

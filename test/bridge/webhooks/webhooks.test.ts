@@ -50,7 +50,7 @@ test('an app hears of everything that happens to a trial, in order', async () =>
   expect(invitation!.told.data).toEqual({ ...who, user_id: null, state: 'invited', trial_ends_at: null, trial_access_until: null, plan: null, trial_app: null, at: NOW, request_id: expect.any(String) });
   expect(created!.told).toMatchObject({
     timestamp: new Date(NOW * 1000).toISOString(),
-    data: { ...who, user_id: creation.user_id, state: 'active', trial_ends_at: NOW + 14 * DAY, trial_access_until: NOW + 17 * DAY, trial_app },
+    data: { ...who, request_id: expect.any(String), user_id: creation.user_id, state: 'active', trial_ends_at: NOW + 14 * DAY, trial_access_until: NOW + 17 * DAY, trial_app },
   });
   // As it was at each turn, although all of them may have been sent later.
   expect(messages.map(({ told: { data } }) => data.state)).toEqual(['invited', 'active', 'active', 'ending', 'grace', 'expired', 'active', 'converted']);

@@ -163,7 +163,7 @@ class BridgeClientTest {
     }
 
     private static BridgeClient client(String url, int totalMillis) {
-        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime), "service-token", "golden-0001");
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime, state -> { }), "service-token", "golden-0001");
     }
 
     private static FakeBridge answering(Contract contract) {
