@@ -57,15 +57,15 @@ test('after its last try an event is given up, staff sees it, and what follows o
 
 const idsOf = async ({ userId }: Person) => (await told.bridge.db.selectFrom('bridge.webhook').select('event_id').where('user_id', '=', userId).execute()).length;
 
-describe('the id of somebody who was erased', () => {
-  /** Nobody has told the app of the erasure, nor of anything before. */
-  const erased = async (): Promise<Person> => {
-    const ada = await givenUp();
-    expect((await told.bridge.asManager(`/api/trial/${ada.id}`, BECAUSE, {}, 'DELETE')).body).toMatchObject({ erasure: 'done' });
-    expect(await idsOf(ada)).toBeGreaterThan(0);
-    return ada;
-  };
+/** Nobody has told the app of the erasure, nor of anything before. */
+const erased = async (): Promise<Person> => {
+  const ada = await givenUp();
+  expect((await told.bridge.asManager(`/api/trial/${ada.id}`, BECAUSE, {}, 'DELETE')).body).toMatchObject({ erasure: 'done' });
+  expect(await idsOf(ada)).toBeGreaterThan(0);
+  return ada;
+};
 
+describe('the id of somebody who was erased', () => {
   test('waits a month for the app, and then no longer', async () => {
     const ada = await erased();
     await told.days(30);
