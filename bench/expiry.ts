@@ -54,6 +54,8 @@ async function signedIn(count: number): Promise<readonly Person[]> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const out = await refused(people);
+  if (out > 0) throw new Error(`${out} of ${count} people who registered are not signed in: Keycloak's log names the refusals.`);
   return people;
 }
 

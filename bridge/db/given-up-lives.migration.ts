@@ -27,9 +27,10 @@ export const GIVEN_UP_LIVES = [
       select registration.address, registration.locale, registration.attempted_at, registration.made_by, registration.request_id, invitation.life_id into attempt
         from bridge.registration left join bridge.invitation on invitation.id = registration.invitation_id
         where registration.attempt_id = new.attempt_id;
-      select id, state into taken from bridge.life
-        where erase_asked_at is null and ((user_id = new.user_id and product = new.product) or (id = attempt.life_id and user_id is null))
-        order by user_id is null limit 1 for no key update;
+      select id, state into taken from bridge.life where user_id = new.user_id and product = new.product and erase_asked_at is null for no key update;
+      if taken.id is null then
+        select id, state into taken from bridge.life where id = attempt.life_id and user_id is null and erase_asked_at is null for no key update;
+      end if;
       if taken.id is null then
         insert into bridge.life (product, address, locale, state, user_id, version, kept_version, reminded_at, next_deadline, began_at)
         values (new.product, attempt.address, attempt.locale, 'active', new.user_id, 1, 1, attempt.attempted_at, attempt.attempted_at, attempt.attempted_at)

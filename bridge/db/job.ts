@@ -36,6 +36,11 @@ export async function addJob<Name extends keyof Jobs>(
     queue_name => ${options.queue ?? null}::text)).id`.execute(db);
 }
 
+/** Does nothing where it runs already, or is done. */
+export async function removeJob(db: Db | Trx, key: string): Promise<void> {
+  await sql`select (graphile_worker.remove_job(${key})).id`.execute(db);
+}
+
 /** One job looks for what came of an attempt, however often it is added. */
 export function reconcileKey(attemptId: string): string {
   return `reconcile:${attemptId}`;

@@ -84,12 +84,15 @@ export async function markErased(trx: Trx, id: string, { at, addressHashOf, stat
     .execute();
 }
 
-/** The feed's last word about who is erased, and about ids that came to nothing: it stays for proxies that are away, until {@link forgetIds}. */
+/** The feed's last word about who is erased, told once more, and about ids that came to nothing: it stays for proxies that are away, until {@link forgetIds}. */
 export async function markForgotten(trx: Trx, { userIds, product }: { userIds: readonly string[]; product: string }, lifeId: string): Promise<void> {
   // The trigger that tells waits for the commit, and would undo this.
   await sql`set constraints all immediate`.execute(trx);
-  await sql`update bridge.trial_change as told set forgotten_by = ${lifeId} where product = ${product} and user_id = any(${userIds}::text[])
+  // As that trigger: whoever has seen a version has seen all before it (docs/decisions/0024).
+  await sql`select pg_advisory_xact_lock(hashtext('vestibule trial changes'))`.execute(trx);
+  await sql`update bridge.trial_change as told set forgotten_by = ${lifeId}, version = nextval('bridge.trial_change_version') where product = ${product} and user_id = any(${userIds}::text[])
     and not exists (select from bridge.trial where trial.user_id = told.user_id and trial.product = told.product)`.execute(trx);
+  await sql`select pg_notify('bridge_trial_change', '')`.execute(trx);
 }
 
 /** Every id that others were still to hear of. */

@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import { baseUrl, readConfig } from '../../platform/config.ts';
+import { canonicalAddress } from '../address/address.ts';
 import { loadConfig } from '../config.ts';
 
 const FIELDS = {
-  REHEARSAL_ADDRESS: z.email('must be an e-mail address of yours, such as operations@example.com'),
+  REHEARSAL_ADDRESS: z.string().transform((written, context) => {
+    const address = canonicalAddress(written);
+    if (address !== undefined) return address;
+    context.addIssue('must be an e-mail address of yours, such as operations@example.com');
+    return z.NEVER;
+  }),
   REHEARSAL_INBOX_URL: baseUrl.optional(),
 };
 
@@ -13,7 +19,7 @@ export function loadRehearsalConfig(env: Readonly<Record<string, string | undefi
   return Object.freeze({
     ...loadConfig(env),
     /** Whose mailbox gets the mails. */
-    mailbox: read.REHEARSAL_ADDRESS.toLowerCase(),
+    mailbox: read.REHEARSAL_ADDRESS,
     /** Of the development inbox, where there is one: the link of the mail is followed, else one of the rehearsal's own. */
     inboxUrl: read.REHEARSAL_INBOX_URL,
   });

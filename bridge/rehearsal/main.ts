@@ -6,7 +6,7 @@ import { createLog } from '../../platform/log.ts';
 import { findProduct, loadProducts } from '../../platform/products.ts';
 import { addressHash } from '../address/address-hash.ts';
 import { clockOfBridge } from '../clock/clock-of-bridge.ts';
-import { addJob } from '../db/job.ts';
+import { addJob, removeJob } from '../db/job.ts';
 import type { Db, Schema } from '../db/schema.ts';
 import { adminClient, keycloakAccounts } from '../keycloak/accounts.ts';
 import { trialKeeper } from '../keycloak/trial-keeper.ts';
@@ -52,6 +52,7 @@ async function rehearse(config: RehearsalConfig, productId: string | undefined):
     console.log(`A trial of ${product.id} for ${address}:`);
     const held = await walkThrough({ ...using, db, config, product, links: mailLinks(config), lifeId, address, visitor: newVisitor(), stopping: stopping.signal });
     const left = await remove(db, using, lifeId);
+    if (left === undefined) await removeJob(db, endKey(lifeId));
     console.log(left === undefined ? 'What it made is removed.' : `FAIL  What it made is not all removed: ${left}.\n      → The bridge removes the rest within a quarter of an hour, and so does the next rehearsal.`);
     return held && left === undefined;
   } finally {
@@ -86,9 +87,13 @@ function secondsSince(from: number): string {
 async function begin(db: Db, life: Parameters<typeof insertMarkedLife>[1]): Promise<string> {
   return db.transaction().execute(async (trx) => {
     const lifeId = await insertMarkedLife(trx, life);
-    await addJob(trx, 'end_rehearsal', { life_id: lifeId }, { key: `rehearsal:${lifeId}`, inSeconds: REMOVED_AFTER_SECONDS });
+    await addJob(trx, 'end_rehearsal', { life_id: lifeId }, { key: endKey(lifeId), inSeconds: REMOVED_AFTER_SECONDS });
     return lifeId;
   });
+}
+
+function endKey(lifeId: string): string {
+  return `rehearsal:${lifeId}`;
 }
 
 async function removeLeftOvers(db: Db, using: RemoveUsing): Promise<void> {
