@@ -33,13 +33,14 @@ function standardOutput(): DestinationStream & { flushSync(): void } {
   };
 }
 
-let written = { at: Number.NaN, text: '' };
+let second = { at: Number.NaN, text: '' };
 
-/** As pino has it; many lines are of one millisecond. */
+/** As pino has it; many lines are of one second. */
 function isoTime(): string {
-  const at = Date.now();
-  if (at !== written.at) written = { at, text: `,"time":"${new Date(at).toISOString()}"` };
-  return written.text;
+  const now = Date.now();
+  const at = Math.floor(now / 1000);
+  if (at !== second.at) second = { at, text: `,"time":"${new Date(now).toISOString().slice(0, -'000Z'.length)}` };
+  return `${second.text}${String(now % 1000).padStart(3, '0')}Z"`;
 }
 
 /** What JSON has as it stands. */

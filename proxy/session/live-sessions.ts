@@ -35,8 +35,8 @@ export interface LiveSessionParts {
 
 /** Sessions in memory, as true as notices and reading again make them. */
 export interface LiveSessions {
-  /** What is known well enough at this moment, by {@link sessionKey}; undefined where {@link LiveSessions.find} has to look. */
-  known(key: string): StoredSession | undefined;
+  /** What is known well enough at this moment, by the id that a cookie carries; undefined where {@link LiveSessions.find} has to look. */
+  known(id: string): StoredSession | undefined;
   /** Throws `unavailable` for a session that is not known well enough while Postgres is away. */
   find(idHash: Buffer): Promise<StoredSession | undefined>;
   /** Reads it again, whatever is known. */
@@ -52,6 +52,8 @@ export interface LiveSessions {
 
 interface Entry extends Checked {
   session: StoredSession;
+  /** As a cookie carried it. */
+  id?: string;
 }
 
 interface Flight {
@@ -65,13 +67,11 @@ export function sessionKey(idHash: Buffer): string {
   return idHash.toString('base64');
 }
 
-/** {@link sessionKey} of the session whose id a cookie carries, in one step: asked for every request. */
-export function sessionKeyOf(id: string): string {
-  return hash('sha256', id, 'base64');
-}
 
 export function liveSessions({ read, unwritten, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
-  const known = new LRUCache<string, Entry>({ max: capacity });
+  const known = new LRUCache<string, Entry>({ max: capacity, dispose: ({ id }) => void (id !== undefined && byId.delete(id)) });
+  // To hash an id costs as much as all else about looking its session up: done once for what is known.
+  const byId = new Map<string, Entry>();
   const flights = new Map<string, Flight>();
   const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
@@ -130,13 +130,19 @@ export function liveSessions({ read, unwritten, findChanged, heardSince, capacit
     for (const listener of listeners) listener(key);
   };
 
+  const meet = (id: string): Entry | undefined => {
+    const entry = known.get(hash('sha256', id, 'base64'));
+    if (entry) byId.set((entry.id = id), entry);
+    return entry;
+  };
+
   return {
-    known: (key) => {
-      const entry = known.peek(key);
+    known: (id) => {
+      const entry = byId.get(id) ?? meet(id);
       const now = monotonic();
       if (!entry || !isTrue(entry, now)) return undefined;
       // To put it in front of all others costs more than to find it.
-      if (now - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(key);
+      if (now - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(sessionKey(entry.session.idHash));
       entry.usedAt = now;
       return entry.session;
     },

@@ -6,7 +6,7 @@ import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
 import { deleteEndedLogins, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
-import { sessionKey, sessionKeyOf, type LiveSessions } from './live-sessions.ts';
+import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { countSessions, deleteEndedSessions } from './many-sessions.store.ts';
 import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
 import type { Touches } from './touches.ts';
@@ -46,12 +46,11 @@ export interface SessionLimits {
 export function currentSession(keeping: SessionKeeping, cookieHeader: string | undefined): Promise<Session | undefined> | Session | undefined {
   const id = onlyCookieIn(cookieHeader, keeping.cookies.session);
   if (!id) return undefined;
-  const key = sessionKeyOf(id);
-  const session = keeping.live.known(key);
+  const session = keeping.live.known(id);
   const now = keeping.clock.now();
-  const asksNothing = session?.site === keeping.site && now < expiryOf(session, keeping.limits) && !keeping.refresher.isDue(session, now);
+  const asksNothing = session?.site === keeping.site && now.getTime() < endOf(session, keeping.limits) && !keeping.refresher.isDue(session, now);
   if (!asksNothing) return lookAtSession(keeping, hashToken(id), { active: true });
-  touch(keeping, key, session, now);
+  touch(keeping, session, now);
   return session;
 }
 
@@ -63,7 +62,7 @@ export async function lookAtSession(keeping: SessionKeeping, idHash: Buffer, { a
   const session = await notEnded(keeping, known, now);
   const fresh = session && (await keeping.refresher.keepFresh(session, now));
   if (!fresh || now >= expiryOf(fresh, keeping.limits)) return undefined;
-  if (active) touch(keeping, sessionKey(idHash), fresh, now);
+  if (active) touch(keeping, fresh, now);
   return fresh;
 }
 
@@ -75,11 +74,11 @@ async function notEnded(keeping: SessionKeeping, session: StoredSession | undefi
 }
 
 // Nobody waits for the write: while Postgres is away, memory counts.
-function touch({ touches, limits }: SessionKeeping, key: string, session: StoredSession, now: Date): void {
+function touch({ touches, limits }: SessionKeeping, session: StoredSession, now: Date): void {
   const everyMilliseconds = Math.min(TOUCH_EVERY_MILLISECONDS, limits.idleMilliseconds / TOUCHES_PER_IDLE_LIMIT);
   if (now.getTime() - session.lastSeenAt.getTime() < everyMilliseconds) return;
   session.lastSeenAt = now;
-  touches.add(key, now);
+  touches.add(sessionKey(session.idHash), now);
 }
 
 export interface NewLogin {
@@ -152,6 +151,10 @@ export function forgetAll({ live }: Pick<SessionKeeping, 'live'>, idHashes: read
 }
 
 /** The nearest of idle end, absolute end, the provider's and the trial's. */
-export function expiryOf(session: StoredSession, { idleMilliseconds }: Pick<SessionLimits, 'idleMilliseconds'>): Date {
-  return new Date(Math.min(session.endsAt.getTime(), session.lastSeenAt.getTime() + idleMilliseconds));
+export function expiryOf(session: StoredSession, limits: Pick<SessionLimits, 'idleMilliseconds'>): Date {
+  return new Date(endOf(session, limits));
+}
+
+function endOf({ endsAt, lastSeenAt }: StoredSession, { idleMilliseconds }: Pick<SessionLimits, 'idleMilliseconds'>): number {
+  return Math.min(endsAt.getTime(), lastSeenAt.getTime() + idleMilliseconds);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { hashToken } from '../../platform/token.ts';
 import { liveSessions, sessionKey, type LiveSessionParts, type LiveSessions } from '../../proxy/session/live-sessions.ts';
 import type { ReadSession, StoredSession } from '../../proxy/session/session.store.ts';
 
@@ -45,6 +46,18 @@ describe('a known session is read again', () => {
     row.now += later;
     await live.find(ID_HASH);
     expect(row.reads).toBe(reads);
+  });
+
+  test.each([
+    ['a notice', ({ live }: ReturnType<typeof memory>) => live.forget(sessionKey(hashToken('an id')))],
+    ['three minutes', ({ row }: ReturnType<typeof memory>) => void (row.now += 180 * SECOND)],
+    ['it gave way to another', ({ live }: ReturnType<typeof memory>) => live.find(ID_HASH)],
+  ])('by the id of a cookie, after %s as well (SECURITY 23)', async (_what, happens) => {
+    const kept = memory({ capacity: 1 });
+    await kept.live.find(hashToken('an id'));
+    expect([kept.live.known('an id')?.name, kept.live.known('an id')?.name, kept.live.known('another')]).toEqual(['Ada', 'Ada', undefined]);
+    await happens(kept);
+    expect(kept.live.known('an id')).toBeUndefined();
   });
 
   test('after a notice', async () => {
