@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkWebhooks } from '../../../bridge/doctor/webhooks.ts';
 import { replay } from '../../../bridge/webhooks/delivery.store.ts';
-import { keepSubscriptions } from '../../../bridge/webhooks/subscription.store.ts';
 import { eventually, read, signedUp, type Person } from '../life/person.ts';
 import { NOW } from '../support/bridge.ts';
 import { scrape } from '../../support/exposition.ts';
@@ -53,52 +52,6 @@ test('after its last try an event is given up, staff sees it, and what follows o
   expect((await read(bridge, ada)).timeline.find(({ kind }) => kind === 'webhook_failed')).toMatchObject({ actor: 'bridge', detail: { event: 'trial.created', failure: 'answered_500', tries: 3 } });
   expect((await scrape(bridge.metricsPort)).sum('vestibule_bridge_webhooks_dead')).toBe(await dead(ada));
   expect(bridge.log()).toContain('a webhook was given up');
-});
-
-const idsOf = async ({ userId }: Person) => (await told.bridge.db.selectFrom('bridge.webhook').select('event_id').where('user_id', '=', userId).execute()).length;
-
-/** Nobody has told the app of the erasure, nor of anything before. */
-const erased = async (): Promise<Person> => {
-  const ada = await givenUp();
-  expect((await told.bridge.asManager(`/api/trial/${ada.id}`, BECAUSE, {}, 'DELETE')).body).toMatchObject({ erasure: 'done' });
-  expect(await idsOf(ada)).toBeGreaterThan(0);
-  return ada;
-};
-
-describe('the id of somebody who was erased', () => {
-  test('waits a month for the app, and then no longer', async () => {
-    const ada = await erased();
-    await told.days(30);
-    expect(await idsOf(ada)).toBeGreaterThan(0);
-    await told.days(1);
-    expect(await idsOf(ada)).toBe(0);
-  });
-
-  test('is told to the app that is mended in time, and then forgotten', async () => {
-    const ada = await erased();
-    told.app.answer = takes;
-    await replay(told.bridge.db, { dead: true });
-    await eventually(async () => told.app.of(ada.id).some(({ told: { type, data } }) => type === 'trial.erased' && data.user_id === ada.userId));
-    await eventually(async () => (await idsOf(ada)) === 0);
-  });
-
-  test('goes with an erasure that an operator leaves out', async () => {
-    const ada = await erased();
-    for (let skipped = 0; (await idsOf(ada)) > 0 && skipped < 5; skipped += 1) {
-      await eventually(async () => (await dead(ada)) === 1);
-      await command('skip', '--trial', ada.id);
-    }
-    expect(await idsOf(ada)).toBe(0);
-  });
-
-  test('goes when a bridge starts that tells this app nothing more', async () => {
-    const ada = await erased();
-    const { bridge } = told;
-    const subscribed = await bridge.db.selectFrom('bridge.webhook_subscription').selectAll().execute();
-    await keepSubscriptions(bridge.db, []);
-    expect(await idsOf(ada)).toBe(0);
-    await bridge.db.insertInto('bridge.webhook_subscription').values(subscribed).execute();
-  });
 });
 
 /** As the doctor finds it, with the app at this address. */
