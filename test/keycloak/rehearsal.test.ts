@@ -20,17 +20,18 @@ const admin = keycloakAdmin();
 interface Rehearsal {
   status: number | null;
   output: string;
+  faults: string;
   address: string;
 }
 
 function start(env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['bridge/rehearsal/main.ts'], { env: { ...process.env, ...bridgeEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, ['bridge/rehearsal/main.ts'], { env: { ...process.env, ...bridgeEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 async function rehearse(env: Record<string, string> = {}): Promise<Rehearsal> {
   const run = start(env);
-  const [output, [status]] = await Promise.all([text(run.stdout!), once(run, 'close')]);
-  return { status, output, address: REHEARSES.exec(output)?.[1] ?? '' };
+  const [output, faults, [status]] = await Promise.all([text(run.stdout!), text(run.stderr!), once(run, 'close')]);
+  return { status, output, faults, address: REHEARSES.exec(output)?.[1] ?? '' };
 }
 
 /** Of every rehearsal: rows, accounts, jobs. */
@@ -96,5 +97,5 @@ test('a mailbox that wants no mails is noticed before anything else is made', as
 });
 
 test('without an address of its own it does not begin, and says so', async () => {
-  expect(await rehearse({ REHEARSAL_ADDRESS: '' })).toMatchObject({ status: 2, output: '' });
+  expect(await rehearse({ REHEARSAL_ADDRESS: '' })).toMatchObject({ status: 2, output: '', faults: expect.stringContaining('REHEARSAL_ADDRESS: is not set') });
 });
