@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import { Pool } from 'pg';
+import { giveUpSilent } from './silent-connections.ts';
 import { prepareMarked } from './prepared.ts';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -15,13 +16,17 @@ export interface Database<Schema> {
   close(): Promise<void>;
 }
 
-/** `onError` hears of idle connections that break; queries report their own errors. */
+/**
+ * `onError` hears of idle connections that break; queries report their own errors. `silenceMilliseconds`: a connection on which a
+ * statement has no answer for so long is given up, for a host may be gone without a word.
+ */
 export function openDatabase<Schema>(
   url: string,
-  options: { poolSize: number; name: string; onError: (error: Error) => void },
+  options: { poolSize: number; name: string; onError: (error: Error) => void; silenceMilliseconds?: number },
 ): Database<Schema> {
   const pool = new Pool({ connectionString: url, max: options.poolSize, application_name: options.name, connectionTimeoutMillis: 5_000, idleTimeoutMillis: IDLE_MILLISECONDS });
   prepareMarked(pool);
+  if (options.silenceMilliseconds !== undefined) giveUpSilent(pool, options.silenceMilliseconds);
   listenForErrors(pool, options.onError);
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {

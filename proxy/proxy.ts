@@ -47,6 +47,8 @@ import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
 const POOL_SIZE = 10;
+/** No statement of ours takes as long. */
+const SILENCE_MILLISECONDS = 30_000;
 /** Told by the trigger of migration 0002, with the session's key. */
 const SESSION_NOTICES = { name: 'proxy_session', tells: 'changed sessions', meanwhile: 'sessions are read again every few seconds', applicationName: 'vestibule-proxy-notices' };
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
@@ -74,6 +76,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const { db, pool, close } = openDatabase<Tables>(config.databaseUrl.reveal(), {
     poolSize: POOL_SIZE,
     name: 'vestibule-proxy',
+    silenceMilliseconds: SILENCE_MILLISECONDS,
     onError: (error) => log.error({ err: error }, 'a database connection broke'),
   });
   const registry = new Registry();

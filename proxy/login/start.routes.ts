@@ -4,10 +4,11 @@ import { nextPage } from '../../platform/next-page.ts';
 import { AppError } from '../../platform/problem.ts';
 import { readCookies } from '../cookie.ts';
 import { keepLanguage, languageOf, showNotice, text, translateFor } from '../pages/show.ts';
+import { LOGIN_LIFETIME_SECONDS } from '../session/ended-login.store.ts';
 import { currentSession } from '../session/session.service.ts';
 import type { LoginRouteParts } from './login.routes.ts';
 import { tellOpened } from './tell-bridge.ts';
-import { beginLogin, invitationToResume, isInvitation, LOGIN_LIFETIME_SECONDS, sendOff, sendTab, type BegunLogin, type LoginWish, type Sending } from './start.service.ts';
+import { beginLogin, invitationToResume, isInvitation, sendOff, sendTab, type BegunLogin, type LoginWish, type Sending } from './start.service.ts';
 
 /** How often a tab that waits for another looks again. */
 const LOOK_AGAIN_SECONDS = 1;

@@ -2,11 +2,10 @@ import { AppError } from '../../platform/problem.ts';
 import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, type Cookies } from '../cookie.ts';
 import type { LoginChecks, Provider } from '../provider/provider.ts';
+import { LOGIN_LIFETIME_SECONDS } from '../session/ended-login.store.ts';
 import type { Session, SessionKeeping } from '../session/session.service.ts';
 import { deleteLogins, findLogins, insertLogin, type LoginTransaction } from './login.store.ts';
 
-/** A form may be left and come back to for this long. */
-export const LOGIN_LIFETIME_SECONDS = 24 * 3600;
 /** Of one browser, under way at a time; the oldest gives way. */
 const LOGINS_PER_BROWSER = 5;
 /** As long as a browser may take to hear of the provider's cookie: from then on the provider tells its tabs apart by itself. */

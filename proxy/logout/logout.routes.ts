@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { logOf } from '../../platform/http.ts';
 import { showNotice, languageOf, translateFor, type Showing } from '../pages/show.ts';
+import { AppError } from '../../platform/problem.ts';
 import type { Provider } from '../provider/provider.ts';
 import { currentSession, type SessionKeeping } from '../session/session.service.ts';
 import { endByProvider, logOut } from './logout.service.ts';
@@ -31,8 +32,11 @@ export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'don
 
     logOut: async (req, res) => {
       const session = await currentSession(parts, req.headers.cookie);
+      const goodbye = await logOut(parts, session, { doneUrl: parts.publicUrl + DONE, language: languageOf(parts, req) }).catch((cause: unknown) => {
+        throw new AppError('unavailable', 'You are still signed in. Try again in a minute.', { cause });
+      });
+      // Only now: who could not be signed out here must be able to try again.
       res.append('Set-Cookie', parts.cookies.clear(parts.cookies.session));
-      const goodbye = await logOut(parts, session, { doneUrl: parts.publicUrl + DONE, language: languageOf(parts, req) });
       if (goodbye.fault) logOf(res).warn({ err: goodbye.fault }, 'signed out here only');
       res.redirect(303, goodbye.location);
     },

@@ -3,6 +3,9 @@ import type { Tables } from '../db/tables.ts';
 
 type Db = Kysely<Tables>;
 
+/** A sign-in may be left and come back to for this long; what ended meanwhile is remembered as long. */
+export const LOGIN_LIFETIME_SECONDS = 24 * 3600;
+
 /** Providers name sessions and people each for itself: the names of one mean nothing at another. */
 export interface LoginNames {
   issuer: string;

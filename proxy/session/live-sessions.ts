@@ -4,6 +4,7 @@ import { AppError } from '../../platform/problem.ts';
 import { createCheck, type Checked, type CheckParts } from './check-again.ts';
 import type { Touches } from './touches.ts';
 import type { ReadSession, StoredSession } from './session.store.ts';
+import { withinLimit } from './within-limit.ts';
 
 /** Read or checked again now and then even while every notice is heard (SECURITY.md 23). */
 const READ_AGAIN_MILLISECONDS = 3 * 60_000;
@@ -11,6 +12,8 @@ const READ_AGAIN_MILLISECONDS = 3 * 60_000;
 const READ_AGAIN_UNHEARD_MILLISECONDS = 5_000;
 /** A person who is signed in does not wait longer for a database that hangs. */
 const READ_LIMIT_MILLISECONDS = 1_000;
+/** Who is not known here waits for it. */
+const FIRST_READ_LIMIT_MILLISECONDS = 5_000;
 /** After a failed read, known sessions are not read again for this long. */
 const REST_AFTER_FAILURE_MILLISECONDS = 1_000;
 /** Which sessions are the least used is known that exactly. */
@@ -119,8 +122,7 @@ export function liveSessions({ read, unwritten, findChanged, heardSince, capacit
       if (session) return session;
       throw new AppError('unavailable', 'Try again in a minute.', { cause: error });
     };
-    if (still() === undefined) return loading.catch(failed);
-    return withinLimit(loading).catch(failed);
+    return withinLimit(loading, still() === undefined ? FIRST_READ_LIMIT_MILLISECONDS : READ_LIMIT_MILLISECONDS).catch(failed);
   };
 
   const forget = (key: string): void => {
@@ -163,11 +165,4 @@ export function liveSessions({ read, unwritten, findChanged, heardSince, capacit
     checkAgain: createCheck({ entries: () => known.entries() as Iterable<[string, Entry]>, forget, findChanged, heardSince, now: monotonic }),
     size: () => known.size,
   };
-}
-
-function withinLimit<T>(promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`Postgres did not answer within ${READ_LIMIT_MILLISECONDS} ms`)), READ_LIMIT_MILLISECONDS);
-    promise.then(resolve, reject).finally(() => clearTimeout(limit));
-  });
 }

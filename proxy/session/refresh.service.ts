@@ -8,14 +8,19 @@ import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { postponeRefresh, saveRefreshed, takeRefresh } from './session-refresh.store.ts';
 import { deleteSessions, type StoredSession } from './session.store.ts';
 import { asTold, type Telling } from './trial-end.service.ts';
+import { withinLimit } from './within-limit.ts';
 
 /** From here on a request starts a refresh and does not wait for it. */
 const BEFORE_DUE_MILLISECONDS = 30_000;
 /** Longer than the provider may take, asked for metadata, token, keys and userinfo, 5 s each: a token that works once must not be sent twice. */
 const LEASE_MILLISECONDS = 22_000;
-const ASK_AGAIN_MILLISECONDS = 15_000;
+/** With {@link BEFORE_DUE_MILLISECONDS} off: a provider that fails is asked for each session every 15 s, and nobody waits for it. */
+const ASK_AGAIN_MILLISECONDS = 45_000;
+/** A person who is signed in does not wait longer for a database that hangs. */
+const LEASE_LIMIT_MILLISECONDS = 1_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
+const NOT_REFRESHED = 'a session could not be refreshed; it goes on, and the provider is asked again';
 
 export interface RefreshParts extends Omit<Telling, 'hearNow'> {
   db: Kysely<Tables>;
@@ -58,7 +63,7 @@ export function createRefresher(parts: RefreshParts): Refresher {
     if (already) return already;
     const refreshing = refreshOrWait(session)
       .catch((error: unknown) => {
-        parts.log.warn({ err: error }, 'a session could not be refreshed; it goes on, and the provider is asked again');
+        parts.log.warn({ err: error }, NOT_REFRESHED);
         return postpone(session);
       })
       .finally(() => underWay.delete(key));
@@ -66,30 +71,41 @@ export function createRefresher(parts: RefreshParts): Refresher {
     return refreshing;
   };
 
-  /** In memory too: Postgres may be what is away. */
-  const postpone = async (session: StoredSession): Promise<StoredSession> => {
+  /** In memory, for Postgres may be what is away, and in the row of whose turn it was: nobody waits for that. */
+  const postpone = (session: StoredSession, lease?: Date): StoredSession => {
     const askAgainAt = new Date(clock.now().getTime() + ASK_AGAIN_MILLISECONDS);
     session.refreshDueAt = askAgainAt;
-    await postponeRefresh(db, session.idHash, askAgainAt).catch(() => {});
+    if (lease) void postponeRefresh(db, session.idHash, { lease, askAgainAt }).catch(() => {});
     return session;
   };
 
   const refreshOrWait = async (session: StoredSession): Promise<StoredSession | undefined> => {
     const now = clock.now();
     const due = new Date(now.getTime() + BEFORE_DUE_MILLISECONDS);
-    const sealed = await takeRefresh(db, session.idHash, now, due, new Date(now.getTime() + LEASE_MILLISECONDS));
-    return sealed === undefined ? otherReplica(session) : ask(session, sealed);
+    const lease = new Date(now.getTime() + LEASE_MILLISECONDS);
+    const sealed = await withinLimit(takeRefresh(db, session.idHash, now, due, lease), LEASE_LIMIT_MILLISECONDS);
+    if (sealed === undefined) return otherReplica(session);
+    return ask(session, sealed).catch((error: unknown) => {
+      parts.log.warn({ err: error }, NOT_REFRESHED);
+      return postpone(session, lease);
+    });
+  };
+
+  const end = async (session: StoredSession): Promise<undefined> => {
+    await deleteSessions(db, { sites: [session.site], idHash: session.idHash });
+    live.forget(sessionKey(session.idHash));
+    return undefined;
   };
 
   const ask = async (session: StoredSession, sealed: string): Promise<StoredSession | undefined> => {
     const held = parts.seal.open<Tokens>('session', sealed);
-    if (held?.refreshToken === undefined) return session;
-    const answer = await parts.provider.refresh(held, session);
-    if (answer.outcome === 'ended') {
-      await deleteSessions(db, { sites: [session.site], idHash: session.idHash });
-      live.forget(sessionKey(session.idHash));
-      return undefined;
+    if (held?.refreshToken === undefined) {
+      // Unrefreshed it would go on for hours with what its person was allowed at the login.
+      parts.log.warn('a session is over: its tokens can not be read, SESSION_ENCRYPTION_KEY and _PREVIOUS are of other keys');
+      return end(session);
     }
+    const answer = await parts.provider.refresh(held, session);
+    if (answer.outcome === 'ended') return end(session);
     const { tokens } = answer;
     await db.transaction().execute(async (trx) => {
       const identity = await asTold(trx, answer.identity, parts);

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
 import { identityColumns, type StoredSession } from './session.store.ts';
@@ -18,6 +18,7 @@ export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, 
   return row?.sealed_tokens;
 }
 
+/** Its ends are never after the row's absolute end, which a new login may have brought nearer meanwhile. */
 export async function saveRefreshed(
   db: Db,
   idHash: Buffer,
@@ -25,11 +26,12 @@ export async function saveRefreshed(
 ): Promise<void> {
   await db
     .updateTable('proxy.session')
-    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: fresh.endsAt, end_without_trial_at: fresh.endWithoutTrialAt, refresh_lease_until: null })
+    .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: sql<Date>`least(absolute_end_at, ${fresh.endsAt})`, end_without_trial_at: sql<Date>`least(absolute_end_at, ${fresh.endWithoutTrialAt})`, refresh_lease_until: null })
     .where('id_hash', '=', idHash)
     .execute();
 }
 
-export async function postponeRefresh(db: Db, idHash: Buffer, askAgainAt: Date): Promise<void> {
-  await db.updateTable('proxy.session').set({ refresh_due_at: askAgainAt, refresh_lease_until: null }).where('id_hash', '=', idHash).execute();
+/** Of who holds the lease: another replica may have it by now. */
+export async function postponeRefresh(db: Db, idHash: Buffer, { lease, askAgainAt }: { lease: Date; askAgainAt: Date }): Promise<void> {
+  await db.updateTable('proxy.session').set({ refresh_due_at: askAgainAt, refresh_lease_until: null }).where('id_hash', '=', idHash).where('refresh_lease_until', '=', lease).execute();
 }

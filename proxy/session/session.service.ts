@@ -5,7 +5,7 @@ import { onlyCookieIn, type CookieJar } from '../cookie.ts';
 import type { Tables } from '../db/tables.ts';
 import type { Identity, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
-import { deleteEndedLogins, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
+import { deleteEndedLogins, LOGIN_LIFETIME_SECONDS, lockLogin, recordEnd, wasEnded } from './ended-login.store.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { countSessions, deleteEndedSessions } from './many-sessions.store.ts';
 import { refreshDueAt, sessionEnds, type Refresher } from './refresh.service.ts';
@@ -117,11 +117,11 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
 }
 
 /** A sign-in that is under way with the same session of the provider does not begin (SECURITY.md 23). */
-export async function endSession(keeping: Pick<SessionKeeping, 'db' | 'live' | 'issuer' | 'sitesOfIssuer'>, { idHash, sid }: Session): Promise<void> {
+export async function endSession(keeping: Pick<SessionKeeping, 'db' | 'live' | 'issuer' | 'sitesOfIssuer'>, { idHash, sid, sub }: Session): Promise<void> {
   const { issuer, sitesOfIssuer: sites } = keeping;
   const ended = await keeping.db.transaction().execute(async (trx) => {
-    await lockLogin(trx, { issuer, sid, sub: null });
-    if (sid !== null) await recordEnd(trx, 'sid', issuer, sid);
+    await lockLogin(trx, { issuer, sid, sub: sid === null ? sub : null });
+    await (sid === null ? recordEnd(trx, 'sub', issuer, sub) : recordEnd(trx, 'sid', issuer, sid));
     return deleteSessions(trx, { sites, idHash, sid });
   });
   forgetAll(keeping, ended);
@@ -140,9 +140,11 @@ export async function countLiveSessions(keeping: Pick<SessionKeeping, 'db' | 'cl
 export async function sweepSessions(keeping: Pick<SessionKeeping, 'db' | 'clock' | 'limits'>): Promise<void> {
   const now = keeping.clock.now();
   await deleteEndedSessions(keeping.db, now, new Date(now.getTime() - keeping.limits.idleMilliseconds));
-  const longAgo = new Date(now.getTime() - keeping.limits.absoluteMilliseconds);
-  await deleteEndedLogins(keeping.db, now, longAgo);
-  await deletePastTrialEnds(keeping.db, longAgo);
+  const { absoluteMilliseconds } = keeping.limits;
+  const ago = (milliseconds: number): Date => new Date(now.getTime() - milliseconds);
+  // A sign-in that waits for an answer of its person may go on as long as its login lives.
+  await deleteEndedLogins(keeping.db, now, ago(Math.max(absoluteMilliseconds, LOGIN_LIFETIME_SECONDS * 1000)));
+  await deletePastTrialEnds(keeping.db, ago(absoluteMilliseconds));
 }
 
 /** This replica does not wait to be told what it did itself. */

@@ -71,11 +71,11 @@ export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string |
   return row?.sealed_tokens;
 }
 
-/** Brings the end nearer, never further away. */
+/** Brings the end nearer, for good: no refresh and no longer trial moves it away again. */
 export async function shortenSession(db: Db, idHash: Buffer, endsAt: Date): Promise<void> {
   await db
     .updateTable('proxy.session')
-    .set({ ends_at: sql<Date>`least(ends_at, ${endsAt})`, end_without_trial_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${endsAt})` })
+    .set({ ends_at: sql<Date>`least(ends_at, ${endsAt})`, absolute_end_at: sql<Date>`least(absolute_end_at, ${endsAt})`, end_without_trial_at: sql<Date>`least(${END_WITHOUT_TRIAL}, ${endsAt})` })
     .where('id_hash', '=', idHash)
     .execute();
 }

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.ts';
+import { openRelay } from '../support/relay.ts';
 import { Browser } from './support/browser.ts';
 import { startStand, type Replica, type Stand } from './support/stand.ts';
 import { asSuperuser } from './support/superuser.ts';
@@ -109,6 +111,9 @@ describe('Postgres away', () => {
       expect(await statusOf(here)).toBe(200);
       expect(await statusOf(stranger)).toBe(503);
       expect((await new Browser(stand.url).get('/api/login')).status).toBeGreaterThanOrEqual(500);
+      // Who could not be signed out can try again.
+      expect((await here.post('/api/logout', {})).status).toBe(503);
+      expect(await statusOf(here)).toBe(200);
     } finally {
       await admin.query(`alter database ${name} allow_connections true`);
       await admin.end();
@@ -116,6 +121,37 @@ describe('Postgres away', () => {
     await eventually(async () => (await here.get('/readyz')).status === 200);
     await here.post('/api/logout', {});
     await eventually(isRefused(here));
+  });
+});
+
+describe('Postgres silent', () => {
+  test('who is signed in does not wait for it, even where a refresh is due; others hear of it, and it recovers by itself', async () => {
+    const url = new URL(stand.database.proxyUrl);
+    const relay = await openRelay(Number(url.port));
+    url.port = String(relay.port);
+    const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
+    const browser = await stand.signedIn();
+    const known = new Browser(there.url);
+    for (const [name, value] of browser.cookies) known.cookies.set(name, value);
+    const stranger = new Browser(there.url);
+    stranger.cookies.set('vestibule_dev', 'B'.repeat(43));
+    try {
+      expect(await statusOf(known)).toBe(200);
+      relay.inject({ sees: '', does: 'hold-request', times: Number.POSITIVE_INFINITY });
+      stand.clock.setOffset(ACCESS_SECONDS + 1);
+      const answers: number[] = [];
+      const asking = Promise.all(Array.from({ length: 30 }, async () => answers.push(await statusOf(known))));
+      await eventually(async () => answers.length === 30, HOLDS_UNHEARD_WITHIN_MS);
+      expect(answers).toEqual(Array(30).fill(200));
+      await asking;
+      expect(await statusOf(stranger)).toBe(503);
+      await relay.mend();
+      await eventually(async () => (await statusOf(stranger)) === 401);
+    } finally {
+      await relay.mend();
+      await there.proxy.stop();
+      await relay.close();
+    }
   });
 });
 
@@ -199,6 +235,44 @@ describe('refresh', () => {
     expect(refreshes() - before).toBe(1);
   });
 
+  test('while it fails it is not asked again by each request', async () => {
+    const { here, there } = await knownToBoth();
+    stand.provider.misbehave = { refresh: { status: 500, body: {} } };
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    const before = refreshes();
+    await statusOf(here);
+    stand.clock.setOffset(ACCESS_SECONDS + 10);
+    for (let request = 0; request < 20; request += 1) expect(await statusOf(request % 2 === 0 ? here : there)).toBe(200);
+    expect(refreshes() - before).toBe(1);
+  });
+
+  test('a session that a new login replaced is over soon, whatever a refresh brings', async () => {
+    const { here, there } = await knownToBoth();
+    await here.follow(await here.get('/api/login'));
+    stand.clock.setOffset(9);
+    stand.provider.misbehave = {};
+    await asSuperuser(stand, `update proxy.session set refresh_due_at = now() where id_hash in (select id_hash from proxy.session where sub = 'user-ada' order by absolute_end_at limit 1)`);
+    const before = refreshes();
+    expect(await statusOf(there)).toBe(200);
+    await eventually(async () => refreshes() - before === 1);
+    stand.clock.setOffset(11);
+    await eventually(isRefused(there), HOLDS_WITHIN_MS);
+    expect(await statusOf(here)).toBe(200);
+  });
+
+  test('tokens that no key of ours opens end it: unrefreshed it would go on for hours', async () => {
+    const rekeyed = await stand.replica({ SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
+    const here = await stand.signedIn();
+    const there = new Browser(rekeyed.url);
+    for (const [name, value] of here.cookies) there.cookies.set(name, value);
+    expect(await statusOf(there)).toBe(200);
+    stand.clock.setOffset(ACCESS_SECONDS + 1);
+    expect(await statusOf(there)).toBe(401);
+    expect(rekeyed.log()).toContain('SESSION_ENCRYPTION_KEY and _PREVIOUS are of other keys');
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+    await rekeyed.proxy.stop();
+  });
+
   test('keeps what the answer leaves out: the sid, and the end that the provider set', async () => {
     stand.provider.person = { sub: 'user-kim', email: 'kim@example.com', name: 'Kim' };
     const until = now() + 2 * ACCESS_SECONDS;
@@ -266,11 +340,14 @@ describe('back-channel logout', () => {
     expect(await statusOf(browser)).toBe(401);
   });
 
-  test.each(['here', 'on the other replica'])('so does a logout by the person, %s (SECURITY 23)', async (where) => {
+  test.each(['here', 'on the other replica', 'at a provider that names no sessions'])('so does a logout by the person, %s (SECURITY 23)', async (where) => {
     stand.provider.person = { sub: `user-${where.length}`, email: 'eve@example.com', name: 'Eve' };
+    const honest = where.endsWith('sessions') ? { claims: ({ sid: _sid, ...claims }: Record<string, unknown>) => claims } : {};
+    stand.provider.misbehave = honest;
     const { here, there } = await knownToBoth();
     const tab = new Browser(stand.url);
     stand.provider.misbehave = {
+      ...honest,
       idToken: async (honest) => {
         expect((await (where === 'here' ? here : there).post('/api/logout', {}, { origin: stand.url })).status).toBe(303);
         return honest;
@@ -278,7 +355,7 @@ describe('back-channel logout', () => {
     };
     await tab.follow(await tab.get('/api/login'));
     expect(await statusOf(tab)).toBe(401);
-    stand.provider.misbehave = {};
+    stand.provider.misbehave = honest;
     await tab.follow(await tab.get('/api/login'));
     expect(await statusOf(tab)).toBe(200);
   });

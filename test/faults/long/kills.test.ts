@@ -5,7 +5,7 @@ import { freshAddress } from '../../support/person.ts';
 import { invite, isSignedIn, submitForm } from '../../support/visitor.ts';
 import { attempts, endsWell, releaseIsDue, userIds } from '../support/ending.ts';
 import { holdUserCommits, type HeldCommit } from '../support/held-commit.ts';
-import { COMMIT, CREATION, kill, mendAll, OUTCOME, relay, start, stop } from '../support/stand.ts';
+import { CREATION, kill, mendAll, OUTCOME, relay, RESERVE, start, stop } from '../support/stand.ts';
 
 jest.setTimeout(180_000);
 
@@ -35,7 +35,7 @@ async function submitUpToTheBridge(): Promise<{ submitted: Promise<Visit | undef
 describe('the bridge is killed while it answers creation', () => {
   test('before its commit: nothing is left', async () => {
     const { submitted } = await submitUpToTheBridge();
-    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-request', times: 1000 });
+    await bridgeDatabase.inject({ sees: RESERVE, does: 'hold-request', times: 1000 });
     await bridge.release();
     await bridgeDatabase.holds();
     await kill('bridge');
@@ -49,7 +49,7 @@ describe('the bridge is killed while it answers creation', () => {
 
   test('after its commit: the attempt is pending, and the next one takes its place', async () => {
     const { submitted } = await submitUpToTheBridge();
-    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-answer', times: 1000 });
+    await bridgeDatabase.inject({ sees: RESERVE, does: 'hold-answer', times: 1000 });
     await bridge.release();
     await eventually(async () => (await attempts(address)).length === 1);
     await kill('bridge');
@@ -121,7 +121,7 @@ describe('Postgres', () => {
 
   test('stalls for 2 s once: the creation waits for it', async () => {
     const { submitted } = await submitUpToTheBridge();
-    await bridgeDatabase.inject({ sees: COMMIT, does: 'hold-answer' });
+    await bridgeDatabase.inject({ sees: RESERVE, does: 'hold-answer' });
     const until = Date.now() + 2000;
     await bridge.release();
     await bridgeDatabase.holds();
@@ -134,11 +134,12 @@ describe('Postgres', () => {
   });
 
   test.each([
-    ['the bridge', 'bridge-postgres', 0],
-    ['Keycloak', 'keycloak-postgres', 1],
-    ['the proxy', 'proxy-postgres', 1],
-  ] as const)('answers %s everything 2 s later: nothing is half made, and the same link works when it is quick again', async (_, hop, users) => {
-    await relay(hop).slow(2000);
+    ['the bridge', 2, 'bridge-postgres', 1],
+    ['the bridge', 4, 'bridge-postgres', 0],
+    ['Keycloak', 2, 'keycloak-postgres', 1],
+    ['the proxy', 2, 'proxy-postgres', 1],
+  ] as const)('answers %s everything %d s later: nothing is half made, and the same link works when it is quick again', async (_, seconds, hop, users) => {
+    await relay(hop).slow(seconds * 1000);
     const page = await submitForm(browser, form);
     await mendAll();
     expect(page.body.includes('kc-register-form')).toBe(users === 0);

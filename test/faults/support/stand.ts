@@ -9,12 +9,14 @@ import { STACK_VARIABLE } from '../../support/stack-variable.ts';
 const HOPS: readonly Hop[] = ['bridge-postgres', 'keycloak-postgres', 'proxy-postgres', 'keycloak-bridge', 'bridge-keycloak', 'bridge-smtp'];
 const ARRIVES_WITHIN_MS = 20_000;
 
-/** What a relay sees of the calls and commits that matter. */
+/** What a relay sees of the calls and statements that matter. */
 export const CREATION = 'POST /api/trial/creation HTTP';
 export const CREATE_USER = 'POST /admin/realms/vestibule/users/ HTTP';
-export const OUTCOME = 'POST /api/trial/creation/outcome HTTP';
+/** One, or several together. */
+export const OUTCOME = 'POST /api/trial/creation/outcome';
 export const VERIFY = 'POST /api/trial/verify HTTP';
-export const COMMIT = 'commit\0';
+/** The statement that a creation is, which commits by itself, as it is bound to its values. */
+export const RESERVE = '\0reserve\0';
 export const END_OF_MAIL = '\r\n.\r\n';
 
 async function call(what: string, method: string, ...args: unknown[]): Promise<unknown> {

@@ -49,11 +49,11 @@ final class BridgeClient {
     private final CloseableHttpClient http;
     private final BridgeSettings settings;
     private final BridgeBreaker breaker;
-    private final String serviceToken;
+    private final ServiceToken serviceToken;
     private final String requestId;
 
     /** Seam for tests; {@link #of} is what Keycloak's steps use. */
-    BridgeClient(CloseableHttpClient http, BridgeSettings settings, BridgeBreaker breaker, String serviceToken, String requestId) {
+    BridgeClient(CloseableHttpClient http, BridgeSettings settings, BridgeBreaker breaker, ServiceToken serviceToken, String requestId) {
         this.http = http;
         this.settings = settings;
         this.breaker = breaker;
@@ -62,13 +62,13 @@ final class BridgeClient {
     }
 
     /**
-     * A client for one step. It keeps nothing of the session, so it may be used after the session is closed,
-     * for as long as its service token lives (30 seconds).
+     * A client for one step. It keeps nothing of the session, so it may be used after the session is closed.
+     * What a call costs, its signature too, is paid by the thread that makes it.
      */
     static BridgeClient of(KeycloakSession session, BridgeSettings settings, String requestId) {
         // The provider owns this client and its pool: it is never closed here.
         CloseableHttpClient http = session.getProvider(HttpClientProvider.class).getHttpClient();
-        return new BridgeClient(http, settings, BridgeBreaker.of(session, settings.bridgeUrl()), ServiceToken.sign(session), requestId);
+        return new BridgeClient(http, settings, BridgeBreaker.of(session, settings.bridgeUrl()), ServiceToken.of(session), requestId);
     }
 
     /** Asks about an invitation. Looking never uses it up. */
@@ -155,7 +155,7 @@ final class BridgeClient {
 
     /** Whether calls of the other go to the same bridge with the same proof. */
     boolean speaksAs(BridgeClient other) {
-        return settings.equals(other.settings) && serviceToken.equals(other.serviceToken);
+        return settings.equals(other.settings) && serviceToken.issuer().equals(other.serviceToken.issuer());
     }
 
     /** Asks whether a person's trial at a client is over. */
@@ -201,7 +201,7 @@ final class BridgeClient {
                 .setRedirectsEnabled(false)
                 .build());
         request.setHeader("Accept", "application/json");
-        request.setHeader("Authorization", "Bearer " + serviceToken);
+        request.setHeader("Authorization", "Bearer " + serviceToken.text());
         request.setHeader("X-Request-Id", requestId);
         ScheduledFuture<?> abort = TIMER.schedule(request::abort, settings.totalTimeoutMillis(), TimeUnit.MILLISECONDS);
         try (CloseableHttpResponse response = http.execute(request)) {

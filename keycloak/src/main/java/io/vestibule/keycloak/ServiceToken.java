@@ -19,7 +19,7 @@ import org.keycloak.util.TokenUtil;
  * The proof that a call to the bridge comes from this realm's own steps: a token signed by the realm's key.
  * The bridge checks signature, issuer, audience, {@code azp}, role and age (docs/architecture.md, "Who may call the bridge").
  */
-final class ServiceToken {
+record ServiceToken(String issuer, SignatureSignerContext signer) {
 
     static final String AUDIENCE = "vestibule-bridge";
     static final String ISSUED_FOR = "vestibule-keycloak";
@@ -29,13 +29,14 @@ final class ServiceToken {
     // By issuer. Signing with RSA costs more than all else of a call; one token says the same for every step of a second.
     private static final Map<String, Signed> LATEST = new ConcurrentHashMap<>();
 
-    private ServiceToken() {
+    /** Of this session's realm; needs the session no more. */
+    static ServiceToken of(KeycloakSession session) {
+        String issuer = Urls.realmIssuer(session.getContext().getUri(UrlType.FRONTEND).getBaseUri(), session.getContext().getRealm().getName());
+        return new ServiceToken(issuer, session.getProvider(SignatureProvider.class, Algorithm.RS256).signer());
     }
 
-    /** The same token for all steps of a realm within one second. Not {@code session.tokens().encode}: that takes the algorithm of the person's client. */
-    static String sign(KeycloakSession session) {
-        String issuer = Urls.realmIssuer(session.getContext().getUri(UrlType.FRONTEND).getBaseUri(), session.getContext().getRealm().getName());
-        SignatureSignerContext signer = session.getProvider(SignatureProvider.class, Algorithm.RS256).signer();
+    /** The same for all steps of a realm within one second. Not {@code session.tokens().encode}: that takes the algorithm of the person's client. */
+    String text() {
         return sign(issuer, signer, Time.currentTimeMillis() / 1_000);
     }
 

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.net.ServerSocket;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import org.apache.http.impl.client.CloseableHttpClient;
@@ -18,6 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.keycloak.crypto.SignatureSignerContext;
+import org.keycloak.jose.jws.JWSInput;
+import org.keycloak.representations.AccessToken;
 import org.keycloak.util.JsonSerialization;
 
 class BridgeClientTest {
@@ -26,6 +31,7 @@ class BridgeClientTest {
     private static final int BUSY_MACHINE_MILLIS = 10_000;
     private static final long SLACK_MILLIS = 1_600;
     private static final String USER_ID = "7d9a1c3e-52b4-4f7e-9a60-1f2e3d4c5b6a";
+    private static final ServiceToken SERVICE_TOKEN = new ServiceToken("https://keycloak.test/realms/golden", ServiceTokenTest.key("golden"));
     private static final CloseableHttpClient HTTP = HttpClients.createDefault();
 
     /** Of verify-asking.json: what was given is not asked again. */
@@ -42,9 +48,29 @@ class BridgeClientTest {
         HTTP.close();
     }
 
+    /** SECURITY.md 13: the login form makes one while a password is judged, for people with a trial alone. */
+    @Test
+    void nothingIsSignedBeforeTheCall() throws IOException {
+        SignatureSignerContext key = ServiceTokenTest.key("counted");
+        AtomicInteger signatures = new AtomicInteger();
+        SignatureSignerContext counted = (SignatureSignerContext) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {SignatureSignerContext.class}, (proxy, method, given) -> {
+            if (method.getName().equals("sign")) {
+                signatures.incrementAndGet();
+            }
+            return method.invoke(key, given);
+        });
+        try (FakeBridge bridge = FakeBridge.answering(503, "{}")) {
+            BridgeSettings settings = new BridgeSettings(bridge.url(), 300, TOTAL_TIMEOUT_MILLIS);
+            BridgeClient client = new BridgeClient(HTTP, settings, new BridgeBreaker(bridge.url(), System::nanoTime), new ServiceToken("https://keycloak.test/realms/counted", counted), "counted-0001");
+            assertEquals(0, signatures.get());
+            client.infos(USER_ID, "vestibule-proxy");
+            assertEquals(1, signatures.get());
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("contracts")
-    void theRequestIsTheGoldenOne(Contract contract) throws IOException {
+    void theRequestIsTheGoldenOne(Contract contract) throws Exception {
         try (FakeBridge bridge = answering(contract)) {
             call(contract, patient(bridge.url()));
 
@@ -52,7 +78,7 @@ class BridgeClientTest {
             assertEquals(contract.request().path("method").textValue(), asked.method());
             assertEquals(contract.request().path("path").textValue(), asked.path());
             assertEquals(contract.request().path("headers").path("x-request-id").textValue(), asked.requestId());
-            assertEquals("Bearer service-token", asked.authorization());
+            assertEquals(SERVICE_TOKEN.issuer(), new JWSInput(asked.authorization().substring("Bearer ".length())).readJsonContent(AccessToken.class).getIssuer());
             if (contract.request().has("body")) {
                 assertEquals(contract.request().path("body"), JsonSerialization.mapper.readTree(asked.body()));
                 assertTrue(asked.contentType().startsWith("application/json"));
@@ -163,7 +189,7 @@ class BridgeClientTest {
     }
 
     private static BridgeClient client(String url, int totalMillis) {
-        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime, state -> { }), "service-token", "golden-0001");
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime, state -> { }), SERVICE_TOKEN, "golden-0001");
     }
 
     private static FakeBridge answering(Contract contract) {

@@ -34,7 +34,7 @@ class ServiceTokenTest {
         assertEquals(ISSUER, token.getIssuer());
     }
 
-    private static SignatureSignerContext key(String id) {
+    static SignatureSignerContext key(String id) {
         return new SignatureSignerContext() {
             @Override
             public String getKid() {
