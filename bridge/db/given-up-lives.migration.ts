@@ -27,16 +27,19 @@ export const GIVEN_UP_LIVES = [
       select registration.address, registration.locale, registration.attempted_at, registration.made_by, registration.request_id, invitation.life_id into attempt
         from bridge.registration left join bridge.invitation on invitation.id = registration.invitation_id
         where registration.attempt_id = new.attempt_id;
-      select id, state into taken from bridge.life where user_id = new.user_id and product = new.product and erase_asked_at is null for no key update;
+      select id, state, version into taken from bridge.life where user_id = new.user_id and product = new.product and erase_asked_at is null for no key update;
       if taken.id is null then
-        select id, state into taken from bridge.life where id = attempt.life_id and user_id is null and erase_asked_at is null for no key update;
+        select id, state, version into taken from bridge.life where id = attempt.life_id and user_id is null and erase_asked_at is null for no key update;
       end if;
       if taken.id is null then
+        -- Beyond every version that this person's stamp may have of a life that is another's by now.
         insert into bridge.life (product, address, locale, state, user_id, version, kept_version, reminded_at, next_deadline, began_at)
-        values (new.product, attempt.address, attempt.locale, 'active', new.user_id, 1, 1, attempt.attempted_at, attempt.attempted_at, attempt.attempted_at)
-        returning id, 'invited' as state into taken;
+        select new.product, attempt.address, attempt.locale, 'active', new.user_id, before.version + 1, case before.version when 0 then 1 else 0 end,
+            attempt.attempted_at, attempt.attempted_at, attempt.attempted_at
+          from (select coalesce(max(version), 0) as version from bridge.life where product = new.product and address = attempt.address) as before
+        returning id, 'invited' as state, version - 1 as version into taken;
       elsif taken.state in ('revoked', 'converted') then
-        -- What was decided before the account was there holds for it, too; Keycloak, which has stamped another end, is told by a job.
+        -- What was decided before the account was there holds for it, too.
         if taken.state = 'revoked' then
           select date_trunc('second', max(at)) into ends from bridge.life_event where life_id = taken.id and kind = 'revoked';
         end if;
@@ -44,12 +47,16 @@ export const GIVEN_UP_LIVES = [
             trial_access_until = case taken.state when 'revoked' then least(trial_access_until, ends) end
           where id = new.id;
         update bridge.life set user_id = new.user_id, version = version + 1 where id = taken.id;
-        perform graphile_worker.add_job('keep_life', payload => json_build_object('life_id', taken.id), job_key => 'keep:' || taken.id,
-          run_at => now() + interval '5 seconds', queue_name => 'keep_life');
       else
         update bridge.life
-          set state = 'active', user_id = new.user_id, version = version + 1, kept_version = version + 1, reminded_at = attempt.attempted_at, next_deadline = attempt.attempted_at
+          set state = 'active', user_id = new.user_id, version = version + 1, kept_version = case version when 0 then 1 else kept_version end,
+            reminded_at = attempt.attempted_at, next_deadline = attempt.attempted_at
           where id = taken.id;
+      end if;
+      -- The first attempt's stamp is what its creation answers; after it Keycloak may hold what was decided about an earlier one.
+      if taken.version > 0 then
+        perform graphile_worker.add_job('keep_life', payload => json_build_object('life_id', taken.id), job_key => 'keep:' || taken.id,
+          run_at => now() + interval '5 seconds', queue_name => 'keep_life');
       end if;
       insert into bridge.life_event (life_id, at, kind, from_state, to_state, actor, request_id)
       values (taken.id, attempt.attempted_at, 'registered', taken.state, case when taken.state in ('revoked', 'converted') then taken.state else 'active' end,

@@ -135,7 +135,8 @@ test('whatever is decided, given up and seen after all, in whatever order: rows 
       // Erased, so that what is left of one run is not found by the next.
       await sql`update bridge.life set next_deadline = null where address = ${one.address}`.execute(bridge.db);
     }),
-    { numRuns: 60 },
+    // Found by it once: an extension of an attempt that was superseded, and whose account was there all the same.
+    { numRuns: 60, examples: [[['attempt', 'the first one appears', 'extend', 'attempt', 'attempt']]] },
   );
 });
 
