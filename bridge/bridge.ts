@@ -41,6 +41,7 @@ import { billingParts } from './remote-billing/billing-parts.ts';
 import { sendBillingMail } from './remote-billing/send-billing-mail.service.ts';
 import { startSweepTimer } from './db/sweep-timer.ts';
 import { sweepPlans } from './remote-billing/plans/sweep.service.ts';
+import { finishJoin } from './trial/finish-join.service.ts';
 import { reconcile } from './trial/reconcile.service.ts';
 import type { Endpoint } from './webhooks/endpoints.ts';
 import { webhookPost } from './webhooks/post.ts';
@@ -108,6 +109,10 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
       end_rehearsal: ({ life_id }) => endRehearsal(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
+      finish_join: async ({ attempt_id }) => {
+        // Keycloak may have heard of one that was given up meanwhile.
+        if ((await finishJoin(db, jobs, attempt_id)) === 'given_up') countStep('reconcile', await reconcile(db, jobs, attempt_id));
+      },
     },
     meter,
     log,

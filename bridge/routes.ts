@@ -7,6 +7,7 @@ import type { BillingParts } from './remote-billing/billing-parts.ts';
 import { billingPagesRoutes } from './remote-billing/pages.routes.ts';
 import { plansRoutes } from './remote-billing/plans/plans.routes.ts';
 import { supportRoutes } from './remote-billing/support/support.routes.ts';
+import { joinRoutes, type JoinRoutesUsing } from './trial/join.routes.ts';
 import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
 
 /**
@@ -21,6 +22,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | GET /api/trial/infos | Keycloak's steps | trial/trial.routes.ts |
  * | GET /api/trial/changes | proxy, as a stream | trial/trial.routes.ts |
  * | POST /api/trial/not-me | proxy | trial/trial.routes.ts |
+ * | POST /api/trial/offer, /api/trial/join | proxy | trial/join.routes.ts |
  * | POST /api/trial/extend, /api/trial/completion, GET /api/trial, /api/trial/{id}, POST /api/trial/{id}/resend, /{id}/revoke | whoever has the role trial-manage | life/life.routes.ts |
  * | GET /api/trial/funnel, DELETE /api/trial/{id}, GET /api/trial/{id}/export, POST /api/trial/{id}/allow-again | whoever has the role trial-manage | life/erase.routes.ts |
  * | POST /api/trial/opened, /api/trial/signed-in | proxy | life/sighting.routes.ts |
@@ -36,7 +38,7 @@ import { trialRoutes, type TrialRoutesUsing } from './trial/trial.routes.ts';
  * | GET, POST /dev/clock | development, with MOVABLE_CLOCK | clock/clock.routes.ts |
  * | GET /dev/mails, GET /dev/mails/{product}/{kind}/{locale} | development | mail/preview.routes.ts |
  */
-export function bridgeRoutes(using: TrialRoutesUsing & LifeRoutesUsing & EmbedRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
+export function bridgeRoutes(using: TrialRoutesUsing & JoinRoutesUsing & LifeRoutesUsing & EmbedRoutesUsing & { billing: BillingParts | undefined }): readonly Route[] {
   const { billing } = using;
-  return [...trialRoutes(using), ...lifeRoutes(using), ...eraseRoutes(using), ...sightingRoutes(using), ...embedRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes, supportRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
+  return [...trialRoutes(using), ...joinRoutes(using), ...lifeRoutes(using), ...eraseRoutes(using), ...sightingRoutes(using), ...embedRoutes(using), ...(billing === undefined ? [] : [billingPagesRoutes, plansRoutes, supportRoutes].flatMap((routes) => routes({ ...using, ...billing })))];
 }

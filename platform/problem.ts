@@ -26,6 +26,7 @@ export const PROBLEMS = {
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'This address does not take that method'],
   username_mismatch: [409, 'This invitation is for another address'],
+  other_account: [409, 'This trial is offered to another account'],
   trial_exists: [409, 'This account has this trial already'],
   attempt_conflict: [409, 'A later attempt took over'],
   account_exists: [409, 'This address has an account already'],

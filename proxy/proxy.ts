@@ -163,7 +163,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'ofBridgesRealm' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 function hostOf({ publicUrl }: Site): string {
   return new URL(publicUrl).host;
@@ -181,7 +181,7 @@ function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RoutePart
   const { issuer } = site.provider;
   const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
-  const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl };
+  const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl, ofBridgesRealm: issuer === all[0]?.provider.issuer };
   const express = createApp(parts, routesOf(parts));
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors };
 }

@@ -18,6 +18,7 @@ import { sessionRoute } from './session/session.routes.ts';
 import { staffBillingRoutes } from './staff/billing/staff-billing.routes.ts';
 import { staffTrialsRoutes } from './staff/trials/staff-trials.routes.ts';
 import { toFirstSection } from './staff/staff.routes.ts';
+import { joinRoutes, type JoinRouteParts } from './trial/join.routes.ts';
 import { preparingRoute, type PreparingParts } from './trial/preparing.ts';
 import { trialRoutes, type TrialParts } from './trial/trial.routes.ts';
 
@@ -26,7 +27,7 @@ const LONGEST_REGISTER = '64kb';
 /** Of a self-hosted server: ten thousand rows at a time. */
 const LONGEST_REPORT = '16mb';
 
-export interface RouteParts extends LoginRouteParts, LogoutParts, TrialParts, PreparingParts {
+export interface RouteParts extends JoinRouteParts, LogoutParts, TrialParts, PreparingParts {
   identity: IdentityTokens;
   /** Undefined where it is answered at a port of its own. */
   health: Health | undefined;
@@ -57,6 +58,7 @@ export function routes(parts: RouteParts): Router {
   const login = { ...startRoutes(parts), ...loginRoutes(parts) };
   const logout = logoutRoutes(parts);
   const trial = trialRoutes(parts);
+  const join = joinRoutes(parts);
   const ours = sameOrigin(parts.publicUrl);
 
   const map: Map = {
@@ -79,6 +81,8 @@ export function routes(parts: RouteParts): Router {
 
     // Pages. The token of `not-me` is its own proof: nothing to forge.
     '/trial': { get: trial.signUpPage, post: [ours, ...form, trial.signUp] },
+    // Its token is its own proof, too.
+    '/trial/join': { get: join.page, post: [...form, join.join] },
     '/trial/preparing': { get: preparingRoute(parts) },
     '/trial/check-email': { get: trial.checkEmail },
     '/trial/new-link': { get: trial.newLinkPage, post: [ours, ...form, trial.newLink] },

@@ -14,6 +14,7 @@ export async function nodeBlockers(admin: RealmAdmin, urls: readonly string[]): 
     if (unreachable !== undefined) return [{ subject, detail: `can't be asked for its jar: ${unreachable}`, advice: 'Start it, or correct KEYCLOAK_NODE_URLS.' }];
     if (jar === undefined) return [{ subject, detail: 'has no provider jar', advice: 'Copy vestibule-keycloak.jar into its providers/, run kc.sh build, restart it.' }];
     if (!fits(jar)) return [{ subject, detail: `has the jar ${jar.version ?? 'of an unknown release'}, which does not fit`, advice: 'Copy the jar of this release into its providers/, run kc.sh build, restart it.' }];
+    if (jar.keeper === undefined) return [{ subject, detail: 'has a jar without the endpoint that keeps stamps: ends and extensions would not reach it', advice: 'Copy the jar of this release into its providers/, run kc.sh build, restart it.' }];
     return [];
   });
   return [...listed, ...unlisted];

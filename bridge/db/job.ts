@@ -7,6 +7,7 @@ export interface Jobs {
   send_mail: { mail_id: string };
   send_billing_mail: { billing_mail_id: string };
   reconcile: { attempt_id: string };
+  finish_join: { attempt_id: string };
   keep_life: { life_id: string };
   erase_life: { life_id: string };
   end_rehearsal: { life_id: string };

@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { ERASURE } from './erasure.migration.ts';
 import { GIVEN_UP_LIVES } from './given-up-lives.migration.ts';
+import { JOIN } from './join.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
 import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
@@ -208,6 +209,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         TELL_TRIAL,
       ]),
   },
+  '0014-joins': { up: (db) => statements(db, JOIN) },
   '0015-given-up-lives': { up: (db) => statements(db, GIVEN_UP_LIVES) },
 };
 

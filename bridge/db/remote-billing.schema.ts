@@ -17,7 +17,8 @@ export type PlanType = 'free' | 'community' | 'basic' | 'business' | 'legacy';
 export type UriScheme = 'http://' | 'https://';
 export type BillingPage = 'sponsorship' | 'upgrade' | 'billing' | 'plans' | 'deactivate';
 export type BillingUserState = 'pending' | 'confirmed' | 'deactivated';
-export type BillingMailKind = 'billing_login' | 'billing_invoice' | 'billing_reminder' | 'billing_stopped';
+export const BILLING_MAIL_KINDS = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped', 'billing_sponsorship'] as const;
+export type BillingMailKind = (typeof BILLING_MAIL_KINDS)[number];
 export type BillingActorKind = 'server' | 'user' | 'staff' | 'person' | 'system';
 
 /** Written as JSON text, read as what it says. */

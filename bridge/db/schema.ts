@@ -64,6 +64,8 @@ export interface MailTable {
   failure: string | null;
   /** Of the act that it tells about. */
   request_id: string | null;
+  /** Whose account it offers a trial to; null: it offers none. */
+  account_id: string | null;
 }
 
 export interface InvitationTable {
@@ -82,6 +84,8 @@ export interface InvitationTable {
   attempt_id: string | null;
   issued_at: Date;
   expires_at: Date;
+  /** Of an offer: the account that alone may use it. Null: for whoever makes an account with it. */
+  account_id: string | null;
 }
 
 export interface RegistrationTable {
@@ -109,9 +113,11 @@ export interface RegistrationTable {
   settled_at: Date | null;
   /** Of the creation. */
   request_id: string | null;
+  /** The account was there before: Keycloak knows of the trial once its stamp is there. */
+  joins: Generated<boolean>;
 }
 
-/** Where something was given: with the address, on Keycloak's form, or in a program's request. */
+/** Where something was given: with the address; on Keycloak's form, or, for an account that was there, on the page of the offer; or in a program's request. */
 export type GivenAtStep = 'sign_up' | 'registration_form' | 'program';
 
 interface GivenTable {

@@ -12,6 +12,8 @@ export interface RegistrationRow {
   trialAppId: string;
   trialEndsAt: Date;
   trialAccessUntil: Date;
+  /** The account was there before. */
+  joins: boolean;
   hasTrial: boolean;
   hasApp: boolean;
 }
@@ -43,6 +45,7 @@ export async function listRegistrations(db: Db): Promise<readonly RegistrationRo
       'r.trial_app_id as trialAppId',
       'r.trial_ends_at as trialEndsAt',
       'r.trial_access_until as trialAccessUntil',
+      'r.joins',
       sql<boolean>`t.id is not null`.as('hasTrial'),
       sql<boolean>`a.id is not null`.as('hasApp'),
     ])

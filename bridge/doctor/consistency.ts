@@ -79,9 +79,9 @@ function attemptFindings(seen: Seen): readonly Finding[] {
   });
 }
 
-/** An account that a program asked for is known by its stamp until the attempt is confirmed. */
+/** Until the attempt is confirmed, an account that a program asked for is known by its stamp, and so is one that was there before. */
 function userOf(seen: Seen, one: RegistrationRow): Account | undefined {
-  if (one.userId !== null) return seen.users.get(one.userId);
+  if (one.userId !== null && (!one.joins || one.state === 'confirmed')) return seen.users.get(one.userId);
   const [userId] = [...seen.stamps].find(([, stamps]) => stamps.some((stamp) => stamp.trial_app === one.trialAppId)) ?? [];
   return userId === undefined ? undefined : seen.users.get(userId);
 }

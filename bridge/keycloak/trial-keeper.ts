@@ -15,6 +15,9 @@ export interface Keeping {
 /** `newer`: Keycloak holds this version or a later one already. `not_managed`: that person has no trial of this product there. */
 export type Kept = 'held' | 'newer' | 'unknown_user' | 'not_managed';
 
+/** `other_trial`: they have one of this product already. `not_eligible`: disabled, without that address by now, or an administrator. */
+export type Begun = 'held' | 'newer' | 'unknown_user' | 'other_trial' | 'not_eligible';
+
 /** `kept_account`: it was there before the trial, or something else remains on it; the trial's traces are gone from it. */
 export type Removal = 'removed' | 'kept_account' | 'unknown_user';
 
@@ -27,6 +30,11 @@ export type Removal = 'removed' | 'kept_account' | 'unknown_user';
  * or the jar is not set up for it: to be repeated
  */
 export interface TrialKeeper {
+  /**
+   * The one write for somebody without a stamp of the product: a trial begins on an account that was there before, if it
+   * still holds the address `username`. Repeated with the same `trial_app` it is as {@link keepStamp}.
+   */
+  beginStamp(userId: string, keeping: Keeping & { username: string }, requestId?: string): Promise<Begun>;
   keepStamp(userId: string, keeping: Keeping, requestId?: string): Promise<Kept>;
   /**
    * Ends what is open at that product's clients, if the stamp says that the trial is over; sessions at other clients go on.
@@ -40,6 +48,10 @@ export interface TrialKeeper {
 export function trialKeeper(access: Pick<KeycloakAccess, 'internalUrl' | 'realm'>, accessToken: () => Promise<string>): TrialKeeper {
   const calls = keeperCalls(access, accessToken);
   return {
+    beginStamp: async (userId, keeping, requestId) => {
+      const answer = await calls.beginStamp(userId, keeping, requestId);
+      return typeof answer === 'string' ? answer : answer.result;
+    },
     keepStamp: async (userId, keeping, requestId) => {
       const answer = await calls.keepStamp(userId, keeping, requestId);
       return typeof answer === 'string' ? answer : answer.result;

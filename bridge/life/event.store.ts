@@ -10,6 +10,7 @@ export type LifeEventKind =
   | 'link_opened'
   | 'form_shown'
   | 'refused'
+  | 'joined'
   | 'registered'
   | 'released'
   | 'confirmed'

@@ -23,9 +23,9 @@ export async function readStored(db: Db, { product, address, userId, id }: Pick<
   const { rows } = await sql<StoredOfPerson>`select
     ${all(sql`select product, address, locale, first_name, last_name, company, next_page, attributes, consents, request_id, requested_at, result
       from bridge.sign_up_request where product = ${product} and address = ${address} order by requested_at`)} as sign_up_requests,
-    ${all(sql`select kind, address, locale, state, queued_at, sent_at, failure
+    ${all(sql`select kind, address, account_id, locale, state, queued_at, sent_at, failure
       from bridge.mail where life_id = ${id} or (product = ${product} and address = ${address} and life_id is null) order by queued_at`)} as mails,
-    ${all(sql`select address, first_name, last_name, locale, state, issued_at, expires_at
+    ${all(sql`select address, account_id, first_name, last_name, locale, state, issued_at, expires_at
       from bridge.invitation where life_id = ${id} or (product = ${product} and address = ${address}) order by issued_at`)} as invitations,
     ${all(sql`select address, user_id, made_by, state, locale, attempted_at, trial_ends_at, trial_access_until, outcome, settled_at
       from bridge.registration where product = ${product} and (address = ${address} or user_id = ${userId}) and user_id is not distinct from ${userId} order by attempted_at`)} as registrations,

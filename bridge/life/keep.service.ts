@@ -8,6 +8,7 @@ import { productOf } from '../trial/provision.service.ts';
 import { hasConfirmedRegistration } from '../trial/registration.store.ts';
 import { stampOf } from '../trial/stamp.ts';
 import { findLife, markKept, type Life } from './life.store.ts';
+import { rolesIn } from './roles.ts';
 
 /** Keycloak is asked at once by whoever made the change; the job is for when that failed. */
 const FIRST_TRY_SECONDS = 5;
@@ -50,11 +51,4 @@ async function keepStamp(db: Db, using: Using, product: Product, life: Life & { 
   if (!(await hasConfirmedRegistration(db, { product: product.id, userId: life.userId }))) throw new Error('The account is not in Keycloak yet');
   using.log.warn({ life_id: life.id, user_id: life.userId, kept }, 'Keycloak does not hold the stamp of a trial: npm run doctor -- consistency says what to do');
   return kept;
-}
-
-function rolesIn(product: Product, { state }: Life): { grant: readonly string[]; revoke: readonly string[] } {
-  const full = product.converted_roles.filter((role) => !product.roles.includes(role));
-  const trial = product.roles.filter((role) => !product.converted_roles.includes(role));
-  if (state === 'converted') return { grant: product.converted_roles, revoke: trial };
-  return { grant: product.roles, revoke: full };
 }

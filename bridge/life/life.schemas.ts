@@ -104,7 +104,7 @@ const MOST_FUNNEL_DAYS = 366;
 const day = z.iso.date();
 export const funnelQuery = z
   .strictObject({ from: day.meta({ description: 'The first day, UTC' }), to: day.meta({ description: 'The last day, UTC' }), product: product.optional() })
-  .refine(({ from, to }) => from <= to && daysBetween(from, to) < MOST_FUNNEL_DAYS, { message: `must be from to to, at most ${MOST_FUNNEL_DAYS} days`, path: ['to'] });
+  .refine(({ from, to }) => from <= to && daysBetween(from, to) < MOST_FUNNEL_DAYS, { message: `must be the day of from or a later one, ${MOST_FUNNEL_DAYS} days in all at most`, path: ['to'] });
 const count = z.int().min(0);
 export const funnelAnswer = z.strictObject({
   days: z

@@ -6,6 +6,7 @@ export interface Links {
   resetPassword: string;
   contact: string;
   invitation(token: string): string;
+  join(token: string): string;
   notMe(token: string): string;
 }
 
@@ -25,6 +26,7 @@ export function mailLinks(config: {
     resetPassword: address(`${config.keycloak.issuer}/login-actions/reset-credentials`, { client_id: config.proxyClientId, redirect_uri: login, kc_locale: locale }),
     contact: config.contactUrl,
     invitation: (token) => address(login, { invitation_token: token, next_page: landing, lang: locale }),
+    join: (token) => address(`${config.proxyUrl}/trial/join`, { t: token, next_page: landing, lang: locale }),
     notMe: (token) => address(`${config.proxyUrl}/trial/not-me`, { t: token, lang: locale }),
   });
 }

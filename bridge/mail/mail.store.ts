@@ -11,12 +11,14 @@ export interface Mail {
   mailboxHash: Buffer;
   locale: string;
   state: MailState;
+  /** Whose account it offers a trial to; null: it offers none. */
+  accountId: string | null;
   /** What the request behind it asked for. */
   firstName: string | null;
   lastName: string | null;
   nextPage: string | null;
   /** Of the trial that it is about, as it is now. */
-  life: { state: LifeState; trialEndsAt: Date | null; trialAccessUntil: Date | null } | null;
+  life: { state: LifeState; userId: string | null; trialEndsAt: Date | null; trialAccessUntil: Date | null } | null;
   requestId: string | null;
 }
 
@@ -31,6 +33,8 @@ export interface NewMail {
   queuedAt: Date;
   /** Of the act that it tells about. */
   requestId?: string | undefined;
+  /** Whose account it offers a trial to. */
+  accountId?: string | null;
 }
 
 export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
@@ -46,6 +50,7 @@ export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
       locale: mail.locale,
       queued_at: mail.queuedAt,
       request_id: mail.requestId ?? null,
+      account_id: mail.accountId ?? null,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
@@ -67,19 +72,27 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
       'bridge.mail.mailbox_hash as mailboxHash',
       'bridge.mail.locale',
       'bridge.mail.state',
+      'bridge.mail.account_id as accountId',
       'bridge.sign_up_request.first_name as firstName',
       'bridge.sign_up_request.last_name as lastName',
       'bridge.sign_up_request.next_page as nextPage',
       eb.fn.coalesce('bridge.mail.request_id', 'bridge.sign_up_request.request_id').as('requestId'),
       'bridge.life.state as lifeState',
+      'bridge.life.user_id as userId',
       'bridge.trial.trial_ends_at as trialEndsAt',
       'bridge.trial.trial_access_until as trialAccessUntil',
     ])
     .where('bridge.mail.id', '=', id)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { lifeState, trialEndsAt, trialAccessUntil, ...mail } = row;
-  return { ...mail, life: lifeState && { state: lifeState, trialEndsAt, trialAccessUntil } };
+  const { lifeState, userId, trialEndsAt, trialAccessUntil, ...mail } = row;
+  return { ...mail, life: lifeState && { state: lifeState, userId, trialEndsAt, trialAccessUntil } };
+}
+
+/** Whose account was offered the trial that this life is invited to; undefined: whoever makes one was invited. */
+export async function findOfferedAccount(db: Db | Trx, lifeId: string): Promise<string | undefined> {
+  const row = await db.selectFrom('bridge.mail').select('account_id as accountId').where('life_id', '=', lifeId).where('kind', 'in', ['invitation', 'welcome_back']).orderBy('queued_at', 'desc').executeTakeFirst();
+  return row?.accountId ?? undefined;
 }
 
 export async function markSent(db: Db | Trx, id: string, at: Date): Promise<void> {

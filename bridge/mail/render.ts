@@ -18,6 +18,8 @@ export interface MailContent {
   address: string;
   /** Empty in mails that carry no invitation. */
   signUpUrl: string;
+  /** Of mails that offer a trial to an account that is there. */
+  joinUrl?: string | undefined;
   expiresAt: Date | undefined;
   notMeUrl: string;
   /** Where signing in leads, when not where the proxy lands by itself. */

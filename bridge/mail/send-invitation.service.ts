@@ -6,6 +6,7 @@ import type { AddressHash } from '../address/address-hash.ts';
 import type { IsBlocked } from '../address/blocked-domains.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { Account, Accounts } from '../keycloak/accounts.ts';
+import { readStamp } from '../keycloak/stamp.ts';
 import { isErased } from '../life/erase.store.ts';
 import { recordEvent } from '../life/event.store.ts';
 import { findOpenLife, insertLife } from '../life/life.store.ts';
@@ -17,6 +18,10 @@ import { putInOutbox } from './outbox.ts';
 const DAY_MILLISECONDS = 86_400_000;
 /** The kind of mail that was queued, or why none was. */
 export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased';
+
+/** `accountId`: an account that the mail offers the trial to. */
+type Choice = { kind: MailKind; accountId?: string | undefined };
+const BLOCKED = { kind: 'blocked', accountId: undefined } as const;
 
 interface Using {
   products: Products;
@@ -33,7 +38,7 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
   const request = await findSignUpRequest(db, signUpRequestId);
   if (request === undefined || request.result !== null) return undefined;
   const product = productOf(using.products, request.product);
-  const kind = using.isBlocked(product, request.address) ? 'blocked' : await chooseKind(db, using, request);
+  const { kind, accountId } = using.isBlocked(product, request.address) ? BLOCKED : await chooseKind(db, using, request);
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
     const mailboxHash = using.hash.mailbox(request.address);
@@ -42,20 +47,27 @@ export async function sendInvitation(db: Db, using: Using, signUpRequestId: stri
     // Under the mailbox's lock, which an erasure takes, too. What was forgotten leaves no new trace.
     if (await isErased(trx, request.product, using.hash.address(request.address))) return (await deleteSignUpRequest(trx, request.id)) ? 'erased' : undefined;
     if (!(await settleSignUpRequest(trx, request.id, result))) return undefined;
-    if (result === kind && kind !== 'blocked') await queueMail(trx, request, kind, mailboxHash, now);
+    if (result === kind && kind !== 'blocked') await queueMail(trx, request, { kind, accountId }, mailboxHash, now);
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
     return result;
   });
 }
 
-async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<MailKind> {
+async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<Choice> {
   const account = await using.accounts.findByAddress(request.address);
   // Known means: an account whose address is verified. A squatter's is not (SECURITY.md 5).
   const known = account?.emailVerified === true ? account : undefined;
-  const trials = known === undefined ? await trialsLeftBehind(db, using, request) : [await findLongestTrial(db, known.id, [request.product])];
+  const own = known && (await findLongestTrial(db, known.id, [request.product]));
+  const trials = own === undefined ? await trialsLeftBehind(db, using, request) : [own];
   const now = using.clock.now();
-  if (trials.some((trial) => trial?.trialAccessUntil != null && trial.trialAccessUntil <= now)) return 'trial_ended';
-  return known === undefined ? 'invitation' : 'welcome_back';
+  if (trials.some((trial) => trial.trialAccessUntil !== null && trial.trialAccessUntil <= now)) return { kind: 'trial_ended' };
+  if (known === undefined) return { kind: 'invitation' };
+  return { kind: 'welcome_back', ...(own === undefined && !isStamped(known, request.product) && { accountId: known.id }) };
+}
+
+/** On trial by Keycloak's word, whether we know of it or not. */
+function isStamped({ stamps }: Account, product: string): boolean {
+  return stamps.flatMap(readStamp).some((stamp) => stamp.product === product);
 }
 
 // Trials of users who still are at this address, or are gone. One who was renamed took the trial along: the next owner
@@ -78,10 +90,11 @@ async function refusal(trx: Trx, limits: Using['mailLimits'], mailboxHash: Buffe
   return tooSoon || count >= limits.perMailboxPerDay ? 'limited' : undefined;
 }
 
-async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailboxHash: Buffer, queuedAt: Date): Promise<void> {
+async function queueMail(trx: Trx, request: SignUpRequest, { kind, accountId }: Choice, mailboxHash: Buffer, queuedAt: Date): Promise<void> {
   await putInOutbox(trx, {
     signUpRequestId: request.id,
-    lifeId: kind === 'invitation' ? await inviteToLife(trx, request, queuedAt) : null,
+    lifeId: kind === 'invitation' || accountId !== undefined ? await inviteToLife(trx, request, kind, queuedAt) : null,
+    accountId: accountId ?? null,
     kind,
     product: request.product,
     address: request.address,
@@ -92,10 +105,10 @@ async function queueMail(trx: Trx, request: SignUpRequest, kind: MailKind, mailb
 }
 
 /** An address that is invited again goes on with the life that it has. */
-async function inviteToLife(trx: Trx, request: SignUpRequest, at: Date): Promise<string> {
+async function inviteToLife(trx: Trx, request: SignUpRequest, mail: MailKind, at: Date): Promise<string> {
   const open = await findOpenLife(trx, request);
   const lifeId = open ?? (await insertLife(trx, { ...request, beganAt: at }));
   if (open === undefined) await recordEvent(trx, { lifeId, at, kind: 'invited', to: 'invited', actor: 'person', requestId: request.requestId });
-  await recordEvent(trx, { lifeId, at, kind: 'mail_queued', actor: 'person', requestId: request.requestId, detail: { mail: 'invitation' } });
+  await recordEvent(trx, { lifeId, at, kind: 'mail_queued', actor: 'person', requestId: request.requestId, detail: { mail } });
   return lifeId;
 }

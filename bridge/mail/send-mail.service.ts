@@ -41,7 +41,7 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
   }
   const notMeToken = newToken();
   await insertNotMe(db, hashToken(notMeToken), mail);
-  const invitation = mail.kind === 'invitation' ? await issueInvitation(db, using, mail) : undefined;
+  const invitation = mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(db, using, mail) : undefined;
   const message = compose(using, mail, notMeToken, invitation);
   const failure = await deliver(using, mail, message, lastTry, async () => {
     await deleteNotMe(db, hashToken(notMeToken));
@@ -77,6 +77,11 @@ function isOvertaken({ kind, life }: Mail): boolean {
   return states !== undefined && !states.includes(life.state);
 }
 
+/** One who has begun the trial meanwhile is only welcomed. */
+function isOffer({ accountId, life }: Mail): boolean {
+  return accountId !== null && life !== null && life.userId !== accountId && TRUE_IN.invitation?.includes(life.state) === true;
+}
+
 /** The instant that a mail names. */
 function instantOf({ kind, life }: Mail): Date | undefined {
   return (kind === 'trial_grace' || kind === 'trial_over' ? life?.trialAccessUntil : life?.trialEndsAt) ?? undefined;
@@ -92,6 +97,7 @@ async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ toke
     address: mail.address,
     mailId: mail.id,
     lifeId: mail.lifeId,
+    accountId: mail.accountId,
     firstName: mail.firstName,
     lastName: mail.lastName,
     locale: mail.locale,
@@ -107,7 +113,8 @@ function compose(using: Using, mail: Mail, notMeToken: string, invitation: { tok
   const links = using.links(mail.locale, landing);
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {
     address: mail.address,
-    signUpUrl: invitation === undefined ? '' : links.invitation(invitation.token),
+    signUpUrl: invitation === undefined || isOffer(mail) ? '' : links.invitation(invitation.token),
+    joinUrl: invitation !== undefined && isOffer(mail) ? links.join(invitation.token) : undefined,
     expiresAt: invitation?.expiresAt ?? instantOf(mail),
     notMeUrl: links.notMe(notMeToken),
     landing,

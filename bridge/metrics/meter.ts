@@ -2,16 +2,15 @@ import { Counter, type Registry } from 'prom-client';
 import { durations } from '../../platform/metrics.ts';
 import type { Jobs } from '../db/job.ts';
 import { EVENT_TYPES, type TrialEventType } from '../webhooks/event-types.ts';
-import type { BillingMailKind } from '../db/remote-billing.schema.ts';
+import { BILLING_MAIL_KINDS, type BillingMailKind } from '../db/remote-billing.schema.ts';
 import { MAIL_KINDS, type MailKind } from '../db/schema.ts';
 
 /** The way of a sign-up: what a person or Keycloak asked for, and what jobs found out. */
-export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile';
+export type Step = 'register' | 'invitation' | 'verify' | 'creation' | 'program_creation' | 'outcome' | 'reconcile' | 'join';
 export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
 const INVITATION_RESULTS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
-const BILLING_MAIL_KINDS: readonly BillingMailKind[] = ['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'];
 const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed', 'overtaken'] as const;
 const WEBHOOK_OUTCOMES = ['delivered', 'failed', 'dead'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
@@ -23,6 +22,7 @@ const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   program_creation: ['created', 'repeated'],
   outcome: ['confirmed', 'recorded', 'ignored'],
   reconcile: ['confirmed', 'confirmed_after_all', 'released', 'absent', 'other_attempt_confirmed', 'trial_exists', 'given_up_before'],
+  join: ['joined', 'repeated'],
 };
 
 /** What is counted while it happens. Labels come from lists of ours: never an address, a token or an id (SECURITY.md 14). */

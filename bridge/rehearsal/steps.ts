@@ -84,7 +84,7 @@ async function linkOf(walk: Walk): Promise<string> {
   if (config.inboxUrl !== undefined) return mailedLink(walk, config.inboxUrl);
   const token = newToken();
   const issuedAt = clock.now();
-  await insertInvitation(db, { tokenHash: hashToken(token), product: product.id, address, mailId: null, lifeId, firstName: null, lastName: null, locale: 'en', issuedAt, expiresAt: new Date(issuedAt.getTime() + LINK_LIVES_MILLISECONDS) });
+  await insertInvitation(db, { tokenHash: hashToken(token), product: product.id, address, mailId: null, lifeId, accountId: null, firstName: null, lastName: null, locale: 'en', issuedAt, expiresAt: new Date(issuedAt.getTime() + LINK_LIVES_MILLISECONDS) });
   return links('en').invitation(token);
 }
 

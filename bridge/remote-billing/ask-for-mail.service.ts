@@ -41,17 +41,21 @@ export async function askForMail(db: Db, using: Using, { token, email: written, 
     await recordRefusal(db, using, access, 'deactivated', 'mail', from);
     return refusal('deactivated');
   }
-  await db.transaction().execute((trx) => queue(trx, using, judged, { email, locale }, from));
+  const queued = await db.transaction().execute((trx) => queue(trx, using, judged, { email, locale }, from));
+  if (queued === 'suppressed') {
+    await recordRefusal(db, using, access, 'suppressed', 'mail', from);
+    throw refusedAddress('this address wants no more e-mails from here. Use another one, or write to support.');
+  }
   return { result: 'mailed', email, place };
 }
 
-async function queue(trx: Trx, using: Using, { access, place }: Judged, { email, locale }: { email: string; locale: string }, from: From): Promise<void> {
+async function queue(trx: Trx, using: Using, { access, place }: Judged, { email, locale }: { email: string; locale: string }, from: From): Promise<'queued' | 'suppressed'> {
   const now = using.clock.now();
   const [clientHash, mailboxHash] = [using.hash.client(limitKey(from.clientAddress)), using.hash.mailbox(email)];
   await demandFew(trx, { clientHash }, MAILS_PER_CLIENT, now);
   await demandFew(trx, { serverId: place.server.id }, MAILS_PER_SERVER, now);
   await demandFew(trx, { mailboxHash }, MAILS_PER_MAILBOX, now);
-  if (await isSuppressed(trx, mailboxHash)) throw refusedAddress('this address wants no more e-mails from here. Use another one, or write to support.');
+  if (await isSuppressed(trx, mailboxHash)) return 'suppressed';
   const requestId = await insertLoginRequest(trx, {
     ...idsOf(place),
     userUuid: access.realm?.user.uuid ?? null,
@@ -77,6 +81,7 @@ async function queue(trx: Trx, using: Using, { access, place }: Judged, { email,
     ...from,
     details: { email },
   });
+  return 'queued';
 }
 
 /** Holds the lock of what is counted from here on, so that nobody else counts meanwhile. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { BillingPage } from '../db/remote-billing.schema.ts';
-import type { Db } from '../db/schema.ts';
+import type { Db, Trx } from '../db/schema.ts';
 import { recordAct } from './audit.store.ts';
 import { endBillingSessions, findBillingSession, type BillingSession } from './billing-session.store.ts';
 import { findBillingUserById, type BillingUser } from './billing-user.store.ts';
@@ -18,7 +18,7 @@ export interface LiveSession {
 export type ReadSession = LiveSession | { result: 'over'; loginUrl: string | undefined } | { result: 'unknown' } | Refusal;
 
 /** Whether a session is alive, for one realm or server: of any other it says nothing. `page` is where the way back leads at last. */
-export async function readBillingSession(db: Db, sessionId: string, wanted?: { kind: 'realm' | 'server'; uuid: string; page: BillingPage | null }): Promise<ReadSession> {
+export async function readBillingSession(db: Db | Trx, sessionId: string, wanted?: { kind: 'realm' | 'server'; uuid: string; page: BillingPage | null }): Promise<ReadSession> {
   const session = await findBillingSession(db, { id: sessionId });
   if (session === undefined || (wanted !== undefined && !isFor(session, wanted))) return { result: 'unknown' };
   const [user, place] = [await findBillingUserById(db, session.userId), await findPlace(db, session)];

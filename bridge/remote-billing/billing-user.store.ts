@@ -114,10 +114,6 @@ export async function deactivateBillingUser(trx: Trx, userId: string): Promise<b
   return numUpdatedRows === 1n;
 }
 
-export async function findBillingUserByIdForUpdate(trx: Trx, id: string): Promise<BillingUser | undefined> {
-  return selectUsers(trx).where('id', '=', id).forUpdate().executeTakeFirst();
-}
-
 /** By staff, whatever the state before. */
 export async function setBillingUserState(trx: Trx, userId: string, state: BillingUserState): Promise<void> {
   await trx.updateTable('bridge.billing_user').set({ state }).where('id', '=', userId).execute();

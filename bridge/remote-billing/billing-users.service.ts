@@ -5,9 +5,7 @@ import { endBillingSessions } from './billing-session.store.ts';
 import { readBillingSession, type LiveSession } from './billing-session.service.ts';
 import { deactivateBillingUser, listBillingUsers, type BillingUser } from './billing-user.store.ts';
 import type { From } from './caller.ts';
-import type { Place } from './place.ts';
-import { lockRealm } from './realm.store.ts';
-import { findServerForUpdate } from './server.store.ts';
+import { idsOf, lockPlace, type Place } from './place.ts';
 import type { Refusal } from './standing.ts';
 
 type NotLive = { result: 'over'; loginUrl: string | undefined } | Refusal;
@@ -27,23 +25,19 @@ export async function deactivateUser(db: Db, using: { clock: Clock }, { sessionI
   const live = await demandLive(db, sessionId);
   if (live.result !== 'live') return live;
   return db.transaction().execute(async (trx) => {
-    await lockPlace(trx, live.place);
-    const standing = (await listBillingUsers(trx, usersOf(live.place))).filter(({ state }) => state === 'confirmed');
+    await lockPlace(trx, idsOf(live.place));
+    const standing = await standingUsers(trx, live.place);
     if (!standing.some(({ id }) => id === userId)) return { result: 'unknown' };
     // Somebody who was deactivated meanwhile deactivates nobody.
     if (!standing.some(({ id }) => id === live.user.id)) return { result: 'over', loginUrl: undefined };
-    if (standing.length === 1) return { result: 'last_one' };
+    const entry = { at: using.clock.now(), actor: { kind: 'user', id: live.user.id } as const, serverId: live.place.server.id, realmId: live.place.realm?.id, userId, ...from };
+    if (standing.length === 1) {
+      await recordAct(trx, { ...entry, act: 'refused', details: { reason: 'last one', step: 'users/deactivate' } });
+      return { result: 'last_one' };
+    }
     await deactivateBillingUser(trx, userId);
     await endBillingSessions(trx, { userId }, new Date());
-    await recordAct(trx, {
-      at: using.clock.now(),
-      act: 'user_deactivated',
-      actor: { kind: 'user', id: live.user.id },
-      serverId: live.place.server.id,
-      realmId: live.place.realm?.id,
-      userId,
-      ...from,
-    });
+    await recordAct(trx, { ...entry, act: 'user_deactivated' });
     return { result: 'deactivated' };
   });
 }
@@ -53,10 +47,11 @@ async function demandLive(db: Db, sessionId: string): Promise<LiveSession | NotL
   return read.result === 'unknown' ? { result: 'over', loginUrl: undefined } : read;
 }
 
-function usersOf({ server, realm }: Place): { realmId: string } | { serverId: string } {
-  return realm === undefined ? { serverId: server.id } : { realmId: realm.id };
+/** Who could sign in now. Asked under the lock of the place, so that somebody is always left. */
+export async function standingUsers(trx: Trx, place: Place): Promise<readonly BillingUser[]> {
+  return (await listBillingUsers(trx, usersOf(place))).filter(({ state }) => state === 'confirmed');
 }
 
-async function lockPlace(trx: Trx, { server, realm }: Place): Promise<void> {
-  await (realm === undefined ? findServerForUpdate(trx, server.id) : lockRealm(trx, realm.id));
+function usersOf({ server, realm }: Place): { realmId: string } | { serverId: string } {
+  return realm === undefined ? { serverId: server.id } : { realmId: realm.id };
 }

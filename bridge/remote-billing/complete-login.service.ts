@@ -1,5 +1,5 @@
 import { hashToken } from '../../platform/token.ts';
-import type { BillingPage, PlanType } from '../db/remote-billing.schema.ts';
+import type { BillingPage } from '../db/remote-billing.schema.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import type { Access } from './access-token.ts';
 import { recordAct } from './audit.store.ts';
@@ -8,8 +8,9 @@ import { confirmLogin, findBillingUserById, findBillingUserForUpdate, insertCons
 import type { From } from './caller.ts';
 import { mustAccept, type Catalog } from './catalog.ts';
 import { judgeAccess, judgeToken, recordRefusal, type Judged } from './judge-access.service.ts';
+import { landingPage } from './landing.ts';
 import { completeLoginRequest } from './login-request.store.ts';
-import { findPlace, findPlaceForShare, idsOf, type Place } from './place.ts';
+import { findPlace, idsOf, lockPlace, type Place } from './place.ts';
 import { settlePlans } from './plans/move-plan.service.ts';
 import { refusal, wayBack, type Refusal } from './standing.ts';
 
@@ -61,7 +62,7 @@ export async function completeLogin(db: Db, using: Using, form: LoginForm, from:
 }
 
 async function complete(trx: Trx, using: Using, access: Access, form: LoginForm, from: From): Promise<CompletedLogin> {
-  const judged = await judgeAccess(trx, access, findPlaceForShare);
+  const judged = await judgeAccess(trx, access, lockPlace);
   if (judged.result === 'refused') return judged;
   const { place, request, person } = judged;
   if (person === undefined) return { result: 'not_proven' };
@@ -90,7 +91,7 @@ async function complete(trx: Trx, using: Using, access: Access, form: LoginForm,
   });
   if (sessionId === undefined) return spent;
   const signedIn = await admit(trx, { ...judged, user }, { form, version, asked, at, from });
-  return { result: 'signed_in', sessionId, user: signedIn, place, endsAt, nextPage: landing(access.nextPage, place) };
+  return { result: 'signed_in', sessionId, user: signedIn, place, endsAt, nextPage: await landingPage(trx, access.nextPage, place) };
 }
 
 /** Writes who this is now, with what was ticked. */
@@ -124,17 +125,9 @@ async function sameSession(db: Db, access: Access, attempt: string): Promise<Sig
   if (session === undefined || !isOpen(session) || !hashToken(attempt).equals(session.attemptHash)) return undefined;
   const [user, place] = [await findBillingUserById(db, session.userId), await findPlace(db, session)];
   if (user?.state !== 'confirmed' || place === undefined) return undefined;
-  return { result: 'signed_in', sessionId: session.id, user, place, endsAt: session.endsAt, nextPage: landing(session.nextPage, place) };
+  return { result: 'signed_in', sessionId: session.id, user, place, endsAt: session.endsAt, nextPage: await landingPage(db, session.nextPage, place) };
 }
 
 function isOpen(session: BillingSession): boolean {
   return !session.ended && session.endsAt > new Date();
 }
-
-const LANDINGS: Readonly<Record<PlanType, BillingPage>> = { free: 'plans', community: 'sponsorship', basic: 'billing', business: 'billing', legacy: 'billing' };
-
-/** Step 10: the page that was asked for, else by plan. */
-function landing(nextPage: BillingPage | null, { server, realm }: Place): BillingPage {
-  return nextPage ?? LANDINGS[(realm ?? server).planType];
-}
-

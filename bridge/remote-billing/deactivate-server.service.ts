@@ -12,13 +12,17 @@ const PAID: ReadonlySet<PlanType> = new Set(['basic', 'business']);
 
 /** A server gives up its registration. Not while it, or a realm of it, pays. */
 export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: string, actor: AuditEntry['actor'], from: From): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  const refused = await db.transaction().execute(async (trx) => {
     const server = await findServerForUpdate(trx, serverId);
-    if (server === undefined || server.deactivated) return;
+    if (server === undefined || server.deactivated) return false;
     const plans = [server.planType, ...(await findRealmsOfServer(trx, serverId)).map(({ planType }) => planType)];
-    if (plans.some((plan) => PAID.has(plan))) throw new AppError('paid_plan_runs', 'Cannot deactivate a server with an existing paid plan. Let it end first.');
+    if (plans.some((plan) => PAID.has(plan))) return true;
     await deactivateServer(trx, serverId, using.clock.now());
     await endBillingSessions(trx, { serverId }, new Date());
     await recordAct(trx, { at: using.clock.now(), act: 'server_deactivated', actor, serverId, ...from });
+    return false;
   });
+  if (!refused) return;
+  await recordAct(db, { at: using.clock.now(), act: 'refused', actor, serverId, ...from, details: { reason: 'paid_plan_runs', step: 'server/deactivate' } });
+  throw new AppError('paid_plan_runs', 'Cannot deactivate a server with an existing paid plan. Let it end first.');
 }

@@ -1,6 +1,6 @@
 import type { Db, Trx } from '../db/schema.ts';
-import { findRealm, findRealmForShare, type RemoteRealm } from './realm.store.ts';
-import { findServer, findServerForShare, type RemoteServer } from './server.store.ts';
+import { findRealm, findRealmForUpdate, type RemoteRealm } from './realm.store.ts';
+import { findServer, findServerForUpdate, type RemoteServer } from './server.store.ts';
 
 /** What somebody signs in for: a realm of a server, or the whole server. */
 export interface Place {
@@ -17,9 +17,9 @@ export async function findPlace(db: Db | Trx, { serverId, realmId }: PlaceIds): 
   return asPlace(await findServer(db, serverId), realmId === null ? null : await findRealm(db, realmId));
 }
 
-/** Neither is deactivated, and no key renewed, before the transaction has ended. */
-export async function findPlaceForShare(trx: Trx, { serverId, realmId }: PlaceIds): Promise<Place | undefined> {
-  return asPlace(await findServerForShare(trx, serverId), realmId === null ? null : await findRealmForShare(trx, realmId));
+/** Until the transaction has ended nobody else signs in here, is deactivated, renews the key or moves a plan. */
+export async function lockPlace(trx: Trx, { serverId, realmId }: PlaceIds): Promise<Place | undefined> {
+  return asPlace(await findServerForUpdate(trx, serverId), realmId === null ? null : await findRealmForUpdate(trx, realmId));
 }
 
 /** `null`: no realm is meant; undefined: the one that is meant is gone. */

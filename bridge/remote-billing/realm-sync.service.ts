@@ -25,6 +25,15 @@ interface Using {
 
 /** Registers new realms, takes over changes, marks absent ones as deleted there and restores those that are back. Answers with the realms that were told of. */
 export async function takeReport(db: Db, using: Using, serverId: string, report: Report, from: From): Promise<readonly RemoteRealm[]> {
+  try {
+    return await take(db, using, serverId, report, from);
+  } catch (error) {
+    if (error instanceof NotItsOwn) throw await duplicate(db, using, serverId, error, from);
+    throw error;
+  }
+}
+
+async function take(db: Db, using: Using, serverId: string, report: Report, from: From): Promise<readonly RemoteRealm[]> {
   return db.transaction().execute(async (trx) => {
     // One report of a server after the other.
     await findServerForUpdate(trx, serverId);
@@ -48,12 +57,13 @@ async function syncRealms(trx: Trx, using: Using, serverId: string, told: NonNul
   for (const realm of told.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const before = known.get(realm.id);
     if (before === undefined) {
-      if (!(await insertRealm(trx, serverId, realm, hashToken(realm.ownerSecret), at))) throw duplicate(using, serverId, realm.id);
+      if (!(await insertRealm(trx, serverId, realm, hashToken(realm.ownerSecret), at))) throw new NotItsOwn(realm.id, 'another server');
       await record('realm_registered', realm.id, { host: realm.host });
       continue;
     }
     const { ownerSecret, ...now } = realm;
-    if (before.serverId !== serverId || !matchesToken(ownerSecret, before.ownerSecretHash)) throw duplicate(using, serverId, realm.id);
+    if (before.serverId !== serverId) throw new NotItsOwn(realm.id, 'another server');
+    if (!matchesToken(ownerSecret, before.ownerSecretHash)) throw new NotItsOwn(realm.id, 'owner secret');
     const changed = changesOf(before, now);
     if (Object.keys(changed).length > 0) await record('realm_changed', realm.id, changed);
     if (before.locallyDeleted) await record('realm_restored', realm.id);
@@ -87,8 +97,20 @@ function latest(before: ReportMarks, now: ReportMarks): ReportMarks {
   };
 }
 
+/** Ends the transaction of a report: it is refused whole. */
+class NotItsOwn extends Error {
+  readonly realmId: string;
+  readonly reason: 'another server' | 'owner secret';
+  constructor(realmId: string, reason: NotItsOwn['reason']) {
+    super(reason);
+    this.realmId = realmId;
+    this.reason = reason;
+  }
+}
+
 /** Another server has this realm, or somebody knows its UUID and not its secret: who asks learns no more. */
-function duplicate(using: Using, serverId: string, realmId: string): AppError {
-  using.log.warn({ server_id: serverId, realm_id: realmId }, 'a server told of a realm that is not its own');
+async function duplicate(db: Db, using: Using, serverId: string, { realmId, reason }: NotItsOwn, from: From): Promise<AppError> {
+  using.log.warn({ server_id: serverId, realm_id: realmId, reason }, 'a server told of a realm that is not its own');
+  await recordAct(db, { at: using.clock.now(), act: 'refused', actor: { kind: 'server', id: serverId }, serverId, realmId, ...from, details: { reason, step: 'server/analytics' } });
   return new AppError('invalid_request', 'Duplicate registration detected.');
 }

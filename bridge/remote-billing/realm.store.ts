@@ -30,14 +30,10 @@ export async function findRealm(db: Db | Trx, id: string): Promise<RemoteRealm |
   return row && toRealm(row);
 }
 
-export async function findRealmForShare(trx: Trx, id: string): Promise<RemoteRealm | undefined> {
-  const row = await selectRealms(trx).where('id', '=', id).forShare().executeTakeFirst();
+/** After its server. */
+export async function findRealmForUpdate(trx: Trx, id: string): Promise<RemoteRealm | undefined> {
+  const row = await selectRealms(trx).where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
   return row && toRealm(row);
-}
-
-/** One after the other: who may sign in for this realm is counted under this lock. */
-export async function lockRealm(trx: Trx, id: string): Promise<void> {
-  await trx.selectFrom('bridge.remote_realm').select('id').where('id', '=', id).forUpdate().execute();
 }
 
 export async function findRealmsOfServer(db: Db | Trx, serverId: string): Promise<readonly RemoteRealm[]> {

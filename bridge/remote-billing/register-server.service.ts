@@ -26,15 +26,18 @@ interface Using {
 /** A new server is taken in; a known one with its key gets its new hostname, contact and key. */
 export async function registerServer(db: Db, using: Using, registration: Registration, from: From): Promise<{ created: boolean }> {
   await using.limits.wrongKeys(from.clientAddress);
-  if ((await findServer(db, registration.id)) === undefined) await using.limits.registration(from.clientAddress);
+  const before = await findServer(db, registration.id);
+  if (before === undefined) await using.limits.registration(from.clientAddress);
+  else if (matchesToken(registration.key, before.keyHash)) await using.limits.call(before.id);
   const result = await db.transaction().execute(async (trx) => {
     await lockHostname(trx, registration.hostname);
     const known = await findServerForUpdate(trx, registration.id);
     if (known !== undefined && (known.deactivated || !matchesToken(registration.key, known.keyHash))) return 'refused';
     const holder = await findActiveServerByHostname(trx, registration.hostname);
-    if (holder !== undefined && holder.id !== registration.id) throw hostnameTaken(registration.hostname);
+    if (holder !== undefined && holder.id !== registration.id) return 'hostname_taken';
     return known === undefined ? create(trx, using, registration, from) : update(trx, using, registration, from);
   });
+  if (result === 'hostname_taken') throw await hostnameTaken(db, using, registration, from);
   if (result === 'refused') throw await wrongCredentials(db, using, registration, from);
   return { created: result === 'created' };
 }
@@ -64,6 +67,7 @@ async function lockHostname(trx: Trx, hostname: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`hostname ${hostname}`}, 0))`.execute(trx);
 }
 
-function hostnameTaken(hostname: string): AppError {
+async function hostnameTaken(db: Db, using: Using, { id, hostname }: Registration, from: From): Promise<AppError> {
+  await recordAct(db, { at: using.clock.now(), act: 'refused', actor: { kind: 'server', id }, serverId: id, ...from, details: { reason: 'hostname_taken', step: 'server/register', hostname } });
   return new AppError('hostname_taken', `A server with hostname ${hostname} already exists. If you control it, transfer its registration.`);
 }

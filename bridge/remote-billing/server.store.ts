@@ -17,14 +17,9 @@ export async function findServer(db: Db | Trx, id: string): Promise<RemoteServer
   return row && toServer(row);
 }
 
-/** Nobody changes its key or ends it before the transaction has. */
-export async function findServerForShare(trx: Trx, id: string): Promise<RemoteServer | undefined> {
-  const row = await selectServers(trx).where('id', '=', id).forShare().executeTakeFirst();
-  return row && toServer(row);
-}
-
+/** One act of a server, its realms and their people after the other. Whoever locks any of these locks their server first. */
 export async function findServerForUpdate(trx: Trx, id: string): Promise<RemoteServer | undefined> {
-  const row = await selectServers(trx).where('id', '=', id).forUpdate().executeTakeFirst();
+  const row = await selectServers(trx).where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
   return row && toServer(row);
 }
 

@@ -30,22 +30,41 @@ export async function beginTransfer(db: Db, using: Using, hostname: string): Pro
 export async function completeTransfer(db: Db, using: Using, hostname: string, accessToken: string, from: From): Promise<{ id: string; key: string }> {
   await using.limits.challenge(hostname);
   const server = await findActiveServerByHostname(db, hostname);
-  if (server === undefined) throw new AppError('invalid_request', 'Registration not found for this hostname');
+  if (server === undefined) throw notFound();
+  try {
+    await demandProof(using, hostname, accessToken);
+    return await transfer(db, using, { id: server.id, hostname }, from);
+  } catch (error) {
+    if (error instanceof AppError) {
+      await recordAct(db, { at: using.clock.now(), act: 'refused', actor: { kind: 'server' }, serverId: server.id, ...from, details: { reason: error.message, step: 'server/register/verify_challenge', hostname } });
+    }
+    throw error;
+  }
+}
+
+async function demandProof(using: Using, hostname: string, accessToken: string): Promise<void> {
   const answer = await using.fetchChallenge(hostname, `/api/v1/zulip-services/verify/${accessToken}/`);
   const { verification_secret: secret } = (answer ?? {}) as { verification_secret?: unknown };
   const provenFor = typeof secret === 'string' ? await using.tokens.readTransfer(secret) : undefined;
   if (provenFor === undefined) throw new AppError('invalid_request', 'The verification secret is invalid or has expired');
   if (provenFor !== hostname) throw new AppError('invalid_request', 'The verification secret is for a different hostname');
+}
+
+async function transfer(db: Db, using: Using, { id, hostname }: { id: string; hostname: string }, from: From): Promise<{ id: string; key: string }> {
   const key = newKey();
   await db.transaction().execute(async (trx) => {
-    const current = await findServerForUpdate(trx, server.id);
-    if (current === undefined || current.deactivated || current.hostname !== hostname) throw new AppError('invalid_request', 'Registration not found for this hostname');
+    const current = await findServerForUpdate(trx, id);
+    if (current === undefined || current.deactivated || current.hostname !== hostname) throw notFound();
     const at = using.clock.now();
-    await renewKey(trx, server.id, key, new Date());
-    await markHostnameVerified(trx, server.id, at);
-    await recordAct(trx, { at, act: 'server_transferred', actor: { kind: 'server', id: server.id }, serverId: server.id, ...from, details: { hostname } });
+    await renewKey(trx, id, key, new Date());
+    await markHostnameVerified(trx, id, at);
+    await recordAct(trx, { at, act: 'server_transferred', actor: { kind: 'server', id }, serverId: id, ...from, details: { hostname } });
   });
-  return { id: server.id, key };
+  return { id, key };
+}
+
+function notFound(): AppError {
+  return new AppError('invalid_request', 'Registration not found for this hostname');
 }
 
 function newKey(): string {

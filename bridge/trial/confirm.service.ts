@@ -1,8 +1,8 @@
 import type { Products } from '../../platform/products.ts';
 import type { Trx } from '../db/schema.ts';
 import { freeInvitation, spendInvitations } from './invitation.store.ts';
-import { productOf, provision, type OfUser } from './provision.service.ts';
-import { confirmRegistrations, hasConfirmedRegistration, moveRegistration, nameUser, recordLook, type Registration } from './registration.store.ts';
+import { productOf, provision } from './provision.service.ts';
+import { confirmRegistrations, hasConfirmedRegistration, moveRegistration, nameUser, recordLook, type OfUser, type Registration } from './registration.store.ts';
 import { deleteTrial } from './trial.store.ts';
 
 export type Confirmation = 'confirmed' | 'confirmed_after_all' | 'other_attempt_confirmed' | 'trial_exists';

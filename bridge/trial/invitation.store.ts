@@ -13,12 +13,19 @@ export interface Invitation {
   expiresAt: Date;
 }
 
+/** An invitation for an account that was there before: it is good for that one alone. */
+export interface JoinOffer extends Invitation {
+  accountId: string;
+}
+
 export interface NewInvitation {
   tokenHash: Buffer;
   product: string;
   address: string;
   mailId: string | null;
   lifeId: string | null;
+  /** Of an offer. */
+  accountId: string | null;
   firstName: string | null;
   lastName: string | null;
   locale: string;
@@ -35,6 +42,7 @@ export async function insertInvitation(db: Db | Trx, invitation: NewInvitation):
       address: invitation.address,
       mail_id: invitation.mailId,
       life_id: invitation.lifeId,
+      account_id: invitation.accountId,
       first_name: invitation.firstName,
       last_name: invitation.lastName,
       locale: invitation.locale,
@@ -50,17 +58,27 @@ export async function deleteInvitation(db: Db | Trx, tokenHash: Buffer): Promise
 }
 
 const BY_TOKEN = `
-    select id, product, address, first_name as "firstName", last_name as "lastName", locale, state, attempt_id as "attemptId", expires_at as "expiresAt"
+    select id, product, address, first_name as "firstName", last_name as "lastName", locale, state, attempt_id as "attemptId", expires_at as "expiresAt", account_id as "accountId"
     from bridge.invitation where token_hash = $1`;
+const TO_SIGN_UP = `${BY_TOKEN} and account_id is null`;
+const TO_JOIN = `${BY_TOKEN} and account_id is not null`;
 // Keycloak waits for this one.
-const LOOK = `/* prepared: look */${BY_TOKEN}`;
+const LOOK = `/* prepared: look */${TO_SIGN_UP}`;
 
 export async function findInvitation(db: Db, tokenHash: Buffer): Promise<Invitation | undefined> {
   return (await db.executeQuery<Invitation>(CompiledQuery.raw(LOOK, [tokenHash]))).rows[0];
 }
 
 export async function findInvitationForUpdate(trx: Trx, tokenHash: Buffer): Promise<Invitation | undefined> {
-  return (await trx.executeQuery<Invitation>(CompiledQuery.raw(`${BY_TOKEN} for update`, [tokenHash]))).rows[0];
+  return (await trx.executeQuery<Invitation>(CompiledQuery.raw(`${TO_SIGN_UP} for update`, [tokenHash]))).rows[0];
+}
+
+export async function findJoinOffer(db: Db, tokenHash: Buffer): Promise<JoinOffer | undefined> {
+  return (await db.executeQuery<JoinOffer>(CompiledQuery.raw(TO_JOIN, [tokenHash]))).rows[0];
+}
+
+export async function findJoinOfferForUpdate(trx: Trx, tokenHash: Buffer): Promise<JoinOffer | undefined> {
+  return (await trx.executeQuery<JoinOffer>(CompiledQuery.raw(`${TO_JOIN} for update`, [tokenHash]))).rows[0];
 }
 
 /** One registration of a (product, address) at a time: whoever holds this lock may change its invitations and attempts. */

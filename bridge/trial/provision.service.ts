@@ -1,10 +1,7 @@
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import type { Trx } from '../db/schema.ts';
-import type { Registration } from './registration.store.ts';
+import type { OfUser } from './registration.store.ts';
 import { insertTrial, type NewTrialApp } from './trial.store.ts';
-
-/** A registration whose user is known. */
-export type OfUser = Registration & { userId: string };
 
 /** The trial, its small app and permissions, as the attempt has them; false when the user has a trial of the product. */
 export async function provision(trx: Trx, product: Product, registration: OfUser): Promise<boolean> {

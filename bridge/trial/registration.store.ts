@@ -22,7 +22,12 @@ export interface Registration {
   attemptedAt: Date;
   absentAt: Date | null;
   looks: number;
+  /** The account was there before the trial. */
+  joins: boolean;
 }
+
+/** A registration whose user is known. */
+export type OfUser = Registration & { userId: string };
 
 const COLUMNS = [
   'attempt_id as attemptId',
@@ -39,6 +44,7 @@ const COLUMNS = [
   'attempted_at as attemptedAt',
   'absent_at as absentAt',
   'looks',
+  'joins',
 ] as const;
 
 /** The next ones come with the next sweep. */
@@ -64,7 +70,7 @@ const RESERVE = `/* prepared: reserve */
   with offer as (
     select * from jsonb_to_recordset($1::jsonb) as one (product text, trial_ends_at timestamptz, trial_access_until timestamptz, name text, path text, permissions text[])
   ), registrant as materialized (
-    select id, product, ${REGISTRANT_LOCK} from bridge.invitation where token_hash = $2 and address = $3
+    select id, product, ${REGISTRANT_LOCK} from bridge.invitation where token_hash = $2 and address = $3 and account_id is null
   ), held as (
     update bridge.invitation as one set state = 'reserved', attempt_id = $5
     from registrant join offer on offer.product = registrant.product
@@ -271,6 +277,37 @@ export async function findUserIdByAddress(db: Db, address: string): Promise<stri
   return row?.user_id ?? undefined;
 }
 
+/** An attempt to begin a trial on an account that is there. Its trial is still to be provisioned. */
+export async function insertJoin(
+  trx: Trx,
+  attempt: Pick<Registration, 'attemptId' | 'invitationId' | 'product' | 'address' | 'locale' | 'trialAppId' | 'trialEndsAt' | 'trialAccessUntil' | 'attemptedAt'> & { userId: string },
+): Promise<OfUser> {
+  const row = await trx
+    .insertInto('bridge.registration')
+    .values({
+      attempt_id: attempt.attemptId,
+      invitation_id: attempt.invitationId,
+      product: attempt.product,
+      address: attempt.address,
+      user_id: attempt.userId,
+      locale: attempt.locale,
+      trial_app_id: attempt.trialAppId,
+      trial_ends_at: attempt.trialEndsAt,
+      trial_access_until: attempt.trialAccessUntil,
+      attempted_at: attempt.attemptedAt,
+      joins: true,
+    })
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow();
+  return { ...row, userId: attempt.userId };
+}
+
+/** The attempt that the trial of this person and product came of. */
+export async function findRegistrationOfTrial(trx: Trx, of: { product: string; userId: string }): Promise<Registration | undefined> {
+  const trial = trx.selectFrom('bridge.trial').select('attempt_id').where('product', '=', of.product).where('user_id', '=', of.userId);
+  return trx.selectFrom('bridge.registration').select(COLUMNS).where('attempt_id', '=', trial).executeTakeFirst();
+}
+
 /** Attempts that were given up although this user may have been stamped by one of them, newest first. */
 export async function findGivenUpRegistration(db: Db, userId: string, products: readonly string[]): Promise<Registration | undefined> {
   return db
@@ -279,6 +316,8 @@ export async function findGivenUpRegistration(db: Db, userId: string, products: 
     .where('user_id', '=', userId)
     .where('product', 'in', products)
     .where('state', 'in', ['released', 'superseded'])
+    // Of an account that was there before, being there says nothing.
+    .where('joins', '=', false)
     .orderBy('attempted_at', 'desc')
     .executeTakeFirst();
 }

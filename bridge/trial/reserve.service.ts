@@ -27,7 +27,7 @@ export async function lockInvitation(trx: Trx, token: string): Promise<Invitatio
   return findInvitationForUpdate(trx, tokenHash);
 }
 
-export function usableInvitation(invitation: Invitation | undefined, now: Date): Invitation {
+export function usableInvitation<One extends Invitation>(invitation: One | undefined, now: Date): One {
   const reason = unusable(invitation, now);
   if (reason === undefined && invitation !== undefined) return invitation;
   const [code, detail] = REFUSALS[reason ?? 'unknown'];

@@ -5,6 +5,7 @@ import type { Registration } from './registration.store.ts';
 /** The id of the user that came of an attempt, as Keycloak shows it now. */
 export async function seenUserId(accounts: Pick<Accounts, 'findById' | 'findByAddress'>, registration: Registration): Promise<string | undefined> {
   const { userId, madeBy, address } = registration;
+  if (registration.joins && userId !== null) return isStamped(await accounts.findById(userId), registration) ? userId : undefined;
   if (madeBy !== null || userId === null) {
     const holder = await accounts.findByAddress(address);
     return isOf(holder, registration) ? holder.id : undefined;
@@ -16,5 +17,9 @@ export async function seenUserId(accounts: Pick<Accounts, 'findById' | 'findByAd
 
 // Nobody but an admin writes stamps, and nobody else knows the id of the small app: the account was born with this attempt's.
 function isOf(account: Account | undefined, registration: Registration): account is Account {
-  return account?.username === registration.address && account.stamps.flatMap(readStamp).some((stamp) => stamp.trial_app === registration.trialAppId);
+  return account?.username === registration.address && isStamped(account, registration);
+}
+
+function isStamped(account: Account | undefined, { trialAppId }: Registration): boolean {
+  return account?.stamps.flatMap(readStamp).some((stamp) => stamp.trial_app === trialAppId) === true;
 }

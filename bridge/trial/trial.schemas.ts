@@ -11,14 +11,14 @@ const MAX_CAPTCHA_LENGTH = 10_000;
 const MAX_PASSWORD_LENGTH = 1_024;
 
 export const line = (max: number) => z.string().max(max).regex(NO_CONTROL_CHARACTERS, 'must not contain control characters');
-const token = z.string().min(1).max(MAX_TOKEN_LENGTH).meta({ description: 'From the link in the mail' });
+export const token = z.string().min(1).max(MAX_TOKEN_LENGTH).meta({ description: 'From the link in the mail' });
 export const userId = line(255).min(1).meta({ description: 'The id of the Keycloak user' });
 const attemptId = z.uuid().transform((id) => id.toLowerCase());
 const locale = z.string().regex(/^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$/, 'must be a language tag').max(35);
 export const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
 
 /** What the product asks of people (products.yaml). */
-const offered = {
+export const offered = {
   attributes: z.record(line(32), line(2000)).optional(),
   consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
 };

@@ -26,7 +26,7 @@ class ServiceToken:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(verify|creation/outcome|infos)$"))
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(verify|creation/outcomes?|infos)$"))
 class StepToken(ServiceToken):
     pass
 
@@ -43,12 +43,13 @@ class CreationToken(ServiceToken):
         return super().get(case, context)
 
 
-@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/(trial/not-me|remote-billing/.*)$"))
+# Managers' calls too: the proxy makes them for staff.
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/(?!(legacy/)?trial/(verify|creation|infos|changes|embed-standing|register)(/|$))"))
 class ProxyToken(ServiceToken):
     client = "vestibule-proxy"
 
 
-@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path="/api/trial/changes"))
+@(schemathesis.auth(refresh_interval=REFRESH_SECONDS).apply_to(path_regex="^/api/trial/(changes|embed-standing)$"))
 class ReadingProxyToken(ServiceToken):
     client = "reading-proxy"
 
@@ -82,7 +83,8 @@ def with_invitation(case, turn):
         return
     invitations = FIXTURE["invitations" if "password" not in case.body else "invitations_for_programs"]
     invitation = invitations[turn // 2 % len(invitations)]
-    known = {**invitation, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
+    answers = {"attributes": {"team": "one"}, "consents": [{"id": "terms", "version": "2"}]}
+    known = {**invitation, **answers, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
     case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}}
 
 
@@ -90,6 +92,36 @@ def outcome(case, turn):
     if turn % 2 == 0:
         return
     case.body = {**case.body, **FIXTURE["attempts"][turn // 2 % len(FIXTURE["attempts"])]}
+
+
+def outcomes(case, turn):
+    if turn % 2 == 0 or not case.body.get("outcomes"):
+        return
+    attempt = FIXTURE["attempts"][turn // 2 % len(FIXTURE["attempts"])]
+    case.body = {**case.body, "outcomes": [{**one, **attempt} for one in case.body["outcomes"]]}
+
+
+def of_a_trial(case, turn):
+    """Every other path names a trial that exists."""
+    if turn % 2 == 1 and "id" in (case.path_parameters or {}):
+        case.path_parameters = {**case.path_parameters, "id": FIXTURE["lives"][turn // 2 % len(FIXTURE["lives"])]}
+
+
+def of_a_person(case, turn):
+    """Either user_id or username: OpenAPI has no words for that."""
+    person = FIXTURE["people"][turn % len(FIXTURE["people"])]
+    left = {name: value for name, value in case.body.items() if name not in ("user_id", "username", "product", "days", "until")}
+    case.body = {**left, **person, **({"days": turn % 30 + 1} if "extend" in case.path else {})}
+
+
+def first_page(case, turn):
+    """A cursor is what the page before gave."""
+    case.query = {name: value for name, value in (case.query or {}).items() if name != "cursor"}
+
+
+def funnel(case, turn):
+    """One day is before the other."""
+    case.query = {**(case.query or {}), "from": "2026-01-01", "to": f"2026-01-{turn % 28 + 1:02}"}
 
 
 def infos(case, turn):
@@ -117,5 +149,15 @@ VALID = {
     "/api/trial/verify": with_invitation,
     "/api/trial/creation": with_invitation,
     "/api/trial/creation/outcome": outcome,
+    "/api/trial/creation/outcomes": outcomes,
+    "/api/trial": first_page,
+    "/api/trial/funnel": funnel,
+    "/api/trial/extend": of_a_person,
+    "/api/trial/completion": of_a_person,
+    "/api/trial/{id}": of_a_trial,
+    "/api/trial/{id}/resend": of_a_trial,
+    "/api/trial/{id}/revoke": of_a_trial,
+    "/api/trial/{id}/export": of_a_trial,
+    "/api/trial/{id}/allow-again": of_a_trial,
     "/api/trial/infos": infos,
 }

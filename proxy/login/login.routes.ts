@@ -5,7 +5,8 @@ import { onlyCookie, readCookies } from '../cookie.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { showNotice, text, translateFor, type Notice, type Showing } from '../pages/show.ts';
 import { currentSession } from '../session/session.service.ts';
-import { answerOtherPerson, finishLogin, otherPerson, TOO_LATE } from './login.service.ts';
+import { answerOtherPerson, finishLogin, otherPerson, TOO_LATE, type SignedIn } from './login.service.ts';
+import { showJoined } from '../trial/join-pages.ts';
 import { loginPath } from './start.routes.ts';
 import { tellSignedIn, type TellingParts } from './tell-bridge.ts';
 import { invitationToResume, type LoginParts } from './start.service.ts';
@@ -55,11 +56,12 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
     };
   };
 
-  const signIn = (req: Request, res: Response, signedIn: { id: string; sessionId: string; nextPage: string }): void => {
-    const login = parts.cookies.login(signedIn.id);
-    res.append('Set-Cookie', parts.cookies.set(parts.cookies.session, signedIn.sessionId));
+  const signIn = async (req: Request, res: Response, id: string, { sessionId, nextPage: wanted, person, join }: SignedIn): Promise<void> => {
+    const login = parts.cookies.login(id);
+    res.append('Set-Cookie', parts.cookies.set(parts.cookies.session, sessionId));
     res.append('Set-Cookie', parts.cookies.set(login, onlyCookie(readCookies(req.headers.cookie), login) ?? '', FINISHED_LEADS_ON_SECONDS));
-    res.redirect(303, signedIn.nextPage);
+    if (join) return showJoined(parts, req, res, { wish: join, nextPage: wanted }, person);
+    res.redirect(303, wanted);
   };
 
   return {
@@ -70,7 +72,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
       switch (finished.outcome) {
         case 'signed_in':
           if (finished.onTrial !== undefined && parts.productIds.length > 0) tellSignedIn(parts, req, res, { user_id: finished.onTrial, products: parts.productIds });
-          return signIn(req, res, finished);
+          return signIn(req, res, finished.id, finished.signedIn);
         case 'other_person':
           return res.redirect(303, `/api/login/other-person?login=${finished.id}`);
         case 'lead_on':
@@ -124,7 +126,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
       if (answer === 'ended_meanwhile') return showNotice(parts, req, res, ending(req, 'stale', false, undefined));
       if (answer === 'stayed') return res.redirect(303, landing);
       parts.meter.login('signed_in');
-      return signIn(req, res, { id, ...answer });
+      return signIn(req, res, id, answer);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Cookies } from '../cookie.ts';
 import { openSession, type NewLogin, type Session } from '../session/session.service.ts';
+import type { JoinWish } from '../trial/join.service.ts';
 import { deleteExpiredLogins, giveBackLogin, keepOtherPerson, settleInvitation, takeLogin, takeOtherPerson, type LoginTransaction } from './login.store.ts';
 import { loginId, loginsOf, type LoginParts, type Sealed } from './start.service.ts';
 
@@ -9,10 +10,19 @@ export const TOO_LATE: ReadonlySet<string> = new Set(['temporarily_unavailable',
 interface OtherPerson {
   login: NewLogin;
   nextPage: string;
+  join?: JoinWish | undefined;
+}
+
+/** `join`: the trial that the person wants to begin, now that they are signed in. */
+export interface SignedIn {
+  sessionId: string;
+  nextPage: string;
+  person: { sub: string; email: string };
+  join: JoinWish | undefined;
 }
 
 export type FinishedLogin =
-  | { outcome: 'signed_in'; sessionId: string; nextPage: string; id: string; /** The `sub` of somebody who has a trial. */ onTrial: string | undefined }
+  | { outcome: 'signed_in'; signedIn: SignedIn; id: string; /** The `sub` of somebody who has a trial. */ onTrial: string | undefined }
   | { outcome: 'other_person'; id: string }
   /** A second answer to a finished login, or one that came too late, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
@@ -31,7 +41,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   if (!takenAt) {
     return { outcome: current ? 'lead_on' : 'stale', nextPage: sealed?.nextPage };
   }
-  const { nextPage } = sealed;
+  const { nextPage, join } = sealed;
   const answer = await parts.provider.finishLogin(callbackUrl, sealed.checks).catch(async (error: unknown) => {
     await giveBackLogin(parts.db, id);
     throw error;
@@ -43,11 +53,11 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   if (answer.outcome !== 'signed_in') return { outcome: 'invalid', cause: answer.cause, hasInvitation, nextPage };
   await settleInvitation(parts.db, id);
   if (current && current.sub !== answer.identity.sub) {
-    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { login: { ...answer, takenAt }, nextPage } satisfies OtherPerson));
+    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { login: { ...answer, takenAt }, nextPage, join } satisfies OtherPerson));
     return { outcome: 'other_person', id };
   }
   const opened = await openSession(parts, { ...answer, takenAt }, current);
-  if (opened.outcome === 'opened') return { outcome: 'signed_in', sessionId: opened.id, nextPage, id, onTrial: answer.identity.trial ? answer.identity.sub : undefined };
+  if (opened.outcome === 'opened') return { outcome: 'signed_in', signedIn: { sessionId: opened.id, nextPage, person: answer.identity, join }, id, onTrial: answer.identity.trial ? answer.identity.sub : undefined };
   return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
 }
 
@@ -69,13 +79,13 @@ export async function answerOtherPerson(
   question: { id: string; goOn: boolean },
   cookies: Cookies,
   current: Session | undefined,
-): Promise<{ sessionId: string; nextPage: string } | 'stayed' | 'trial_over' | 'ended_meanwhile'> {
+): Promise<SignedIn | 'stayed' | 'trial_over' | 'ended_meanwhile'> {
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === question.id);
   const sealed = login && (await takeOtherPerson(parts.db, login.id));
   const waiting = sealed === undefined ? undefined : parts.seal.open<OtherPerson>('other-person', sealed);
   if (!waiting || !question.goOn) return 'stayed';
   const opened = await openSession(parts, revived(waiting.login), current);
-  return opened.outcome === 'opened' ? { sessionId: opened.id, nextPage: waiting.nextPage } : opened.outcome;
+  return opened.outcome === 'opened' ? { sessionId: opened.id, nextPage: waiting.nextPage, person: waiting.login.identity, join: waiting.join } : opened.outcome;
 }
 
 export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Promise<void> {

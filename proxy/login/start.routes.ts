@@ -17,7 +17,8 @@ export function loginPath(next: string | undefined, landing: string): string {
   return next === undefined || next === landing ? '/api/login' : `/api/login?${new URLSearchParams({ next_page: next }).toString()}`;
 }
 
-export function startRoutes(parts: LoginRouteParts): Record<'start' | 'tab' | 'resumePage' | 'resume', RequestHandler> {
+/** How a login begins, whatever it begins from. */
+export function loginStart(parts: LoginRouteParts) {
   const landing = parts.products[0].start_url;
 
   const begin = async (req: Request, res: Response, wish: LoginWish): Promise<BegunLogin> => {
@@ -47,6 +48,13 @@ export function startRoutes(parts: LoginRouteParts): Record<'start' | 'tab' | 'r
       ...(again ? { links: [{ href: again, label: t('error.retry') }] } : { form: { action: '/api/login/resume', buttons: [{ label: t('error.retry') }] } }),
     });
   };
+
+  return { begin, told, go, sendOff };
+}
+
+export function startRoutes(parts: LoginRouteParts): Record<'start' | 'tab' | 'resumePage' | 'resume', RequestHandler> {
+  const landing = parts.products[0].start_url;
+  const { begin, told, go } = loginStart(parts);
 
   const invite = async (req: Request, res: Response, wish: LoginWish): Promise<void> => {
     const { sealed } = await begin(req, res, wish);

@@ -4,6 +4,7 @@ import { onlyCookie, type Cookies } from '../cookie.ts';
 import type { LoginChecks, Provider } from '../provider/provider.ts';
 import { LOGIN_LIFETIME_SECONDS } from '../session/ended-login.store.ts';
 import type { Session, SessionKeeping } from '../session/session.service.ts';
+import type { JoinWish } from '../trial/join.service.ts';
 import { deleteLogins, findLogins, insertLogin, type LoginTransaction } from './login.store.ts';
 
 /** Of one browser, under way at a time; the oldest gives way. */
@@ -24,6 +25,8 @@ export interface LoginParts extends SessionKeeping {
 export interface LoginWish {
   invitationToken: string | undefined;
   nextPage: string;
+  /** A trial that whoever signs in begins: the provider never hears of it. */
+  join?: JoinWish | undefined;
 }
 
 /** What a transaction keeps for its end. */

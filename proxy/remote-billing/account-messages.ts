@@ -17,6 +17,8 @@ export interface Plan {
   seats: number | null;
   next_seats: number | null;
   unit_price: number | null;
+  /** As it was agreed to. */
+  currency: string;
   period: 'month' | 'year' | null;
   period_ends_at: number | null;
   renews: boolean;
@@ -29,7 +31,7 @@ export interface Account {
   scheduled: Plan | null;
   seats_reported: { seats: number; at: number } | null;
   details: { legal_name: string; postal_address: string; vat_id: string; purchase_order: string; invoice_recipients: string[] };
-  ledger: (Amount & { kind: 'period' | 'seats' | 'credit'; seats: number; period_starts_at: number; period_ends_at: number; at: number; invoice_number: number })[];
+  ledger: (Amount & { kind: 'period' | 'seats' | 'credit'; seats: number; period_starts_at: number; period_ends_at: number; at: number; invoice_number: number; currency: string })[];
   invoices: (Amount & { number: number; issued_at: number; due_at: number; currency: string })[];
   sponsorship: { state: 'pending' | 'granted' | 'declined'; requested_plan: string; requested_at: number } | null;
   currency: string;

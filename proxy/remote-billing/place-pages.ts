@@ -35,6 +35,9 @@ export function showPlace(parts: BillingParts, req: Request, res: Response, { en
   const { place, user, ends_at: endsAt } = live;
   const others = users.filter(({ state, you }) => state === 'confirmed' && !you).length;
   const wrong = shown.act !== undefined && !shown.quoted && !shown.seats && shown.warning === undefined;
+  // The bridge says only that it can't be had: why, the page can see.
+  const isSame = account.plan?.unit_price != null && shown.input['type'] === account.plan.type && shown.input['when'] !== 'at_end';
+  const warning = shown.warning === 'changed' && page === 'upgrade' && !shown.quoted && isSame ? 'same_plan' : shown.warning;
   const typed = (name: string, otherwise = ''): string => text(shown.input[name]) ?? otherwise;
   show(parts, req, res, {
     template: `billing-${page}`,
@@ -52,7 +55,7 @@ export function showPlace(parts: BillingParts, req: Request, res: Response, { en
       person: t('billing.place.person', { name: user.full_name || user.email, email: user.email }),
       ends: t('billing.place.ends', { wait: waitInWords(Math.max(60, endsAt - Math.floor(Date.now() / 1000)), language) }),
       tabs: TABS.map((one) => ({ href: `${base}/${one}/`, label: t(`billing.page.${one}`), here: one === page })),
-      alert: wrong ? t(FIELD_PROBLEMS[shown.field ?? ''] ?? 'form.rejected') : shown.warning && t(`billing.warning.${shown.warning}`),
+      alert: wrong ? t(FIELD_PROBLEMS[shown.field ?? ''] ?? 'form.rejected') : warning && t(`billing.warning.${warning}`),
       note: shown.note && t(`billing.note.${shown.note}`),
       users: users.map((one) => ({ ...one, removable: one.state === 'confirmed' && (!one.you || others > 0) })),
       formToken: formToken(parts, req, res),
@@ -84,11 +87,12 @@ function wantedBefore({ offers, seats_reported: reported, plan }: Account, typed
   return { type, period: typed('period', 'year'), seats: typed('seats', String(Math.max(reported?.seats ?? NO_SEATS, fewest))), when: typed('when', plan?.type === 'legacy' ? 'at_end' : 'now') };
 }
 
-/** An amount in the currency's smallest unit. */
-export function inMoney(language: string, currency: string): (amount: number) => string {
-  const format = new Intl.NumberFormat(language, { style: 'currency', currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return (amount) => format.format(amount / 10 ** digits);
+/** An amount in the smallest unit of its currency: what was agreed to before may be in another one than what is offered. */
+export function inMoney(language: string, usual: string): (amount: number, currency?: string) => string {
+  return (amount, currency = usual) => {
+    const format = new Intl.NumberFormat(language, { style: 'currency', currency });
+    return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  };
 }
 
 /** One that gives money back is called what it is. */

@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { SMTPServer } from 'smtp-server';
 import { openInbox } from '../../dev/inbox/inbox.ts';
 import { addJob } from '../../bridge/db/job.ts';
+import { BILLING_MAIL_KINDS } from '../../bridge/db/remote-billing.schema.ts';
 import { openRelay } from '../support/relay.ts';
 import { CONTACT_URL, creationOf, eventually, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
 
@@ -353,7 +354,7 @@ describe('the preview of mails', () => {
     expect(await response.text()).not.toMatch(/undefined|null|<%/);
   });
 
-  test.each(['billing_login', 'billing_invoice', 'billing_reminder', 'billing_stopped'].flatMap((kind) => ['en', 'fr'].map((locale) => [kind, locale])))('shows %s in %s', async (kind, locale) => {
+  test.each(BILLING_MAIL_KINDS.flatMap((kind) => ['en', 'fr'].map((locale) => [kind, locale])))('shows %s in %s', async (kind, locale) => {
     for (const part of ['html', 'text']) {
       const response = await fetch(`${bridge.url}/dev/mails/remote-billing/${kind}/${locale}?part=${part}`);
       expect(response.status).toBe(200);

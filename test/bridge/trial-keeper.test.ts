@@ -12,13 +12,14 @@ const FOLDER = join(import.meta.dirname, '..', 'contract', 'keeper');
 const REQUEST_ID = 'golden-0001';
 
 interface Golden {
-  request: { method: string; path: string; body: { product: string; entry: string; version: number; roles: { grant: string[]; revoke: string[] } } };
+  request: { method: string; path: string; body: { product: string; entry: string; version: number; roles: { grant: string[]; revoke: string[] }; username: string } };
   response: { status: number; body: unknown };
 }
 
 const golden = (name: string) => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8')) as Golden;
 const userIn = ({ request }: Golden) => request.path.split('/')[5] ?? '';
 const keepStamp = (message: Golden, keep: TrialKeeper) => keep.keepStamp(userIn(message), message.request.body, REQUEST_ID);
+const beginStamp = (message: Golden, keep: TrialKeeper) => keep.beginStamp(userIn(message), message.request.body, REQUEST_ID);
 const endSessions = (message: Golden, keep: TrialKeeper) => keep.endSessions(userIn(message), message.request.body.product, REQUEST_ID);
 const remove = (message: Golden, keep: TrialKeeper) => keep.remove(userIn(message), message.request.body.product, REQUEST_ID);
 
@@ -39,6 +40,10 @@ beforeEach(async () => {
 afterEach(() => void server.close());
 
 const MESSAGES = [
+  ['begin-stamp-held', beginStamp, 'held'],
+  ['begin-stamp-unknown-user', beginStamp, 'unknown_user'],
+  ['begin-stamp-other-trial', beginStamp, 'other_trial'],
+  ['begin-stamp-not-eligible', beginStamp, 'not_eligible'],
   ['keep-stamp-held', keepStamp, 'held'],
   ['keep-stamp-converted', keepStamp, 'held'],
   ['keep-stamp-newer', keepStamp, 'newer'],
@@ -70,6 +75,7 @@ test.each([
 
 test.each([
   ['a role that is not allowed', golden('keep-stamp-role-not-allowed').response, 'unavailable', 'role_not_allowed'],
+  ['what the jar says of nobody who is on trial', golden('begin-stamp-other-trial').response, 'unavailable', 'other_trial'],
   ['a jar without the endpoint', { status: 404, body: { error: 'HTTP 404 Not Found' } }, 'unavailable', 'npm run doctor'],
   ['a token that is refused', { status: 403, body: { code: 'forbidden', detail: 'This needs …' } }, 'unavailable', 'forbidden'],
   ['a fault of Keycloak', { status: 500, body: 'oops' }, 'bad_gateway', 'Send the same request again'],

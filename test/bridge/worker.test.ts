@@ -83,6 +83,7 @@ async function openWorker() {
     sweep_lives: async () => {},
     erase_life: async () => {},
     end_rehearsal: async () => {},
+    finish_join: async () => {},
     keep_life: async () => {},
     reconcile: async () => {},
   };

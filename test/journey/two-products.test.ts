@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -11,7 +11,7 @@ import { freshAddress } from '../support/person.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';
 import { inbox, queryDatabase, stack } from '../support/stack.ts';
 import { STACK_VARIABLE } from '../support/stack-variable.ts';
-import { invite, PASSWORD, submitForm } from '../support/visitor.ts';
+import { invite, offerTo, PASSWORD, submitForm } from '../support/visitor.ts';
 
 /** Two products of one realm (test/support/products.yaml), each behind a site of its own: an end of one leaves the other alone. */
 const LAB_SECRET = randomBytes(16).toString('hex');
@@ -95,24 +95,11 @@ async function setStamps(userId: string, stamps: readonly Stamp[]): Promise<void
   await admin.put(`/users/${userId}`, { ...user, attributes: { ...user.attributes, trial_stamp: stamps.map((stamp) => JSON.stringify(stamp)) } });
 }
 
-/** A trial of the app for somebody who has one of the lab, as if it had been attached to the account. */
-async function attachApp(userId: string): Promise<void> {
-  const [attempt, smallApp] = [randomUUID(), randomUUID()];
-  await queryDatabase(
-    `with lab as (select * from bridge.registration where user_id = $1 and product = 'lab' and state = 'confirmed'),
-      invitation as (
-        insert into bridge.invitation (token_hash, product, address, locale, state, attempt_id, issued_at, expires_at)
-        select decode(md5(random()::text), 'hex'), 'app', address, locale, 'spent', $2::uuid, now(), now() + interval '7 days' from lab returning id
-      ), attempt as (
-        insert into bridge.registration (attempt_id, invitation_id, product, address, user_id, state, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at)
-        select $2::uuid, invitation.id, 'app', address, user_id, 'confirmed', locale, $3::uuid, now() + interval '14 days', now() + interval '17 days', now() from lab, invitation returning *
-      )
-      insert into bridge.trial (product, user_id, attempt_id, trial_ends_at, trial_access_until) select product, user_id, attempt_id, trial_ends_at, trial_access_until from attempt`,
-    [userId, attempt, smallApp],
-  );
-  const now = Math.floor(Date.now() / 1000);
-  const stamp = { product: 'app', state: 'active', trial_ends_at: now + 14 * DAY, trial_access_until: now + 17 * DAY, trial_app: smallApp, clients: ['vestibule-proxy'] };
-  await setStamps(userId, [...(await stampsOf(userId)), stamp]);
+/** By the mail to the account of the lab: the sign-in service knows the person already, and asks nothing. */
+async function joinApp(address: string, browser: HttpBrowser): Promise<Visit> {
+  const page = await browser.get(await offerTo(address, 2));
+  expect(page.body).toContain('Start your trial of Vestibule sample app');
+  return browser.submit(page);
 }
 
 /** In Postgres, which tells the proxies, and in the stamp, by which Keycloak judges tokens. */
@@ -164,8 +151,10 @@ test('two people, one for each: client, length, mail, small app and questions ar
 
 test('one person with both: the end of one is refused everywhere at its client, and the other goes on', async () => {
   const { address, browser, userId } = await signUpAt(lab, 'lab', ANSWERS);
-  await attachApp(userId);
-  expect(isIn(await signIn(app, address, browser), app)).toBe(true);
+  const [before] = await stampsOf(userId);
+  expect(isIn(await joinApp(address, browser), app)).toBe(true);
+  expect(await browser.json(`${app.site}/whoami`)).toMatchObject({ userId, trialApp: expect.any(String) });
+  expect(await stampsOf(userId)).toEqual([before, expect.objectContaining({ product: 'app', made: false, version: 1 })]);
   const [tokensOfApp, tokensOfLab] = [await tokensAt(app, address), await tokensAt(lab, address)];
   const ends = new Map((await stampsOf(userId)).map((stamp) => [stamp.product, stamp.trial_ends_at]));
   expect([claimsIn(tokensOfApp['access_token'])['trial_ends_at'], claimsIn(tokensOfLab['access_token'])['trial_ends_at']]).toEqual([ends.get('app'), ends.get('lab')]);

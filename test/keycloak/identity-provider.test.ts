@@ -3,7 +3,7 @@ import { httpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin, realmsAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, setStamp, freshAddress } from '../support/person.ts';
 import { stack } from '../support/stack.ts';
-import { isSignedIn } from '../support/visitor.ts';
+import { invite, isSignedIn, offerTo, submitForm } from '../support/visitor.ts';
 
 /** Another realm of the same Keycloak plays the identity provider. */
 const PROVIDER = 'elsewhere';
@@ -88,4 +88,25 @@ test('SECURITY 4, 6: an identity is linked only after the account is proven agai
   const refused = await signInThrough(person.username);
   expect(isSignedIn(refused)).toBe(false);
   expect(refused.body).toContain('Your trial has ended');
+});
+
+test('an account begins another product’s trial after signing in through the provider: nothing of it is lost', async () => {
+  const username = freshAddress('joins');
+  const browser = httpBrowser();
+  await submitForm(browser, await browser.get(await invite(username, { product: 'lab' })), { 'attributes.team': 'Engines', 'consents.terms': '2' });
+  const [user] = await admin.get(`/users?${new URLSearchParams({ username, exact: 'true' })}`);
+  await createElsewhere(username);
+  const [elsewhere] = await master.get(`/${PROVIDER}/users?${new URLSearchParams({ email: username, exact: 'true' })}`);
+  await admin.post(`/users/${user.id}/federated-identity/${PROVIDER}`, { userId: elsewhere.id, userName: elsewhere.username });
+  const link = await offerTo(username, 2);
+
+  const stranger = httpBrowser();
+  const login = await stranger.submit(await stranger.get(link));
+  expect(login.hops.join()).not.toContain(new URL(link).searchParams.get('t'));
+  const there = await stranger.get(login.link(new RegExp(`/broker/${PROVIDER}/login`)));
+  const page = await stranger.submit(there.form('kc-form-login'), { username: username.replace(/@.*/, ''), password: 'known elsewhere' });
+  if (!isSignedIn(page)) throw new Error(page.body);
+  expect(await stranger.json(`${stack().proxy}/whoami`)).toMatchObject({ userId: user.id, trialApp: expect.any(String) });
+  const [links, stamps] = [await admin.get(`/users/${user.id}/federated-identity`), (await admin.get(`/users/${user.id}`)).attributes.trial_stamp as string[]];
+  expect([links.length, stamps.map((one) => (JSON.parse(one) as { product: string; made: boolean })).map(({ product, made }) => [product, made])]).toEqual([1, [['lab', true], ['app', false]]]);
 });

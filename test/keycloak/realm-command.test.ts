@@ -119,16 +119,18 @@ describe('refuses, says what to do, and writes nothing', () => {
   let realm: OtherRealm;
   let bare: Server;
   let ofThree: EditedKeycloak;
+  let withoutKeeper: EditedKeycloak;
   beforeAll(async () => {
     realm = await createRealm();
     // A node of the cluster that was not given the jar.
     bare = createServer((_, response) => response.end(JSON.stringify({ providers: { authenticator: { providers: {} } } }))).listen(0, '127.0.0.1');
     await once(bare, 'listening');
     ofThree = await keycloakWith({ path: '/admin/serverinfo', edit: (info) => void (info.providers.connectionsInfinispan.providers.default.operationalInfo.clusterSize = '3') });
+    withoutKeeper = await keycloakWith({ path: '/admin/serverinfo', edit: (info) => void delete info.providers['realm-restapi-extension'].providers['vestibule-trials'] });
   });
   afterAll(async () => {
     bare.close();
-    await ofThree.close();
+    await Promise.all([ofThree.close(), withoutKeeper.close()]);
     await realm.delete();
   });
 
@@ -136,6 +138,7 @@ describe('refuses, says what to do, and writes nothing', () => {
   const REFUSALS: [string, () => Record<string, string>, RegExp][] = [
     ['a node without the jar', () => ({ KEYCLOAK_NODE_URLS: `${stack().keycloak},${bareNode()}` }), /node http:\/\/127\.0\.0\.1:\d+ has no provider jar\s+→ Copy vestibule-keycloak\.jar/],
     ['a node that is down', () => ({ KEYCLOAK_NODE_URLS: `${stack().keycloak},http://127.0.0.1:1` }), /node http:\/\/127\.0\.0\.1:1 can't be asked for its jar/],
+    ['a node with an older jar of the same contract', () => ({ KEYCLOAK_NODE_URLS: `${stack().keycloak},${withoutKeeper.url}` }), /has a jar without the endpoint that keeps stamps[^\n]*\s+→ Copy the jar of this release/],
     ['nodes that are not listed', () => ({ KEYCLOAK_NODE_URLS: ofThree.url }), /the cluster has 3 nodes, of which 1 can be asked for the jar\s+→ List the internal address of every node in KEYCLOAK_NODE_URLS/],
     ['one node listed three times', () => ({ KEYCLOAK_NODE_URLS: Array.from({ length: 3 }, () => ofThree.url).join(',') }), /the cluster has 3 nodes, of which 1 can be asked/],
     ['missing variables, all at once', () => ({ BRIDGE_INTERNAL_URL: '', PROXY_CLIENT_SECRET: '', REALM_ADMIN_PASSWORD: '' }), /REALM_ADMIN_PASSWORD: is not set[\s\S]*(PROXY_CLIENT_SECRET|BRIDGE_INTERNAL_URL): is not set[\s\S]*(PROXY_CLIENT_SECRET|BRIDGE_INTERNAL_URL): is not set/],

@@ -207,6 +207,14 @@ sites:
     expect(otherProvider.authorizations.at(-1)?.effective.get('redirect_uri')).toBe(`http://${otherHost}/api/callback`);
   });
 
+  test('at a site of another realm nobody begins a trial that was offered to an account: its people have other names there (SECURITY 3)', async () => {
+    const before = stand.bridge.received.length;
+    const at = `/trial/join?t=${'o'.repeat(43)}`;
+    expect((await send(stand.url, { headers: { host: otherHost ?? '', accept: 'text/html' } }, at)).status).toBe(404);
+    expect((await send(stand.url, { method: 'POST', form: { t: 'o'.repeat(43) }, headers: { host: otherHost ?? '', accept: 'text/html' } }, '/trial/join')).status).toBe(404);
+    expect(stand.bridge.received).toHaveLength(before);
+  });
+
   test('what one provider says of a person or a session of its own ends nothing of the other’s, and uses up no token of the other’s', async () => {
     stand.provider.person = ADA;
     const browser = await stand.signedIn();

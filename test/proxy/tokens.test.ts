@@ -1,7 +1,9 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createLocalJWKSet, exportJWK, generateKeyPair, importPKCS8, jwtVerify, SignJWT, type CryptoKey, type JSONWebKeySet } from 'jose';
-import { openBridge, type TestBridge } from '../bridge/support/bridge.ts';
+import { createLocalJWKSet, EncryptJWT, exportJWK, generateKeyPair, importPKCS8, jwtVerify, SignJWT, type CryptoKey, type JSONWebKeySet } from 'jose';
+import { newPerson, openBilling, type PersonOnWire, type TestBilling } from '../bridge/remote-billing/support/billing.ts';
 import { ISSUER, roles } from '../bridge/support/realm.ts';
 import { Browser, send } from './support/browser.ts';
 import { CLIENT } from './support/provider.ts';
@@ -19,7 +21,12 @@ const base = (iss: string, seconds: number) => ({ iss, iat: now(), exp: now() + 
 
 let nonce = '';
 let stand: Stand;
-let bridge: TestBridge;
+let bridge: TestBilling;
+const BILLING_KEY = randomBytes(32);
+/** What the tokens of a sign-in to billing say: of whom, for what, and by which opened link. */
+let billing: { server: string; realm: string; person: PersonOnWire; request: string };
+/** A host that serves what it is given, each time under another name: challenges are counted by name. */
+let host: { port: number; serves: string; names: number };
 const IDENTITY_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 
 /** A small app that may be shown in a frame of this page. */
@@ -36,7 +43,28 @@ const TOKENS: Record<string, (maker: Maker) => Promise<string>> = {
     sign({ ...base(iss, 120), sub: person.sub, sid: person.sid, typ: 'Logout', aud: CLIENT.id, events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, 'logout+jwt'),
   'the signed identity': ({ sign }) => sign({ ...base(stand.url, 180), ...person, aud: stand.url }, 'vestibule-identity+jwt'),
   'an embed token': ({ sign }) => sign({ ...base('vestibule-bridge', 60), aud: stand.url, sub: person.sub, ...EMBEDDED }, 'vestibule-embed+jwt'),
+  'a billing token': ({ sign }) => sign({ ...ofBilling('access'), ...saysOfBilling() }, 'vestibule-billing-access+jwt'),
+  'a billing token with proof': ({ sign }) => sign({ ...ofBilling('proof'), ...saysOfBilling(), proof: billing.request }, 'vestibule-billing-proof+jwt'),
+  'the secret of a transfer': ({ sign }) => sign({ ...ofBilling('transfer'), hostname: nameOfHost() }, 'vestibule-billing-transfer+jwt'),
 };
+
+const ofBilling = (purpose: string) => ({ ...base('vestibule-bridge', 60), aud: `vestibule-remote-billing-${purpose}` });
+const nameOfHost = () => `127.0.0.${host.names}:${host.port}`;
+const saysOfBilling = () => ({
+  remote_server_uuid: billing.server,
+  key_generation: 1,
+  remote_realm_uuid: billing.realm,
+  user: { user_uuid: billing.person.uuid, user_email: billing.person.email, user_full_name: billing.person.full_name },
+  authenticated_at: now(),
+  uri_scheme: 'https://',
+  next_page: null,
+});
+
+/** Billing's tokens are encrypted: with the key that a door derives for its own. */
+function billingMaker(purpose: string): Maker {
+  const key = new Uint8Array(hkdfSync('sha256', BILLING_KEY, '', `vestibule remote billing ${purpose}`, 32));
+  return { iss: 'vestibule-bridge', sign: (claims, typ) => new EncryptJWT(claims).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ }).encrypt(key) };
+}
 
 const DOORS: Record<string, { own: string; takes: (make: (maker: Maker) => Promise<string>) => Promise<boolean> }> = {
   'the bridge, for Keycloak’s steps': {
@@ -76,6 +104,23 @@ const DOORS: Record<string, { own: string; takes: (make: (maker: Maker) => Promi
       return (await send(stand.url, { method: 'POST', form: { token }, headers: { origin: EMBEDDED.origin, 'sec-fetch-mode': 'navigate', accept: 'text/html' } }, `/embed/${EMBEDDED.app}`)).status === 303;
     },
   },
+  'billing, where a server’s link is opened': {
+    own: 'a billing token',
+    takes: async (make) => (await bridge.pages('login/open', { token: await make(billingMaker('access')) })).body['result'] !== 'refused',
+  },
+  'billing, where an address is proven': {
+    own: 'a billing token with proof',
+    takes: async (make) => (await bridge.pages('login/open', { token: await make(billingMaker('proof')) })).body['result'] !== 'refused',
+  },
+  'billing, where a host proves its name': {
+    own: 'the secret of a transfer',
+    takes: async (make) => {
+      host.names += 1;
+      await bridge.server({ hostname: nameOfHost() });
+      host.serves = await make(billingMaker('transfer'));
+      return (await bridge.remote('server/register/verify_challenge', { form: { hostname: nameOfHost(), access_token: 'x' } })).status === 200;
+    },
+  },
   'an app, as docs/proxy.md tells it to check': {
     own: 'the signed identity',
     takes: async (make) => {
@@ -95,7 +140,8 @@ function ofProvider(): Maker {
 }
 
 beforeAll(async () => {
-  [stand, bridge] = await Promise.all([startStand({ embedHere: true, env: { IDENTITY_SIGNING_KEY: IDENTITY_KEY.replaceAll('\n', '\\n') } }), openBridge()]);
+  [stand, bridge] = await Promise.all([startStand({ embedHere: true, env: { IDENTITY_SIGNING_KEY: IDENTITY_KEY.replaceAll('\n', '\\n') } }), openBilling({ env: { BILLING_TOKEN_KEY: BILLING_KEY.toString('base64') } })]);
+  await prepareBilling();
   const pair = await generateKeyPair('ES256', { extractable: true });
   embedKey = pair.privateKey;
   const keys = [{ ...(await exportJWK(pair.publicKey)), kid: 'embed', alg: 'ES256', use: 'sig' }];
@@ -106,11 +152,37 @@ beforeAll(async () => {
     return answer === undefined ? other(req, res, body) : void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   };
 });
-afterAll(() => Promise.all([stand.stop(), bridge.close()]));
+afterAll(() => Promise.all([stand.stop(), bridge.close(), new Promise((resolve) => challenged.close(resolve))]));
+
+const challenged = createServer((_req, res) => res.end(JSON.stringify({ verification_secret: host.serves })));
+
+async function prepareBilling(): Promise<void> {
+  const { server, realm } = await bridge.place();
+  const ada = newPerson();
+  await bridge.pages('login/mail', { token: await bridge.access(server, realm, ada), email: ada.email });
+  const { id } = await bridge.db.selectFrom('bridge.billing_login_request').select('id').where('realm_id', '=', realm.uuid).executeTakeFirstOrThrow();
+  billing = { server: server.id, realm: realm.uuid, person: ada, request: id };
+  await new Promise<void>((resolve) => challenged.listen(0, resolve));
+  host = { port: (challenged.address() as AddressInfo).port, serves: '', names: 1 };
+}
 
 describe.each(Object.entries(DOORS))('SECURITY 15: %s', (_door, { own, takes }) => {
   test.each(Object.entries(TOKENS))('%s is taken only where it is meant for', async (name, make) => {
     expect([name, await takes(make)]).toEqual([name, name === own]);
+  });
+});
+
+const BILLING_DOORS = Object.entries(DOORS).filter(([door]) => door.startsWith('billing,'));
+const OTHERWISE: [string, Record<string, unknown>, string | undefined][] = [
+  ['another type', {}, 'vestibule-identity+jwt'],
+  ['another audience', { aud: 'vestibule-bridge' }, undefined],
+  ['another issuer', { iss: 'somebody' }, undefined],
+  ['no id', { jti: undefined }, undefined],
+];
+
+describe.each(BILLING_DOORS)('SECURITY 15: %s', (_door, { own, takes }) => {
+  test.each(OTHERWISE)('its own token with %s is refused: each of these alone keeps it out', async (_name, claims, typ) => {
+    expect(await takes(({ iss, sign }) => TOKENS[own]!({ iss, sign: (own, usual) => sign({ ...own, ...claims }, typ ?? usual) }))).toBe(false);
   });
 });
 

@@ -22,6 +22,16 @@ export async function invite(username: string, fields: Record<string, unknown> =
   return link;
 }
 
+/** Registers the address of an account that has no trial of that product, and reads the link that offers one; `mails`: how many come to it by then. */
+export async function offerTo(username: string, mails: number, fields: Record<string, unknown> = {}): Promise<string> {
+  const answer = await register(username, fields);
+  if (answer.status !== 202) throw new Error(`register answered ${answer.status}: ${await answer.text()}`);
+  const mail = await inbox.waitForMail(username, mails);
+  const link = mail.links.find((one) => one.includes('/trial/join?'));
+  if (link === undefined) throw new Error(`no offer in the mail "${mail.subject}"`);
+  return link;
+}
+
 /** Submits the registration form as a browser would: a disabled field is not posted. */
 export async function submitForm(browser: HttpBrowser, form: Visit, values: Record<string, string> = {}): Promise<Visit> {
   return browser.submit(form.form('kc-register-form'), { firstName: 'Ada', lastName: 'Lovelace', password: PASSWORD, 'password-confirm': PASSWORD, ...values });

@@ -39,7 +39,7 @@ export function accountOf({ place }: LiveSession): AccountOf {
 }
 
 export function actingAs(live: LiveSession, from: From): Acting {
-  return { of: accountOf(live), audit: { actor: { kind: 'user', id: live.user.id }, serverId: live.place.server.id, realmId: live.place.realm?.id, userId: live.user.id, ...from } };
+  return { of: accountOf(live), sessionId: live.session.id, audit: { actor: { kind: 'user', id: live.user.id }, serverId: live.place.server.id, realmId: live.place.realm?.id, userId: live.user.id, ...from } };
 }
 
 /** All that the pages of an account show. */

@@ -1,4 +1,5 @@
-import type { Db, Trx } from '../../db/schema.ts';
+import type { ExpressionBuilder } from 'kysely';
+import type { Db, Schema, Trx } from '../../db/schema.ts';
 
 /** Who pays for a realm or a whole server, as invoices name them. */
 export interface Account {
@@ -20,14 +21,24 @@ export async function findAccount(db: Db | Trx, of: AccountOf): Promise<Account 
   return ownedBy(selectAccounts(db), of).executeTakeFirst();
 }
 
-/** One act of an account after the other. Makes the account at its first. */
+/** One act of an account after the other, its server first. Makes the account at its first. */
 export async function lockAccount(trx: Trx, of: AccountOf): Promise<Account> {
+  const servers = trx.selectFrom('bridge.remote_server as s').select('s.id').forNoKeyUpdate();
+  await ('serverId' in of ? servers.where('s.id', '=', of.serverId) : servers.where('s.id', '=', (eb) => eb.selectFrom('bridge.remote_realm as r').select('r.server_id').where('r.id', '=', of.realmId))).execute();
   const owner = 'realmId' in of ? { realm_id: of.realmId, server_id: null } : { realm_id: null, server_id: of.serverId };
   await trx.insertInto('bridge.billing_account').values(owner).onConflict((conflict) => conflict.doNothing()).execute();
   return ownedBy(selectAccounts(trx), of).forUpdate().executeTakeFirstOrThrow();
 }
 
+/** Its server first, too: an account that moves to a realm stays with it. */
 export async function lockAccountById(trx: Trx, id: string): Promise<Account> {
+  const owner = (eb: ExpressionBuilder<Schema, 'bridge.remote_server'>) =>
+    eb
+      .selectFrom('bridge.billing_account as a')
+      .leftJoin('bridge.remote_realm as r', 'r.id', 'a.realm_id')
+      .select((inner) => inner.fn.coalesce('a.server_id', 'r.server_id').as('id'))
+      .where('a.id', '=', id);
+  await trx.selectFrom('bridge.remote_server').select('id').where('id', '=', owner).forNoKeyUpdate().execute();
   return selectAccounts(trx).where('id', '=', id).forUpdate().executeTakeFirstOrThrow();
 }
 

@@ -1,10 +1,15 @@
-import type { PricedPlan } from '../../db/billing-plans.schema.ts';
+import type { PlanKind, PricedPlan } from '../../db/billing-plans.schema.ts';
 import type { Catalog } from '../catalog.ts';
 import { withTax, type Amount } from './money.ts';
 
 export type Period = 'month' | 'year';
 export const MOST_SEATS = 1_000_000;
 const MONTHS: Readonly<Record<Period, number>> = { month: 1, year: 12 };
+
+/** As mails and pages call it. */
+export function planName({ plans }: Catalog, type: PlanKind): string {
+  return type === 'basic' || type === 'business' ? plans[type].name : type;
+}
 
 export interface Wanted {
   type: PricedPlan;

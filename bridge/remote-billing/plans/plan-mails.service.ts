@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog.ts';
 import type { Account } from './account.store.ts';
 import type { Invoice } from './invoice.store.ts';
 import { inCurrency } from './money.ts';
+import { planName } from './offer.ts';
 
 const SEND_ATTEMPTS = 14;
 
@@ -34,7 +35,7 @@ function invoiceInMail({ number, issuedAt, dueAt, currency, net, tax, total, con
   const money = (amount: number): string => inCurrency(amount, currency, locale);
   const lines = content.lines.map((line) => ({
     kind: line.kind,
-    plan: line.plan === 'basic' || line.plan === 'business' ? catalog.plans[line.plan].name : line.plan,
+    plan: planName(catalog, line.plan),
     seats: String(line.seats),
     from: day(new Date(line.periodStartsAt), catalog),
     to: day(new Date(line.periodEndsAt), catalog),
@@ -60,6 +61,11 @@ function invoiceInMail({ number, issuedAt, dueAt, currency, net, tax, total, con
 export async function queuePlanMails(trx: Trx, using: BillingMailUsing, account: Account, kind: 'billing_reminder' | 'billing_stopped', about: { plan: string; endsAt: Date; ends: boolean; next?: { plan: string; seats: number } }, at: Date): Promise<void> {
   const content = { plan: about.plan, date: day(about.endsAt, using.catalog), ...(about.ends ? { ends: 'yes' } : {}), ...(about.next && { next: about.next.plan, seats: String(about.next.seats) }) };
   await queue(trx, using, kind, await peopleOf(trx, account), content, at);
+}
+
+/** What came of a request that was asked at `askedAt`. */
+export async function queueSponsorshipMails(trx: Trx, using: BillingMailUsing, account: Account, { granted, askedAt }: { granted: boolean; askedAt: Date }, at: Date): Promise<void> {
+  await queue(trx, using, 'billing_sponsorship', await peopleOf(trx, account), { date: day(askedAt, using.catalog), ...(granted ? { granted: 'yes' } : {}) }, at);
 }
 
 async function peopleOf(trx: Trx, { realmId, serverId }: Account): Promise<readonly string[]> {

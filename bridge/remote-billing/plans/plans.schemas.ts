@@ -29,12 +29,13 @@ const plan = z.strictObject({
   seats: z.int().nullable(),
   next_seats: z.int().nullable(),
   unit_price: amount.nullable(),
+  currency: z.string().meta({ description: 'As it was agreed to' }),
   period: period.nullable(),
   period_ends_at: epochSeconds.nullable(),
   renews: z.boolean(),
 });
 const money = { net: amount, tax: amount, total: amount };
-const entry = z.strictObject({ kind: z.enum(['period', 'seats', 'credit']), seats: z.int(), period_starts_at: epochSeconds, period_ends_at: epochSeconds, at: epochSeconds, invoice_number: z.int(), ...money });
+const entry = z.strictObject({ kind: z.enum(['period', 'seats', 'credit']), seats: z.int(), period_starts_at: epochSeconds, period_ends_at: epochSeconds, at: epochSeconds, invoice_number: z.int(), currency: z.string(), ...money });
 const invoiceHead = z.strictObject({ number: z.int(), issued_at: epochSeconds, due_at: epochSeconds, currency: z.string(), ...money });
 const details = z.strictObject({ legal_name: z.string(), postal_address: z.string(), vat_id: z.string(), purchase_order: z.string(), invoice_recipients: z.array(z.string()) });
 const offer = z.strictObject({ type: priced, name: z.string(), minimum_seats: z.int(), month: amount, year: amount });

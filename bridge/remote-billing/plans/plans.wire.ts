@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog.ts';
 import type { RemoteRealm } from '../realm.store.ts';
 import type { AccountState, NotLive, ReadAccount } from './account.service.ts';
 import type { Invoice } from './invoice.store.ts';
+import { planName } from './offer.ts';
 import type { quotePlan, quoteSeats } from './plan.service.ts';
 import { isPriced, type Plan } from './plan.store.ts';
 import type { accountAnswer, invoiceAnswer, issuedInvoice, quoteAnswer, seatsQuote } from './plans.schemas.ts';
@@ -40,6 +41,7 @@ export function seatsToWire(realm: Pick<RemoteRealm, 'seats' | 'seatsReportedAt'
 /** Plans, and what they cost whom. */
 export function booksToWire(state: AccountState, catalog: Catalog) {
   const details = state.account ?? NO_DETAILS;
+  const currencies = new Map(state.invoices.map(({ number, currency }) => [number, currency]));
   return {
     plan: planToWire(state.plan, catalog),
     scheduled: planToWire(state.scheduled, catalog),
@@ -57,6 +59,7 @@ export function booksToWire(state: AccountState, catalog: Catalog) {
       period_ends_at: epochSeconds(periodEndsAt),
       at: epochSeconds(at),
       invoice_number: invoiceNumber,
+      currency: currencies.get(invoiceNumber) ?? catalog.currency,
       net,
       tax,
       total,
@@ -70,10 +73,11 @@ function planToWire(plan: Plan | undefined, catalog: Catalog) {
   const priced = isPriced(plan) ? plan : undefined;
   return {
     type: plan.type,
-    name: priced === undefined ? plan.type : catalog.plans[priced.type].name,
+    name: planName(catalog, plan.type),
     seats: priced?.seats ?? null,
     next_seats: priced?.nextSeats ?? null,
     unit_price: priced?.unitPrice ?? null,
+    currency: plan.currency,
     period: priced === undefined ? null : priced.months === 12 ? ('year' as const) : ('month' as const),
     period_ends_at: plan.periodEndsAt && epochSeconds(plan.periodEndsAt),
     renews: plan.renews,

@@ -60,10 +60,10 @@ export async function insertSponsorship(trx: Trx, wish: SponsorshipWish & { acco
   return numInsertedOrUpdatedRows === 1n;
 }
 
-export async function decideRequest(trx: Trx, { id, accountId, state, at }: { id: string; accountId: string; state: 'granted' | 'declined'; at: Date }): Promise<'decided' | 'decided before' | 'unknown'> {
-  const request = await trx.selectFrom('bridge.sponsorship_request').select('state').where('id', '=', id).where('account_id', '=', accountId).forUpdate().executeTakeFirst();
+export async function decideRequest(trx: Trx, { id, accountId, state, at }: { id: string; accountId: string; state: 'granted' | 'declined'; at: Date }): Promise<{ askedAt: Date } | 'decided before' | 'unknown'> {
+  const request = await trx.selectFrom('bridge.sponsorship_request').select(['state', 'requested_at as askedAt']).where('id', '=', id).where('account_id', '=', accountId).forUpdate().executeTakeFirst();
   if (request === undefined) return 'unknown';
   if (request.state !== 'pending') return 'decided before';
   await trx.updateTable('bridge.sponsorship_request').set({ state, decided_at: at }).where('id', '=', id).execute();
-  return 'decided';
+  return { askedAt: request.askedAt };
 }

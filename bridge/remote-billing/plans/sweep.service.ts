@@ -4,6 +4,7 @@ import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type BillingAct } from '../audit.store.ts';
 import { lockAccountById, showPlan, type Account } from './account.store.ts';
 import { chargePeriod, invoice, type BillUsing } from './bill.service.ts';
+import { planName } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
 import { accountsDue, accountsToRemind, activatePlan, endPlan, findPlan, isPriced, updatePlan, type Plan } from './plan.store.ts';
 
@@ -20,12 +21,21 @@ interface Using extends Omit<BillUsing, 'requestId'> {
  */
 export async function sweepPlans(db: Db, using: Using): Promise<void> {
   const bill = { ...using, requestId: `sweep-${randomUUID()}` };
-  for (let due = await accountsDue(db, using.clock.now(), AT_ONCE); due.length > 0; due = await accountsDue(db, using.clock.now(), AT_ONCE)) {
-    for (const id of due) await db.transaction().execute((trx) => endPeriod(trx, bill, id));
-  }
   const remindBy = () => new Date(using.clock.now().getTime() + using.catalog.reminder_days * DAY_MILLISECONDS);
-  for (let soon = await accountsToRemind(db, using.clock.now(), remindBy(), AT_ONCE); soon.length > 0; soon = await accountsToRemind(db, using.clock.now(), remindBy(), AT_ONCE)) {
-    for (const id of soon) await db.transaction().execute((trx) => remind(trx, bill, id, remindBy()));
+  const failures = [
+    ...(await sweepEach(db, (most) => accountsDue(db, using.clock.now(), most), (trx, id) => endPeriod(trx, bill, id))),
+    ...(await sweepEach(db, (most) => accountsToRemind(db, using.clock.now(), remindBy(), most), (trx, id) => remind(trx, bill, id, remindBy()))),
+  ];
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the accounts that were due could not be dealt with`, { cause: failures[0] });
+}
+
+/** Until none is left; one that fails is left for the next run, and holds up none of the others. */
+async function sweepEach(db: Db, find: (most: number) => Promise<readonly string[]>, deal: (trx: Trx, accountId: string) => Promise<void>): Promise<readonly unknown[]> {
+  const failed = new Map<string, unknown>();
+  for (;;) {
+    const left = (await find(AT_ONCE + failed.size)).filter((id) => !failed.has(id));
+    if (left.length === 0) return [...failed.values()];
+    for (const id of left) await db.transaction().execute((trx) => deal(trx, id)).catch((error: unknown) => failed.set(id, error));
   }
 }
 
@@ -59,11 +69,11 @@ async function remind(trx: Trx, using: Using & BillUsing, accountId: string, by:
   const [plan, next] = [await findPlan(trx, accountId, 'active'), await findPlan(trx, accountId, 'scheduled')];
   if (plan?.periodEndsAt == null || plan.periodEndsAt > by) return;
   await updatePlan(trx, plan.id, { reminded_for: plan.periodEndsAt });
+  const ends = next !== undefined || !isPriced(plan) || !plan.renews;
   // A month is short: who pays monthly is told of an end, not of every renewal.
-  const ends = next === undefined && !(isPriced(plan) && plan.renews);
-  if (!ends && isPriced(plan) && plan.months < 12) return;
-  const name = isPriced(plan) ? using.catalog.plans[plan.type].name : plan.type;
-  await queuePlanMails(trx, using, account, 'billing_reminder', { plan: name, endsAt: plan.periodEndsAt, ends }, using.clock.now());
+  if (!ends && plan.months < 12) return;
+  const after = isPriced(next) ? { plan: planName(using.catalog, next.type), seats: next.seats } : undefined;
+  await queuePlanMails(trx, using, account, 'billing_reminder', { plan: planName(using.catalog, plan.type), endsAt: plan.periodEndsAt, ends, ...(after && { next: after }) }, using.clock.now());
 }
 
 async function record(trx: Trx, using: BillUsing, account: Account, act: BillingAct, at: Date, details: Readonly<Record<string, unknown>>): Promise<void> {

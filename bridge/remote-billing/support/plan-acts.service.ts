@@ -8,6 +8,7 @@ import { agreeToPlan, changeSeats, dropScheduledPlan, otherHasPlan, quotePlan, q
 import { NOTHING } from '../plans/money.ts';
 import type { Wanted } from '../plans/offer.ts';
 import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan } from '../plans/plan.store.ts';
+import { queueSponsorshipMails } from '../plans/plan-mails.service.ts';
 import { decideRequest } from '../plans/sponsorship.store.ts';
 import { ofPlace } from './read-place.service.ts';
 import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
@@ -56,8 +57,8 @@ export async function givePlan(db: Db, using: PlanUsing, place: Place, gift: Gif
   if (gift.type === 'legacy' && gift.endsAt === undefined) throw notPossible('A legacy plan must have an end: say when.');
   if (gift.endsAt !== undefined && gift.endsAt <= at) throw notPossible('The end has passed: choose a later one.');
   await db.transaction().execute(async (trx) => {
-    await demandNoOtherPlan(trx, place);
     const account = await lockAccount(trx, ofPlace(place));
+    await demandNoOtherPlan(trx, place);
     await give(trx, using, account, gift, at);
     await record(trx, place, staff, 'plan_given', at, { plan: gift.type, ends_at: gift.endsAt });
   });
@@ -95,12 +96,13 @@ export async function endNow(db: Db, using: PlanUsing, place: Place, { giveBack 
 export async function decideSponsorship(db: Db, using: PlanUsing, place: Place, { id, approve }: { id: string; approve: boolean }, staff: StaffFrom): Promise<void> {
   const at = using.clock.now();
   await db.transaction().execute(async (trx) => {
-    if (approve) await demandNoOtherPlan(trx, place);
     const account = await lockAccount(trx, ofPlace(place));
+    if (approve) await demandNoOtherPlan(trx, place);
     const decided = await decideRequest(trx, { id, accountId: account.id, state: approve ? 'granted' : 'declined', at });
     if (decided === 'unknown') throw nothingThere();
     if (decided === 'decided before') throw notPossible('This request has been decided already: read it again.');
     if (approve) await give(trx, using, account, { type: 'community', endsAt: undefined }, at);
+    await queueSponsorshipMails(trx, { ...using, requestId: staff.requestId }, account, { granted: approve, askedAt: decided.askedAt }, at);
     await record(trx, place, staff, approve ? 'sponsorship_granted' : 'sponsorship_declined', at, { sponsorship: id });
   });
 }

@@ -3,9 +3,11 @@ import { AppError } from '../../../platform/problem.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type BillingAct } from '../audit.store.ts';
 import { endBillingSessions } from '../billing-session.store.ts';
-import { findBillingUserByIdForUpdate, setBillingUserState } from '../billing-user.store.ts';
+import { findBillingUserById, setBillingUserState } from '../billing-user.store.ts';
+import { standingUsers } from '../billing-users.service.ts';
 import { giveUpServer } from '../deactivate-server.service.ts';
-import { findRealm, lockRealm, setRegistrationDeactivated } from '../realm.store.ts';
+import { lockPlace, type Place } from '../place.ts';
+import { findRealm, setRegistrationDeactivated } from '../realm.store.ts';
 import { findServer, findServerForUpdate, reactivateServer } from '../server.store.ts';
 import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
 
@@ -37,8 +39,7 @@ async function reactivate(db: Db, using: Using, id: string, staff: StaffFrom): P
 }
 
 async function setRealm(trx: Trx, using: Using, id: string, active: boolean, staff: StaffFrom): Promise<void> {
-  await lockRealm(trx, id);
-  const realm = await findRealm(trx, id);
+  const { realm } = await lockPlaceOf(trx, id, null);
   if (realm === undefined) throw nothingThere();
   if (realm.registrationDeactivated !== active) throw already(active ? 'active' : 'deactivated');
   if (!active && (realm.planType === 'basic' || realm.planType === 'business')) throw new AppError('paid_plan_runs', 'This realm pays: end its plan first.');
@@ -48,14 +49,28 @@ async function setRealm(trx: Trx, using: Using, id: string, active: boolean, sta
 }
 
 async function setUser(trx: Trx, using: Using, id: string, active: boolean, staff: StaffFrom): Promise<void> {
-  const user = await findBillingUserByIdForUpdate(trx, id);
-  if (user === undefined) throw nothingThere();
+  const found = await findBillingUserById(trx, id);
+  if (found === undefined) throw nothingThere();
+  const place = await lockPlaceOf(trx, found.realmId, found.serverId);
+  const user = (await findBillingUserById(trx, id)) ?? found;
   if ((user.state === 'deactivated') !== active) throw already(active ? 'active' : 'deactivated');
+  if (!active && user.state === 'confirmed' && (await standingUsers(trx, place)).length === 1) throw lastOne();
   // Who never confirmed an address has not done so by being taken back (SECURITY.md 17).
   await setBillingUserState(trx, id, active ? (user.lastLogin === null ? 'pending' : 'confirmed') : 'deactivated');
   if (!active) await endBillingSessions(trx, { userId: id }, new Date());
-  const realm = user.realmId === null ? undefined : await findRealm(trx, user.realmId);
-  await record(trx, using, staff, active ? 'user_reactivated' : 'user_deactivated', { serverId: user.serverId ?? realm?.serverId, realmId: realm?.id, userId: id });
+  await record(trx, using, staff, active ? 'user_reactivated' : 'user_deactivated', { serverId: place.server.id, realmId: place.realm?.id, userId: id });
+}
+
+async function lockPlaceOf(trx: Trx, realmId: string | null, serverId: string | null): Promise<Place> {
+  const owner = serverId ?? (realmId === null ? undefined : (await findRealm(trx, realmId))?.serverId);
+  const place = owner === undefined ? undefined : await lockPlace(trx, { serverId: owner, realmId });
+  if (place === undefined) throw nothingThere();
+  return place;
+}
+
+/** Mails about the plan would reach nobody. Somebody new is let in by their server, or by its key. */
+function lastOne(): AppError {
+  return notPossible('Nobody else may sign in here: let somebody else confirm an address first, or deactivate the realm or the server.');
 }
 
 function already(state: 'active' | 'deactivated'): AppError {

@@ -1,26 +1,49 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { eventually } from '../support/bridge.ts';
-import { newAttempt, newPerson, newRealm, openBilling, TERMS, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
+import { addJob } from '../../../bridge/db/job.ts';
+import { newAttempt, newPerson, newRealm, openBilling, TERMS, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 const BASIC = { type: 'basic', period: 'month', seats: 10, when: 'now' };
 
 let billing: TestBilling;
 let server: Server;
 let realm: RealmOnWire;
+let ada: PersonOnWire;
 let session: string;
 beforeAll(async () => {
   billing = await openBilling();
 });
 beforeEach(async () => {
   ({ server, realm } = await billing.place());
-  session = await signIn();
+  ada = newPerson();
+  session = await signIn(ada);
 });
 afterAll(() => billing.close());
 
-async function signIn(): Promise<string> {
-  return String((await billing.signIn(server, realm)).body['session_id']);
+async function signIn(person = newPerson()): Promise<string> {
+  return String((await billing.signIn(server, realm, person)).body['session_id']);
 }
+
+/** Somebody who is known already. */
+const signInAgain = (token: string) => billing.pages('login/complete', { token, attempt: newAttempt() });
+
+/** Begins these while the rows that `held` takes are locked, and lets go when `count` of them wait. */
+async function heldUp<Done>(held: ReturnType<typeof sql>, count: number, begin: () => readonly Promise<Done>[]): Promise<readonly Done[]> {
+  const begun: Promise<Done>[] = [];
+  await billing.db.transaction().execute(async (trx) => {
+    await held.execute(trx);
+    begun.push(...begin());
+    await waiting(count);
+  });
+  return Promise.all(begun);
+}
+
+const waiting = (count: number) =>
+  eventually(async () => {
+    const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+    return Number(rows[0]?.waiting) >= count;
+  });
 
 async function signInToServer(next_page?: string): Promise<Record<string, unknown>> {
   const { email } = newPerson();
@@ -76,19 +99,27 @@ describe('an account', () => {
 
   test('is upgraded once when twenty agree at once', async () => {
     await call('account/save', { legal_name: 'Analytical Society' });
-    const agreed: Promise<Record<string, unknown>>[] = [];
     // Held here, several have looked before the first is written.
-    await billing.db.transaction().execute(async (trx) => {
-      await sql`lock table bridge.billing_counter in exclusive mode`.execute(trx);
-      agreed.push(...Array.from({ length: 20 }, () => call('plan/agree', { ...BASIC, total: 4_200 })));
-      await eventually(async () => {
-        const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
-        return Number(rows[0]?.waiting) >= 10;
-      });
-    });
-    const results = (await Promise.all(agreed)).map(({ result }) => result);
+    const agreed = await heldUp(sql`lock table bridge.billing_counter in exclusive mode`, 10, () => Array.from({ length: 20 }, () => call('plan/agree', { ...BASIC, total: 4_200 })));
+    const results = agreed.map(({ result }) => result);
     expect([results.filter((one) => one === 'begun').length, results.filter((one) => one === 'changed').length]).toEqual([1, 19]);
     expect((await read())['invoices']).toHaveLength(1);
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['the person', () => billing.db.updateTable('bridge.billing_user').set({ state: 'deactivated' }).where('realm_id', '=', realm.uuid).execute()],
+    ['the realm', () => billing.db.updateTable('bridge.remote_realm').set({ registration_deactivated_at: new Date() }).where('id', '=', realm.uuid).execute()],
+    ['the session', () => billing.db.updateTable('bridge.billing_session').set({ ended_at: new Date() }).where('id', '=', session).execute()],
+  ])('is not upgraded by who had to wait while %s was shut out', async (_name, shutOut) => {
+    const agreed: Promise<unknown>[] = [];
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`select id from bridge.remote_server where id = ${server.id} for no key update`.execute(trx);
+      agreed.push(call('plan/agree', { ...BASIC, total: 4_200 }));
+      await waiting(1);
+      await shutOut();
+    });
+    expect(await Promise.all(agreed)).toEqual([{ result: 'changed' }]);
+    expect(await planTypes()).toEqual({ server: 'free', realm: 'free' });
   });
 
   test('keeps on an invoice what its details were then, and mails it to whom they name', async () => {
@@ -154,14 +185,35 @@ describe("a whole server's plan", () => {
 
   test('moves to its only active realm at login, with its ledger; fifty logins at once move it once', async () => {
     await billing.report(server, [realm, newRealm({ is_system_bot_realm: true }), newRealm({ deactivated: true })]);
-    const person = newPerson();
-    const tokens = await Promise.all(Array.from({ length: 5 }, () => billing.access(server, realm, person)));
-    const moved = await signIn();
-    await Promise.all(tokens.map((token) => billing.pages('login/complete', { token, attempt: newAttempt(), accepted_terms: TERMS })));
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => billing.access(server, realm, ada)));
+    // Held here, as many as there are connections are on their way in before the first has moved anything.
+    const answers = await heldUp(sql`lock table bridge.billing_account in exclusive mode`, 9, () => tokens.map(signInAgain));
+    // Everybody is in, and lands where the plan is now.
+    expect(answers.map(({ status, body }) => [status, body['result'], body['next_page']])).toEqual(answers.map(() => [200, 'signed_in', 'billing']));
+    const moved = String(answers[0]?.body['session_id']);
     expect(await read(moved)).toMatchObject({ plan: { type: 'basic', seats: 10 }, ledger: [{ total: 4_200 }], invoices: [{ total: 4_200 }] });
     expect(await planTypes()).toEqual({ server: 'free', realm: 'basic' });
     expect((await billing.audit({ serverId: server.id })).filter(({ act }) => act === 'plan_moved')).toHaveLength(1);
     expect(await read()).toMatchObject({ plan: null });
+  });
+
+  test('ends by the sweep while somebody signs in to the realm: neither is in the way of the other', async () => {
+    await call('plan/renewal', { renews: false });
+    billing.clock.pass(32 * 86_400);
+    const token = await billing.access(server, realm, ada);
+    const row = sql`select a.id from bridge.billing_account a where a.server_id = ${server.id} for no key update`;
+    const begun: Promise<unknown>[] = [];
+    await billing.db.transaction().execute(async (trx) => {
+      await row.execute(trx);
+      await addJob(billing.db, 'sweep_plans', {}, { key: 'sweep_plans' });
+      await waiting(1);
+      begun.push(signInAgain(token));
+      await waiting(2);
+    });
+    expect(await Promise.all(begun)).toMatchObject([{ status: 200, body: { result: 'signed_in', next_page: 'plans' } }]);
+    await billing.settled();
+    expect(billing.log()).not.toContain('deadlock');
+    expect(await planTypes()).toEqual({ server: 'free', realm: 'free' });
   });
 
   test('stays where there are several realms: their people are sent to support', async () => {
@@ -184,6 +236,7 @@ describe("a realm's plan", () => {
     expect(answers.find(({ result }) => result === 'refused')).toEqual({ result: 'refused', reason: 'plan_conflict', support_url: 'mailto:support@example.com' });
     const later = answers[0]!['result'] === 'begun' ? await call('plan/agree', { ...BASIC, total: 4_200 }, whole) : await call('plan/agree', { ...BASIC, total: 4_200 });
     expect(later).toMatchObject({ reason: 'plan_conflict' });
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'user', details: { step: 'plan/agree', reason: 'plan_conflict' } });
   });
 
   test('keeps the whole server out, but for its deactivation', async () => {
@@ -199,6 +252,7 @@ describe('a whole server', () => {
     await call('plan/agree', { ...BASIC, total: 4_200 }, whole);
     const refused = await billing.pages('server/deactivate', { session_id: whole });
     expect([refused.status, refused.body['code']]).toEqual([409, 'paid_plan_runs']);
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'user', details: { step: 'server/deactivate', reason: 'paid_plan_runs' } });
     await call('plan/renewal', { renews: false }, whole);
     billing.clock.pass(40 * 86_400);
     await billing.db.updateTable('bridge.billing_plan').set({ state: 'ended' }).execute();

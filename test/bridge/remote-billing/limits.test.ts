@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { eventually } from '../support/bridge.ts';
-import { newKey, newPerson, newRealm, openBilling, randomAddress, type Server, type TestBilling } from './support/billing.ts';
+import { statementsDuring } from '../support/statements.ts';
+import { billingStatements, newKey, newPerson, newRealm, openBilling, randomAddress, type Server, type TestBilling } from './support/billing.ts';
 
 const DAY = 86_400;
 
@@ -92,11 +93,16 @@ describe('mails', () => {
 
 // SECURITY 18
 describe('a key typed by hand', () => {
-  test('that is wrong, of an unknown id or of a deactivated server gets one answer', async () => {
+  test('that is wrong, of an unknown id or of a deactivated server gets one answer, at one price', async () => {
     const [known, gone] = [await billing.server(), await billing.server()];
     await billing.remote('server/deactivate', { as: gone, form: {} });
-    const answers = await Promise.all([wrong(known), { id: randomUUID(), key: newKey() }, gone].map((one) => open(one)));
+    const ways = [wrong(known), { id: randomUUID(), key: newKey() }, { id: 'none', key: newKey() }, gone];
+    const answers = await Promise.all(ways.map((one) => open(one)));
     expect(answers.map(({ body }) => body)).toEqual(answers.map(() => ({ result: 'refused', reason: 'credentials', support_url: 'mailto:support@example.com' })));
+    const made: (readonly string[])[] = [];
+    for (const one of ways) made.push(billingStatements(await statementsDuring(() => open(one))));
+    expect(made[0]?.length).toBeGreaterThanOrEqual(4);
+    expect(made).toEqual(made.map(() => made[0]));
   });
 
   test('may be wrong 10 times an hour per id, then not even the right one is looked at', async () => {

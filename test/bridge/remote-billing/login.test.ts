@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { lockAccount } from '../../../bridge/remote-billing/plans/account.store.ts';
+import { insertPlan } from '../../../bridge/remote-billing/plans/plan.store.ts';
 import { newAttempt, newKey, newPerson, newRealm, openBilling, registrationOf, TERMS, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 let billing: TestBilling;
@@ -79,6 +81,14 @@ describe('a new person', () => {
     expect(links[0]).toMatch(/^http:\/\/billing\.test\/remote-billing-login\/do_confirm\/[a-z2-7]{24}\?lang=fr$/);
   });
 
+  test('has joined when the link was opened, and is in since "Confirm login"', async () => {
+    await ask(await billing.access(server, realm, ada));
+    const [proven, joined] = [await proof(), billing.clock.now()];
+    billing.clock.pass(600);
+    await complete(proven);
+    expect((await usersOf(realm))[0]).toMatchObject({ date_joined: joined, last_login: billing.clock.now() });
+  });
+
   test('reads the host in the mail once it is proven', async () => {
     await billing.db.updateTable('bridge.remote_server').set({ hostname: realm.host, hostname_verified_at: new Date() }).where('id', '=', server.id).execute();
     await ask(await billing.access(server, realm, ada));
@@ -131,6 +141,16 @@ describe('a returning person', () => {
     await billing.db.updateTable('bridge.remote_realm').set({ plan_type: plan }).where('id', '=', realm.uuid).execute();
     expect(await complete(await billing.access(server, realm, ada))).toMatchObject({ next_page: page });
   });
+});
+
+test('who has the free plan and another one scheduled lands where it stands', async () => {
+  await billing.signIn(server, realm, ada);
+  await billing.db.transaction().execute(async (trx) => {
+    const { id } = await lockAccount(trx, { realmId: realm.uuid });
+    await insertPlan(trx, { accountId: id, type: 'basic', months: 1, seats: 10, unitPrice: 350, currency: 'EUR', taxBasisPoints: 2_000, agreedAt: billing.clock.now() }, 'scheduled');
+  });
+  expect(await complete(await billing.access(server, realm, ada))).toMatchObject({ next_page: 'billing', next_path: `/realm/${realm.uuid}/billing/` });
+  expect(await complete(await billing.access(server, realm, ada, { next_page: 'upgrade' }))).toMatchObject({ next_page: 'upgrade' });
 });
 
 // SECURITY 17
@@ -246,6 +266,7 @@ describe('a link', () => {
     expect(await confirm(key)).toMatchObject({ result: 'refused', reason: 'revoked' });
     const again = await billing.pages('login/mail', { token, email: ada.email });
     expect([again.status, again.body['field']]).toEqual([400, 'email']);
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'refused', actor_id: ada.uuid, details: { reason: 'suppressed', step: 'mail' } });
   });
 
   test('and another one for the same person both work: the second finds the user there', async () => {
@@ -270,6 +291,20 @@ describe('fifty times at once', () => {
     const answers = await Promise.all(FIFTY.map(() => confirm(key)));
     expect(answers.map(({ result }) => result)).toEqual(FIFTY.map(() => 'proven'));
     expect(await usersOf(realm)).toHaveLength(1);
+  });
+
+  test('two links of one person are opened and their forms posted: one user, two sessions, and nobody fails', async () => {
+    const keys: string[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      await ask(await billing.access(server, realm, ada));
+      keys.push(await billing.keyTo(ada.email));
+    }
+    const posted = FIFTY.map(async (_one, index) => billing.pages('login/complete', { token: String((await confirm(keys[index % 2]!))['token']), attempt: newAttempt(), accepted_terms: TERMS }));
+    const answers = await Promise.all(posted);
+    expect(answers.map(({ status }) => status)).toEqual(FIFTY.map(() => 200));
+    // Each link leads to one login.
+    expect(answers.filter(({ body }) => body['result'] === 'signed_in')).toHaveLength(2);
+    expect([await usersOf(realm), await sessions(realm)].map(({ length }) => length)).toEqual([1, 2]);
   });
 
   test('one form is posted: one user, one session, and everybody gets it', async () => {

@@ -9,8 +9,9 @@ import { creditRest, invoice, noPayments } from '../../../bridge/remote-billing/
 import { loadCatalog } from '../../../bridge/remote-billing/catalog.ts';
 import { listInvoices, listLedger } from '../../../bridge/remote-billing/plans/invoice.store.ts';
 import { inCurrency, monthsAfter, sumOf } from '../../../bridge/remote-billing/plans/money.ts';
-import { agreeToPlan, changeSeats, quotePlan, quoteSeats, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
+import { agreeToPlan, changeSeats, dropScheduledPlan, quotePlan, quoteSeats, setRenewal, type Acting, type PlanUsing } from '../../../bridge/remote-billing/plans/plan.service.ts';
 import { findPlan, insertPlan, isPriced, updatePlan, type Running } from '../../../bridge/remote-billing/plans/plan.store.ts';
+import { sweepPlans } from '../../../bridge/remote-billing/plans/sweep.service.ts';
 import { endNow, giveEndQuote } from '../../../bridge/remote-billing/support/plan-acts.service.ts';
 import { findPlaceOf } from '../../../bridge/remote-billing/support/read-place.service.ts';
 import { newPerson, openBilling, type TestBilling } from './support/billing.ts';
@@ -120,6 +121,17 @@ describe('an upgrade', () => {
     expect(await planType()).toBe('business');
   });
 
+  test.each([{ currency: 'USD' }, { tax_percent: 21 }])('to a plan at %j, other than before, waits for the end: an invoice is in one currency with one tax', async (change) => {
+    await agree(MONTH);
+    const changed = { ...using, catalog: { ...using.catalog, ...change } };
+    const larger = { type: 'business', period: 'year', seats: 30 } as const;
+    const { id } = await account();
+    expect(await quotePlan(billing.db, changed, id, { ...larger, when: 'now' })).toBeUndefined();
+    const then = await quotePlan(billing.db, changed, id, { ...larger, when: 'at_end' });
+    for (const total of [then!.total, then!.total - 4_200]) expect(await agreeToPlan(billing.db, changed, acting, { ...larger, when: 'now', total })).toEqual({ result: 'changed' });
+    expect(await agreeToPlan(billing.db, changed, acting, { ...larger, when: 'at_end', total: then!.total })).toEqual({ result: 'scheduled' });
+  });
+
   test('that costs less than what is left waits for the end', async () => {
     await agree({ type: 'business', period: 'year', seats: 30 });
     expect(await quote(MONTH)).toBeUndefined();
@@ -129,6 +141,17 @@ describe('an upgrade', () => {
     await sweep();
     expect(await active()).toMatchObject({ type: 'basic', seats: 10 });
     expect((await invoices()).map(({ net }) => net)).toEqual([240_120, 3_500]);
+  });
+
+  test('that is scheduled is taken back before its plan can be let end: nobody is told of an end that is none', async () => {
+    await agree({ type: 'business', period: 'year', seats: 30 });
+    await agree(MONTH, 'at_end');
+    expect(await setRenewal(billing.db, using, acting, false)).toEqual({ result: 'changed' });
+    expect([await quoteSeats(billing.db, using, (await account()).id, 29), await toSeats(29)]).toEqual([undefined, { result: 'changed' }]);
+    expect(await toSeats(31)).toMatchObject({ result: 'begun' });
+    expect(await dropScheduledPlan(billing.db, using, acting)).toEqual({ result: 'done' });
+    expect(await setRenewal(billing.db, using, acting, false)).toEqual({ result: 'done' });
+    expect((await mails()).filter((subject) => subject.startsWith('Your Business plan will end'))).toHaveLength(1);
   });
 
   test('of a legacy organization begins when its plan ends, at that instant', async () => {
@@ -223,17 +246,57 @@ describe('the sweep', () => {
     expect(ended?.ended_at).toEqual(periodEndsAt);
   });
 
-  test('reminds once of a renewal of a year', async () => {
-    await agree(YEAR);
+  test.each<[string, () => Promise<unknown>, RegExp[]]>([
+    ['the renewal of a year', () => agree(YEAR), [/^Your Basic plan renews on /]],
+    ['no renewal of a month', () => agree(MONTH), []],
+    ['the end of a month', async () => (await agree(MONTH), setRenewal(billing.db, using, acting, false)), [/^Your Basic plan ends on /]],
+    ['the end of a year', async () => (await agree(YEAR), setRenewal(billing.db, using, acting, false)), [/^Your Basic plan ends on /]],
+    ['the end of a legacy plan', () => legacy(60), [/^Your legacy plan ends on /]],
+    ['what comes after a legacy plan', async () => (await legacy(60), agree(MONTH, 'at_end')), [/^Your legacy plan changes on /]],
+    ['what comes after a year', async () => (await agree(YEAR), agree({ ...YEAR, type: 'business', seats: 30 }, 'at_end')), [/^Your Basic plan changes on /]],
+    ['what comes after a month', async () => (await agree(MONTH), agree({ ...YEAR, type: 'business', seats: 30 }, 'at_end')), [/^Your Basic plan changes on /]],
+  ])('reminds of %s, once, two weeks before', async (_name, begin, expected) => {
+    await begin();
     await mails();
     billing.inbox.clear();
-    billing.clock.pass(350 * DAY);
+    billing.clock.set((await active()).periodEndsAt.getTime() / 1000 - 15 * DAY);
     await sweep();
     expect(await mails()).toEqual([]);
     billing.clock.pass(2 * DAY);
     await sweep();
     await sweep();
-    expect(await mails()).toEqual([expect.stringMatching(/^Your Basic plan renews on /)]);
+    expect(await mails()).toEqual(expected.map((one) => expect.stringMatching(one)));
+  });
+
+  test.each([
+    ['en', 'Your Basic plan changes on ', 'From then on it is Business with 30 seats, and you get an invoice.'],
+    ['fr', 'Votre formule Basic change le ', 'Ensuite, ce sera Business avec 30 places, et vous recevrez une facture.'],
+  ])('reminds of a change with what comes then (%s)', async (locale, subject, says) => {
+    await agree(MONTH);
+    await agree({ ...YEAR, type: 'business', seats: 30 }, 'at_end');
+    billing.clock.pass(20 * DAY);
+    await sweepPlans(billing.db, { ...using, catalog: { ...using.catalog, locale } });
+    await billing.settled();
+    const mail = billing.inbox.messages().find((one) => one.to.includes(email) && one.subject.startsWith(subject));
+    expect(mail?.text).toContain(says);
+    expect(mail?.html.replace(/<[^>]+>/g, '')).toContain(says);
+  });
+
+  test('leaves an account that can not be dealt with for the next time, and sees to all the others', async () => {
+    const [first, other] = [acting, of];
+    await agree({ ...MONTH, seats: 17 });
+    await newCustomer();
+    await agree(MONTH);
+    billing.clock.pass(32 * DAY);
+    const failing: PlanUsing = { ...using, payments: { collect: async (_trx, { total }) => (total === 7_140 ? Promise.reject(new Error('the provider is away')) : undefined) } };
+    await expect(sweepPlans(billing.db, failing)).rejects.toThrow('1 of the accounts');
+    expect(await invoices()).toHaveLength(2);
+    [acting, of] = [first, other];
+    expect(await invoices()).toHaveLength(1);
+    await sweepPlans(billing.db, using);
+    expect(await invoices()).toHaveLength(2);
+    const { rows } = await sql<{ gaps: string }>`select max(number) - count(*) as gaps from bridge.billing_invoice`.execute(billing.db);
+    expect(Number(rows[0]?.gaps)).toBe(0);
   });
 });
 
@@ -244,6 +307,14 @@ describe('invoices', () => {
     await agree(MONTH);
     await expect(toSeats(20, failing)).rejects.toThrow('the provider is away');
     await Promise.all([11, 12, 13].map((seats) => toSeats(seats)));
+    // Of many customers at once, some of whom break off.
+    const customers: [AccountOf, Acting][] = [];
+    for (let count = 0; count < 6; count += 1) {
+      await newCustomer();
+      customers.push([of, acting]);
+    }
+    const agreed = { ...MONTH, when: 'now', total: 4_200 } as const;
+    await Promise.allSettled(customers.flatMap(([, by]) => [failing, using, using].map((bill) => agreeToPlan(billing.db, bill, by, agreed))));
     const { rows } = await sql<{ number: string }>`select number from bridge.billing_invoice where number > ${first} order by number`.execute(billing.db);
     expect(rows.map(({ number }) => Number(number))).toEqual(rows.map((_one, index) => Number(first) + 1 + index));
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { basic, newKey, newPerson, newRealm, newServer, openBilling, randomAddress, registrationOf, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
+import { statementsDuring } from '../support/statements.ts';
+import { basic, billingStatements, newKey, newPerson, newRealm, newServer, openBilling, randomAddress, registrationOf, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 let billing: TestBilling;
 let server: Server;
@@ -74,6 +75,7 @@ describe('register', () => {
     for (const one of [newServer({ hostname: server.hostname.toUpperCase() }), { ...second, hostname: server.hostname }]) {
       const answer = await register(one);
       expect(errorOf(answer)).toEqual([400, 'error', 'HOSTNAME_ALREADY_IN_USE_BOUNCER_ERROR']);
+      expect((await billing.audit({ serverId: one.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'server', actor_id: one.id, details: { reason: 'hostname_taken', step: 'server/register' } });
     }
   });
 
@@ -134,6 +136,17 @@ describe('Basic authentication', () => {
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
   });
 
+  test('costs an unknown id, one that is none, a wrong key and a deactivated server the same statements', async () => {
+    const gone = await billing.server();
+    await billing.remote('server/deactivate', { as: gone, form: {} });
+    const made: (readonly string[])[] = [];
+    for (const one of [{ id: randomUUID(), key: newKey() }, { id: 'none', key: newKey() }, { ...server, key: newKey() }, gone]) {
+      made.push(billingStatements(await statementsDuring(() => status({ authorization: basic(one) }))));
+    }
+    expect(made[0]?.length).toBeGreaterThanOrEqual(3);
+    expect(made).toEqual(made.map(() => made[0]));
+  });
+
   test('with an @ in the name is a bad request', async () => {
     expect(errorOf(await status({ authorization: basic({ id: 'ada@example.org', key: 'x' }) }))).toEqual([400, 'error', 'BAD_REQUEST']);
   });
@@ -169,10 +182,16 @@ describe('a thousand calls a minute', () => {
     const [one, other] = [await billing.server(), await billing.server()];
     const answers: number[] = [];
     for (let batch = 0; batch < 21; batch += 1) {
-      answers.push(...(await Promise.all(Array.from({ length: 50 }, () => billing.remote('server/analytics/status', { as: one })))).map(({ status }) => status));
+      const send = batch === 0 ? () => register(one) : () => billing.remote('server/analytics/status', { as: one });
+      answers.push(...(await Promise.all(Array.from({ length: 50 }, send))).map(({ status }) => status));
     }
     expect([answers.filter((status) => status === 200).length, answers.filter((status) => status === 429).length]).toEqual([1000, 50]);
-    expect((await billing.remote('server/analytics/status', { as: other })).status).toBe(200);
+    // With the right key it is a call like the others; a wrong one hears nothing of the limit.
+    const refused = await register(one);
+    expect([...errorOf(refused), refused.body['msg']]).toEqual([429, 'error', 'RATE_LIMIT_HIT', expect.stringMatching(/^Try again in (1 minute|\d+ seconds?|a moment)\.$/)]);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    expect(errorOf(await register({ ...one, key: newKey() }))).toEqual([401, 'error', 'UNAUTHORIZED']);
+    expect([(await billing.remote('server/analytics/status', { as: other })).status, (await register(other)).status]).toEqual([200, 200]);
   });
 });
 
@@ -204,17 +223,25 @@ describe('analytics', () => {
   });
 
   // SECURITY 18
-  test.each<[string, (own: RealmOnWire) => Promise<RealmOnWire>]>([
-    ['of another server', async () => realm],
-    ['of its own, with another secret', async (own) => ({ ...own, uuid_owner_secret: 'guessed' })],
-  ])('with a realm %s is refused whole, and told in the log', async (_name, claimed) => {
+  test.each<[string, string, (own: RealmOnWire) => Promise<RealmOnWire>]>([
+    ['of another server', 'another server', async () => realm],
+    ['of its own, with another secret', 'owner secret', async (own) => ({ ...own, uuid_owner_secret: 'guessed' })],
+  ])('with a realm %s is refused whole, told in the log, and kept', async (_name, reason, claimed) => {
     const { server: own, realm: first } = await billing.place();
     const before = await rowOf(first);
     const fresh = newRealm();
-    const answer = await billing.report(own, [fresh, await claimed({ ...first, name: 'Taken' })]);
+    const wanted = await claimed({ ...first, name: 'Taken' });
+    const answer = await billing.report(own, [fresh, wanted]);
     expect(errorOf(answer)).toEqual([400, 'error', 'BAD_REQUEST']);
     expect([await rowOf(fresh), await rowOf(first)]).toEqual([undefined, before]);
     expect(billing.log()).toContain('a server told of a realm that is not its own');
+    expect(await billing.db.selectFrom('bridge.billing_audit').selectAll().where('server_id', '=', own.id).orderBy('id', 'desc').executeTakeFirst()).toMatchObject({
+      act: 'refused',
+      actor_kind: 'server',
+      actor_id: own.id,
+      realm_id: wanted.uuid,
+      details: { reason, step: 'server/analytics' },
+    });
   });
 
   test('of one new realm by two servers at once: one has it', async () => {
@@ -328,6 +355,7 @@ describe('deactivate', () => {
     const { server: own, realm: first } = await billing.place();
     await billing.db.updateTable('bridge.remote_realm').set({ plan_type: plan }).where('id', '=', first.uuid).execute();
     expect(errorOf(await billing.remote('server/deactivate', { as: own, form: {} }))).toEqual([400, 'error', 'BAD_REQUEST']);
+    expect((await billing.audit({ serverId: own.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'server', actor_id: own.id, details: { reason: 'paid_plan_runs' } });
     await billing.db.updateTable('bridge.remote_realm').set({ plan_type: 'free' }).where('id', '=', first.uuid).execute();
     await billing.db.updateTable('bridge.remote_server').set({ plan_type: plan }).where('id', '=', own.id).execute();
     expect(errorOf(await billing.remote('server/deactivate', { as: own, form: {} }))).toEqual([400, 'error', 'BAD_REQUEST']);

@@ -102,6 +102,7 @@ describe('billing users', () => {
 
   test('keep the last one standing', async () => {
     expect(await deactivate(ada.session, ada.id)).toEqual({ result: 'last_one' });
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'refused', actor_id: ada.id, details: { reason: 'last one' } });
     const bob = await signIn();
     expect(await deactivate(ada.session, ada.id)).toEqual({ result: 'deactivated' });
     expect(await deactivate(bob.session, bob.id)).toEqual({ result: 'last_one' });

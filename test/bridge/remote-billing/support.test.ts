@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { eventually } from '../support/bridge.ts';
 import { newPerson, newRealm, openBilling, type PersonOnWire, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
 const REASON = 'They asked by telephone.';
@@ -60,6 +62,12 @@ const askForSponsorship = async () => {
   return ((await read())['sponsorship'] as { id: string }).id;
 };
 const setStanding = (of: object, active: boolean) => done('standing', { ...of, active });
+
+/** The mails that answer a request, and whether they say that it is granted. */
+const answered = async () => {
+  await billing.settled();
+  return billing.inbox.messages().filter(({ to, subject }) => to.includes(ada.email) && subject.startsWith('Your request')).map(({ subject, text }) => [subject, text.includes('It is granted')]);
+};
 
 /** The last act, as the audit keeps it. */
 async function expectKept(name: string, of: object = {}): Promise<void> {
@@ -211,6 +219,13 @@ describe('a plan', () => {
     expect(await refused('plan/end', { give_back: 0 })).toEqual(NOT_POSSIBLE);
   });
 
+  test('is not given to a realm while its whole server gets one, at once', async () => {
+    const answers = await Promise.all([act('plan/give', { type: 'community' }), act('plan/change', { ...BASIC, ...ofServer(), total: 4_200 }), act('plan/give', { type: 'community' }), act('plan/give', { type: 'community', ...ofServer() })]);
+    const plans = await billing.db.selectFrom('bridge.remote_server as s').innerJoin('bridge.remote_realm as r', 'r.server_id', 's.id').select(['s.plan_type as server', 'r.plan_type as realm']).where('s.id', '=', server.id).executeTakeFirstOrThrow();
+    expect(answers.map(({ status }) => status).every((status) => status === 200 || status === 409)).toBe(true);
+    expect([plans.server, plans.realm].filter((type) => type === 'free')).toHaveLength(1);
+  });
+
   test('is not given beside a paid one, nor to a realm beside that of its server', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
     expect(await refused('plan/give', { type: 'community' })).toEqual(NOT_POSSIBLE);
@@ -239,6 +254,7 @@ describe('a request for sponsorship', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => act('sponsorship/decide', { sponsorship_id, decision: 'approve' })));
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 409)]);
     await expectKept('sponsorship_granted');
+    expect(await answered()).toEqual([['Your request for sponsorship: granted', true]]);
     expect(await own('account/read')).toMatchObject({ plan: { type: 'community' }, sponsorship: { state: 'granted' } });
   });
 
@@ -246,6 +262,7 @@ describe('a request for sponsorship', () => {
     const sponsorship_id = await askForSponsorship();
     await done('sponsorship/decide', { sponsorship_id, decision: 'decline' });
     await expectKept('sponsorship_declined');
+    expect(await answered()).toEqual([['Your request for sponsorship', false]]);
     expect(await refused('sponsorship/decide', { sponsorship_id, decision: 'approve' })).toEqual(NOT_POSSIBLE);
     expect(await own('account/read')).toMatchObject({ plan: null, sponsorship: { state: 'declined' } });
     expect(await own('sponsorship/ask', WISH)).toEqual({ result: 'asked' });
@@ -264,7 +281,10 @@ describe('standing', () => {
   test.each<[string, () => object | Promise<object>, string]>([
     ['server', ofServer, 'server'],
     ['realm', ofRealm, 'realm'],
-    ['user', async () => ({ kind: 'user', uuid: (await users())[0]!.id }), 'user'],
+    ['user', async () => {
+      await billing.signIn(server, realm, newPerson());
+      return { kind: 'user', uuid: (await users()).find(({ email }) => email === ada.email)!.id };
+    }, 'user'],
   ])('of a %s is taken and given back; sessions end', async (_name, find, name) => {
     const of = await find();
     expect(await refused('standing', { ...of, active: true })).toEqual(NOT_POSSIBLE);
@@ -289,6 +309,28 @@ describe('standing', () => {
     await setStanding(ofServer(), false);
     await billing.server({ hostname: server.hostname });
     expect(await refused('standing', { ...ofServer(), active: true })).toEqual([409, 'hostname_taken']);
+  });
+
+  test('of the last one who may sign in is not taken, by staff or by a colleague at the same time', async () => {
+    const only = { kind: 'user', uuid: (await users())[0]!.id };
+    expect(await refused('standing', { ...only, active: false })).toEqual(NOT_POSSIBLE);
+    expect(await standing()).toBe('live');
+    const bob = (await billing.signIn(server, realm, newPerson())).body;
+    const done: Promise<unknown>[] = [];
+    await billing.db.transaction().execute(async (trx) => {
+      await sql`lock table bridge.billing_session in exclusive mode`.execute(trx);
+      done.push(act('standing', { ...only, active: false }), billing.pages('users/deactivate', { session_id: session, user_id: (bob['user'] as { id: string }).id }));
+      await eventually(async () => {
+        const { rows } = await sql<{ waiting: string }>`select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(billing.db);
+        return Number(rows[0]?.waiting) === 2;
+      });
+    });
+    await Promise.all(done);
+    expect((await users()).filter(({ state }) => state === 'confirmed')).toHaveLength(1);
+    // Of a whole server, too.
+    await billing.db.insertInto('bridge.billing_user').values({ server_id: server.id, realm_id: null, user_uuid: null, email: 'root@example.org', full_name: '', state: 'confirmed', date_joined: new Date(), last_login: new Date(), tos_version: '1.0' }).execute();
+    const [root] = (await read(ofServer()))['users'] as { id: string }[];
+    expect(await refused('standing', { kind: 'user', uuid: root!.id, active: false })).toEqual(NOT_POSSIBLE);
   });
 
   // SECURITY.md 17

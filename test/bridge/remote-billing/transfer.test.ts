@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { isPublic } from '../../../bridge/outbound/addresses.ts';
 import { challengeFetch } from '../../../bridge/remote-billing/challenge-fetch.ts';
-import { newServer, openBilling, randomAddress, registrationOf, type Server, type TestBilling } from './support/billing.ts';
+import { newAttempt, newPerson, newRealm, newServer, openBilling, randomAddress, registrationOf, TERMS, type Server, type TestBilling } from './support/billing.ts';
 
 const ACCESS_TOKEN = 'an-access-token';
 const PATH = `/api/v1/zulip-services/verify/${ACCESS_TOKEN}/`;
@@ -43,7 +43,7 @@ const serving = (body: unknown, status = 200): RequestListener => (_req, res) =>
 const status = (one: Server) => billing.remote('server/analytics/status', { as: one });
 
 describe('a rebuilt server whose key is lost', () => {
-  test('serves the secret and gets a new key; plan and users stay, the old key is over', async () => {
+  test('serves the secret and gets a new key; the old key is over', async () => {
     answer = serving({ result: 'success', msg: '', verification_secret: await secret() });
     const { body } = await verify();
     expect(body).toMatchObject({ result: 'success', zulip_org_id: server.id, zulip_org_key: expect.stringMatching(/^[A-Za-z0-9]{64}$/) });
@@ -53,6 +53,39 @@ describe('a rebuilt server whose key is lost', () => {
     const row = await billing.db.selectFrom('bridge.remote_server').select(['hostname_verified_at', 'key_generation']).where('id', '=', server.id).executeTakeFirst();
     expect(row).toEqual({ hostname_verified_at: billing.clock.now(), key_generation: 2 });
     expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'server_transferred' });
+  });
+
+  test('keeps plan, people and invoices; its old links, tokens and sessions are over', async () => {
+    const [realm, ada, bob] = [newRealm(), newPerson(), newPerson()];
+    await billing.report(server, [realm]);
+    const session_id = (await billing.signIn(server, realm, ada)).body['session_id'];
+    const page = async (path: string, body: object) => (await billing.pages(path, body)).body;
+    await page('plan/agree', { session_id, type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 });
+    const before = await page('account/read', { session_id });
+    const token = await billing.access(server, realm, bob);
+    await page('login/mail', { token, email: bob.email });
+    const key = await billing.keyTo(bob.email);
+    const proof = (await page('login/confirmation', { key }))['token'];
+    const people = () => billing.db.selectFrom('bridge.billing_user').select(['id', 'email', 'state']).where('realm_id', '=', realm.uuid).orderBy('id').execute();
+    const known = await people();
+
+    answer = serving({ verification_secret: await secret() });
+    const renewed = { ...server, key: String((await verify()).body['zulip_org_key']) };
+
+    const over = { result: 'refused', reason: 'revoked' };
+    const form = { attempt: newAttempt(), accepted_terms: TERMS };
+    expect(await page('login/open', { token })).toMatchObject(over);
+    expect(await page('login/confirmation', { key })).toMatchObject(over);
+    expect(await page('login/open', { token: proof })).toMatchObject(over);
+    expect(await page('login/complete', { token: proof, ...form })).toMatchObject(over);
+    expect(await page('session/read', { session_id, kind: 'realm', uuid: realm.uuid })).toMatchObject({ result: 'over' });
+    expect((await billing.billing(server, realm, ada)).status).toBe(401);
+
+    expect(await people()).toEqual(known);
+    const again = await page('login/complete', { ...form, token: await billing.access(renewed, realm, ada) });
+    expect(again).toMatchObject({ result: 'signed_in', user: { email: ada.email }, next_page: 'billing' });
+    const { plan, ledger, invoices } = await page('account/read', { session_id: again['session_id'] });
+    expect({ plan, ledger, invoices }).toEqual({ plan: before['plan'], ledger: before['ledger'], invoices: before['invoices'] });
   });
 
   test.each<[string, () => Promise<RequestListener>, string]>([
@@ -70,6 +103,7 @@ describe('a rebuilt server whose key is lost', () => {
   ])('that serves %s gets none', async (_name, make, msg) => {
     answer = await make();
     expect((await verify()).body).toEqual({ result: 'error', msg, code: 'BAD_REQUEST' });
+    expect((await billing.audit({ serverId: server.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'server', details: { reason: msg, hostname: server.hostname } });
     expect((await status(server)).status).toBe(200);
   });
 

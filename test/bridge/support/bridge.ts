@@ -10,7 +10,7 @@ import { insertInvitation, type NewInvitation } from '../../../bridge/trial/invi
 import { queueAll } from '../../../bridge/trial/first-looks.ts';
 import { hurryJobs } from '../../../bridge/worker.ts';
 import { loadEndpoints } from '../../../bridge/webhooks/endpoints.ts';
-import type { Removal, TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
+import type { Begun, Removal, TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import { openDatabase } from '../../../platform/database.ts';
 import { createLog } from '../../../platform/log.ts';
@@ -43,8 +43,12 @@ export interface KnownAccounts extends Accounts {
 
 /** Keycloak's stamps as the jar keeps them: the highest version of each person and product. */
 export interface KeptTrials extends TrialKeeper {
-  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number } | undefined;
+  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number; trial_app: string } | undefined;
   rolesOf(userId: string): ReadonlySet<string>;
+  /** On whose accounts trials began, in order. */
+  begun: string[];
+  /** What a beginning comes to from now on; a function runs once it is written, and may throw. */
+  begins(how: Exclude<Begun, 'held' | 'newer'> | (() => void) | undefined): void;
   /** Whose sessions were ended, in order. */
   ended: string[];
   /** Who was removed, in order. */
@@ -177,6 +181,7 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
         address: 'ada@example.com',
         mailId: null,
         lifeId: null,
+        accountId: null,
         firstName: 'Ada',
         lastName: 'Lovelace',
         locale: 'en',
@@ -264,6 +269,8 @@ function keptTrials(): KeptTrials {
   const stamps = new Map<string, ReturnType<KeptTrials['stampOf']> & object>();
   const roles = new Map<string, Set<string>>();
   let failing = false;
+  let beginning: Parameters<KeptTrials['begins']>[0];
+  const begun: string[] = [];
   const answer = async <Value>(value: () => Value): Promise<Value> => {
     if (failing) throw new Error('Keycloak does not answer');
     return value();
@@ -273,6 +280,7 @@ function keptTrials(): KeptTrials {
   const removed: string[] = [];
   let removal: Removal = 'removed';
   return {
+    begun,
     ended,
     removed,
     removesAs: (next) => {
@@ -283,6 +291,21 @@ function keptTrials(): KeptTrials {
     fail: (now) => {
       failing = now;
     },
+    begins: (how) => {
+      beginning = how;
+    },
+    beginStamp: (userId, { product, entry, version, roles: { grant } }) =>
+      answer(() => {
+        if (typeof beginning === 'string') return beginning;
+        const [held, wished] = [stamps.get(`${userId} ${product}`), JSON.parse(entry) as ReturnType<KeptTrials['stampOf']> & object];
+        if (held !== undefined && held.trial_app !== wished.trial_app) return 'other_trial';
+        if (held !== undefined && held.version >= version) return 'newer';
+        stamps.set(`${userId} ${product}`, wished);
+        roles.set(userId, new Set([...rolesOf(userId), ...grant]));
+        begun.push(userId);
+        beginning?.();
+        return 'held';
+      }),
     keepStamp: (userId, { product, entry, version, roles: { grant, revoke } }) =>
       answer(() => {
         if ((stamps.get(`${userId} ${product}`)?.version ?? 0) >= version) return 'newer';

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { creationOf, NOW } from '../support/bridge.ts';
 import { eventually, invited, read, signedUp } from '../life/person.ts';
@@ -68,6 +68,20 @@ test('the answer about an attempt that came to nothing is none about the next on
   expect(await isReady(second.user_id)).toBe(false);
   app.answer = takes;
   await eventually(async () => (await isReady(second.user_id)) === true);
+});
+
+test('a trial that joins an account which was there waits for its app as all others do', async () => {
+  const { bridge, app } = told;
+  app.answer = () => {};
+  const account = bridge.accounts.add({ username: `joins.${randomUUID()}@example.com` });
+  const { id, address } = await invited(bridge, account.username);
+  const token = await bridge.invite({ address, lifeId: id, accountId: account.id });
+  expect((await bridge.asProxy('/api/trial/join', { token, user_id: account.id })).status).toBe(200);
+  expect(await isReady(account.id)).toBe(false);
+  app.answer = takes;
+  await eventually(async () => (await isReady(account.id)) === true);
+  await eventually(async () => app.of(id).some(({ told: { type } }) => type === 'trial.confirmed'));
+  expect([...new Set(app.of(id).map(({ told: { type } }) => type))]).toEqual(['trial.created', 'trial.confirmed']);
 });
 
 test('a workspace that is not there is framed by no page', async () => {

@@ -86,6 +86,7 @@ const DOORS: readonly (readonly [string, string, object])[] = [
   ['PUT', '/stamp', { product: 'app', entry: JSON.stringify(entryOf('app', ['vestibule-proxy'], 1)), version: 99, roles: { grant: [], revoke: [] } }],
   ['POST', '/sessions/end', { product: 'app' }],
   ['DELETE', '', { product: 'app' }],
+  ['POST', '/stamp', { product: 'app', entry: JSON.stringify(entryOf('app', ['vestibule-proxy'], 1)), version: 99, username: 'ada@example.com', roles: { grant: [], revoke: [] } }],
 ];
 
 async function knock([method, path, body]: (typeof DOORS)[number], token: string | undefined) {

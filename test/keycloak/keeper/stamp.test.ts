@@ -10,8 +10,9 @@ const CROWD = 8;
 const admin = keycloakAdmin();
 let keep: TrialKeeper;
 
-beforeAll(() => {
+beforeAll(async () => {
   keep = keeper();
+  await admin.create('/groups', { name: 'customers' }).catch(() => {});
 });
 afterAll(removePeople);
 
@@ -19,6 +20,9 @@ const personWith = (entries: readonly Entry[], more: object = {}) => personIn(en
 
 const write = (id: string, entry: Entry, version: number, roles: { grant: readonly string[]; revoke: readonly string[] } = NO_ROLES) =>
   keep.keepStamp(id, { product: entry.product, entry: JSON.stringify({ ...entry, version }), version, roles });
+
+const begin = (person: { id: string; username: string }, entry: Entry, version: number, { username = person.username, grant = ['trial-user'] }: { username?: string; grant?: string[] } = {}) =>
+  keep.beginStamp(person.id, { product: entry.product, entry: JSON.stringify({ ...entry, version }), version, roles: { grant, revoke: [] }, username });
 
 describe('SECURITY 1: the stamp of somebody on trial', () => {
   test('is replaced by a newer one; another product’s stays as it is', async () => {
@@ -91,6 +95,76 @@ describe('SECURITY 1: nobody else’s account is touched', () => {
   });
 });
 
+describe('SECURITY 1: a trial begins on an account that was there', () => {
+  test('beside all that it has: nothing of it changes, and the account is not the trial’s own', async () => {
+    const person = await personIn([], { firstName: 'Ada', lastName: 'Lovelace', groups: ['/customers'] });
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/staff')]);
+    const [before, credentials] = [await admin.get(`/users/${person.id}`), await admin.get(`/users/${person.id}/credentials`)];
+    const app = entryOf('app', CLIENTS, 60, { made: true, roles: ['staff'] });
+    expect(await begin(person, app, 1)).toBe('held');
+    expect(await stampsOf(person)).toEqual([{ ...app, version: 1, made: false, roles: ['trial-user'] }]);
+    expect([await rolesOf(person), (await groupsOf(person)).toSorted()]).toEqual([expect.arrayContaining(['staff', 'trial-user']), ['/customers', GROUP]]);
+    expect([await admin.get(`/users/${person.id}`), await admin.get(`/users/${person.id}/credentials`)]).toEqual([{ ...before, attributes: { trial_stamp: [expect.any(String)] } }, credentials]);
+
+    expect(await keep.remove(person.id, 'app')).toBe('kept_account');
+    expect([await rolesOf(person), await groupsOf(person), await stampsOf(person)]).toEqual([['staff'], ['/customers'], []]);
+  });
+
+  test('once: repeated it is the same, another one of that product is refused, a later word is kept', async () => {
+    const person = await personIn([]);
+    const app = entryOf('app', CLIENTS, 60);
+    const results = await Promise.all(Array.from({ length: RIVALS }, () => begin(person, app, 1)));
+    expect(results.toSorted()).toEqual(['held', ...Array.from({ length: RIVALS - 1 }, () => 'newer')]);
+    expect(await begin(person, entryOf('app', CLIENTS, 90), 2)).toBe('other_trial');
+    expect(await begin(person, { ...app, state: 'ending' }, 2)).toBe('held');
+    expect(await stampsOf(person)).toMatchObject([{ trial_app: app.trial_app, state: 'ending', version: 2 }]);
+  });
+
+  test('beside another product’s, which stays to the byte; a role of both stays until the last of them goes', async () => {
+    const reports = entryOf('reports', ['reports'], 60, { made: true, roles: ['trial-user'] });
+    const person = await personWith([reports]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    expect(await begin(person, entryOf('app', CLIENTS, 60), 1)).toBe('held');
+    expect((await stampsOf(person))[0]).toEqual(reports);
+    expect([await keep.remove(person.id, 'reports'), await rolesOf(person)]).toEqual(['kept_account', ['trial-user']]);
+    // Trials made this account, and this is the last of them.
+    expect(await keep.remove(person.id, 'app')).toBe('removed');
+  });
+
+  test('a role that somebody gave before is not the trial’s to take', async () => {
+    const person = await personIn([]);
+    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
+    const app = entryOf('app', CLIENTS, 60);
+    await begin(person, app, 1);
+    await write(person.id, { ...app, state: 'converted' }, 2, { grant: [], revoke: ['trial-user'] });
+    expect([await rolesOf(person), await stampsOf(person)]).toMatchObject([['trial-user'], [{ roles: [] }]]);
+    await keep.remove(person.id, 'app');
+    expect(await rolesOf(person)).toEqual(['trial-user']);
+  });
+
+  test.each<[string, object, string | undefined, string[] | undefined]>([
+    ['disabled', { enabled: false }, undefined, undefined],
+    ['without proof of its address', { emailVerified: false }, undefined, undefined],
+    ['of another address', {}, 'somebody.else@example.com', undefined],
+    ['that administers the realm', {}, undefined, ['manage-users']],
+  ])('but not on one %s', async (_, more, username, adminRoles = []) => {
+    const person = await personIn([], more);
+    if (adminRoles.length > 0) {
+      const [management] = await admin.get('/clients?clientId=realm-management');
+      await admin.post(`/users/${person.id}/role-mappings/clients/${management.id}`, await Promise.all(adminRoles.map((role) => admin.get(`/clients/${management.id}/roles/${role}`))));
+    }
+    expect(await begin(person, entryOf('app', CLIENTS, 60), 1, username === undefined ? {} : { username })).toBe('not_eligible');
+    expect([await stampsOf(person), (await rolesOf(person)).includes('trial-user'), await groupsOf(person)]).toEqual([[], false, []]);
+  });
+
+  test('nor with a role beyond the allow-list, nor for nobody', async () => {
+    const person = await personIn([]);
+    await expect(begin(person, entryOf('app', CLIENTS, 60), 1, { grant: ['staff'] })).rejects.toMatchObject({ message: expect.stringContaining('role_not_allowed') });
+    expect([await stampsOf(person), await rolesOf(person), await groupsOf(person)]).toEqual([[], [], []]);
+    expect(await begin({ id: '7d9a1c3e-52b4-4f7e-9a60-1f2e3d4c5b6a', username: person.username }, entryOf('app', CLIENTS, 60), 1)).toBe('unknown_user');
+  });
+});
+
 describe('SECURITY 2: roles', () => {
   test('of the allow-list are given, written down, and taken again', async () => {
     const app = entryOf('app', CLIENTS, 60);
@@ -138,7 +212,6 @@ describe('removing a trial', () => {
     ['of a release that did not write down who made it', [entryOf('app', CLIENTS, 60)], {}],
     ['of another group too', [entryOf('app', CLIENTS, 60, { made: true, roles: ['trial-user'] })], { groups: ['/vestibule-trials', '/customers'] }],
   ])('keeps an account that %s, without a trace of the trial', async (_, entries, more) => {
-    await admin.create('/groups', { name: 'customers' }).catch(() => {});
     const person = await personWith(entries, more);
     await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
     expect(await keep.remove(person.id, 'app')).toBe('kept_account');
@@ -157,6 +230,6 @@ describe('removing a trial', () => {
     const person = await personWith([entryOf('app', CLIENTS, 60, { made: true, roles: ['trial-user'] }), reports]);
     await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/trial-user')]);
     expect(await keep.remove(person.id, 'app')).toBe('kept_account');
-    expect([await stampsOf(person), await rolesOf(person), await groupsOf(person)]).toEqual([[reports], ['trial-user'], ['/vestibule-trials']]);
+    expect([await stampsOf(person), await rolesOf(person), await groupsOf(person)]).toEqual([[{ ...reports, version: 0, made: true }], ['trial-user'], ['/vestibule-trials']]);
   });
 });

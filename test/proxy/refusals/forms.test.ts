@@ -11,6 +11,7 @@ const FORMS: Readonly<Record<string, { right: Record<string, string>; status: nu
   '/trial': { right: { email: 'ada@example.com' }, status: 303 },
   '/trial/new-link': { right: { email: 'ada@example.com' }, status: 303 },
   '/trial/not-me': { right: { t: TOKEN }, status: 303, anyOrigin: true },
+  '/trial/join': { right: { t: TOKEN }, status: 303, anyOrigin: true },
   '/api/login/resume': { right: {}, status: 303 },
   '/api/login/other-person': { right: { login: 'x', choice: 'go_on' }, status: 303 },
   '/api/logout': { right: {}, status: 303 },
@@ -24,6 +25,11 @@ const REGISTERS = ['/api/trial/register', '/api/legacy/trial/register'];
 let stand: Stand;
 beforeAll(async () => {
   stand = await startStand();
+  const accept = stand.bridge.answer;
+  stand.bridge.answer = (req, res, body) => {
+    if (req.url !== '/api/trial/offer') return accept(req, res, body);
+    return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ open: true, product: 'app', username: 'ada@example.com', given: { attributes: [], consents: [] } }));
+  };
 });
 afterAll(() => stand.stop());
 

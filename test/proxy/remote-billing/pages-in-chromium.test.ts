@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { axe, launchBrowser, type TestBrowser } from '../../support/browser.ts';
-import { ADA, BACK, CONFIRM, INVOICE, PAYING, PLACE, startBillingStand, SUPPORT, TOKEN, UUID, type BillingStand } from '../support/billing.ts';
+import { ADA, ANSWERS, BACK, CONFIRM, INVOICE, PAYING, PLACE, startBillingStand, SUPPORT, TOKEN, UUID, type BillingStand } from '../support/billing.ts';
 
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1280, height: 800 };
@@ -28,7 +28,14 @@ async function signIn(page: Page): Promise<void> {
   await page.goto(LOGIN);
   await page.check('#tos_consent');
   await page.click('form .primary');
-  await page.waitForURL(`**/realm/${UUID}/plans/`);
+  await page.waitForURL(`**/${UUID}/plans/`);
+}
+
+/** From here on the sign-in is for a whole server. */
+function ofServer(): void {
+  const place = { ...PLACE, kind: 'server' };
+  stand.answers('login/complete', { ...ANSWERS['login/complete'], place, next_path: `/server/${UUID}/plans/` });
+  stand.answers('session/read', { result: 'live', user: ADA, place, ends_at: ANSWERS['session/read'].ends_at });
 }
 
 /** Each page, by the way one gets there. */
@@ -74,6 +81,41 @@ const PAGES: [name: string, open: (page: Page) => Promise<unknown>][] = [
     await signIn(page);
     stand.answers('account/read', PAYING);
     await page.goto(`/realm/${UUID}/billing/?note=begun`);
+  }],
+  ['seats-quote', async (page) => {
+    await signIn(page);
+    stand.answers('account/read', PAYING);
+    await page.goto(`/realm/${UUID}/billing/`);
+    await page.fill('#seats', '40');
+    await page.click('form.row button');
+    await page.waitForSelector('input[name=total]', { state: 'attached' });
+  }],
+  ['details-refused', async (page) => {
+    await signIn(page);
+    stand.answers('account/save', { status: 400, problem: { code: 'invalid_request', detail: 'no', field: 'invoice_recipients.0' } });
+    await page.goto(`/realm/${UUID}/billing/`);
+    await page.fill('#invoice_recipients', 'nobody');
+    await page.click('form .primary');
+    await page.waitForSelector('.error');
+  }],
+  ['upgrade-not-to-be-had', async (page) => {
+    await signIn(page);
+    stand.answers('account/read', PAYING);
+    stand.answers('plan/quote', { result: 'changed' });
+    await page.goto(`/realm/${UUID}/upgrade/?type=basic`);
+    await page.check('#when-now');
+    await page.click('main button.primary');
+    await page.waitForSelector('.alert');
+  }],
+  ['sponsorship-pending', async (page) => {
+    await signIn(page);
+    stand.answers('account/read', { ...ANSWERS['account/read'], sponsorship: { state: 'pending', requested_plan: 'community', requested_at: 0 } });
+    await page.goto(`/realm/${UUID}/sponsorship/?note=asked`);
+  }],
+  ['deactivate', async (page) => {
+    ofServer();
+    await signIn(page);
+    await page.goto(`/server/${UUID}/deactivate/`);
   }],
   ['invoice', async (page) => {
     await signIn(page);

@@ -35,6 +35,12 @@ describe('/plans', () => {
     await browser.get(`${REALM}/plans/?lang=en`);
   });
 
+  test('shows what costs nothing, too, and where to ask for it', async () => {
+    const { body } = await browser.get(`${REALM}/plans/`);
+    expect(body).toMatch(/Free<\/h2>[\s\S]*Costs nothing[\s\S]*Community<\/h2>[\s\S]*A gift for/);
+    expect(body.match(new RegExp(`href="${REALM}/sponsorship/"`, 'g'))).toHaveLength(2);
+  });
+
   test('yen have no cents', async () => {
     stand.answers('account/read', { ...ANSWERS['account/read'], currency: 'JPY' });
     expect((await browser.get(`${REALM}/plans/`)).body).toContain('¥350 per seat and month');
@@ -72,6 +78,14 @@ describe('/upgrade', () => {
     expect(reply.body).toContain('name="total" value="186480"');
   });
 
+  test('to the plan that it is already: what to do instead', async () => {
+    stand.answers('account/read', PAYING);
+    stand.answers('plan/quote', { result: 'changed' });
+    const reply = await act('upgrade', 'quote', WANTED);
+    expect([reply.status, reply.body.includes('You have this plan already'), reply.body.includes('Something has changed')]).toEqual([400, true, false]);
+    expect((await act('upgrade', 'quote', { ...WANTED, type: 'business' })).body).toContain('Something has changed');
+  });
+
   test('at the end of the current plan, as for legacy organizations', async () => {
     stand.answers('account/read', { ...PAYING, plan: { ...PAYING.plan, type: 'legacy', seats: null, unit_price: null } });
     expect((await browser.get(`${REALM}/upgrade/`)).body).toMatch(/value="at_end" checked/);
@@ -98,6 +112,17 @@ describe('/billing', () => {
     const { body } = await browser.get(`${REALM}/billing/`);
     for (const said of ['Basic', '30 from the next period on', 'January 31, 2027', 'Business, 40', '€1,864.80', 'books@example.org, ada@example.org', ADA.email]) expect(body).toContain(said);
     expect(body).toContain(`href="${REALM}/invoices/7"`);
+    // It ends anyway, and something else begins.
+    expect([body.includes('Take back the change'), body.includes('Let it end with the period')]).toEqual([true, false]);
+    stand.answers('account/read', { ...PAYING, scheduled: null });
+    expect((await browser.get(`${REALM}/billing/`)).body).toContain('Let it end with the period');
+  });
+
+  test('what was agreed to and charged is shown in its own currency', async () => {
+    stand.answers('account/read', { ...PAYING, currency: 'USD', plan: { ...PAYING.plan, next_seats: null }, ledger: PAYING.ledger });
+    const { body } = await browser.get(`${REALM}/billing/`);
+    expect([body.includes('€42.00 per seat'), body.includes('€1,864.80'), body.includes('$')]).toEqual([true, true, false]);
+    expect((await browser.get(`${REALM}/plans/`)).body).toContain('$3.50 per seat and month');
   });
 
   const ACTS: [string, Record<string, string>, Step, object, string][] = [
@@ -154,6 +179,11 @@ describe('/billing', () => {
     stand.answers('account/save', { status: 400, problem: { code: 'invalid_request', detail: 'x', field: 'invoice_recipients.0' } });
     const reply = await act('billing', 'details', { legal_name: 'Typed', invoice_recipients: 'nobody' });
     expect([reply.status, reply.body.includes('value="Typed"'), reply.body.includes('id="invoice_recipients-error"')]).toEqual([400, true, true]);
+  });
+
+  test.each(['legal_name', 'vat_id', 'purchase_order'])('a %s that the bridge refuses is said on its field', async (field) => {
+    stand.answers('account/save', { status: 400, problem: { code: 'invalid_request', detail: 'x', field } });
+    expect((await act('billing', 'details', { [field]: 'typed' })).body).toMatch(new RegExp(`id="${field}"[^>]* value="typed"[^>]*aria-invalid="true"`));
   });
 
   test.each(['nothing', 'quote', 'constructor', '__proto__', ''])('%j is no act of it', async (name) => {

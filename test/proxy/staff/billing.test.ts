@@ -81,7 +81,9 @@ describe('a place', () => {
   });
 
   test('has only forms for what can be done', async () => {
-    expect(await formsShown()).toEqual(['approve', 'change', 'decline', 'end', 'end_back', 'renewal', 'seats', 'standing', 'standing', 'standing', 'unschedule']);
+    expect(await formsShown()).toEqual(['approve', 'change', 'decline', 'end', 'end_back', 'seats', 'standing', 'standing', 'standing', 'unschedule']);
+    stand.answers('support/read', { ...FREE_READ, plan: PAYING.plan });
+    expect(await formsShown()).toEqual(['change', 'end', 'end_back', 'renewal', 'seats', 'standing', 'standing', 'standing']);
     stand.answers('support/read', FREE_READ);
     expect(await formsShown()).toEqual(['change', 'give', 'standing', 'standing', 'standing']);
     stand.answers('support/read', { ...FREE_READ, plan: { ...PAYING.plan, type: 'legacy', seats: null, next_seats: null, unit_price: null, period: null } });

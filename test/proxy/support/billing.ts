@@ -84,10 +84,10 @@ const [BEGUN, ENDS] = [Date.UTC(2026, 0, 31) / 1000, Date.UTC(2027, 0, 31) / 100
 /** An account that pays, with something scheduled. */
 export const PAYING = {
   ...ANSWERS['account/read'],
-  plan: { type: 'basic', name: 'Basic', seats: 37, next_seats: 30, unit_price: 4200, period: 'year', period_ends_at: ENDS, renews: true },
-  scheduled: { type: 'business', name: 'Business', seats: 40, next_seats: null, unit_price: 8004, period: 'year', period_ends_at: null, renews: true },
+  plan: { type: 'basic', name: 'Basic', seats: 37, next_seats: 30, unit_price: 4200, currency: 'EUR', period: 'year', period_ends_at: ENDS, renews: true },
+  scheduled: { type: 'business', name: 'Business', seats: 40, next_seats: null, unit_price: 8004, currency: 'EUR', period: 'year', period_ends_at: null, renews: true },
   details: { legal_name: 'Analytical Society', postal_address: '1 St James Square\nLondon', vat_id: 'GB1', purchase_order: '', invoice_recipients: ['books@example.org', 'ada@example.org'] },
-  ledger: [{ kind: 'period', seats: 37, period_starts_at: BEGUN, period_ends_at: ENDS, at: BEGUN, invoice_number: 7, net: 155_400, tax: 31_080, total: 186_480 }],
+  ledger: [{ kind: 'period', seats: 37, period_starts_at: BEGUN, period_ends_at: ENDS, at: BEGUN, invoice_number: 7, currency: 'EUR', net: 155_400, tax: 31_080, total: 186_480 }],
   invoices: [{ number: 7, issued_at: BEGUN, due_at: BEGUN, currency: 'EUR', net: 155_400, tax: 31_080, total: 186_480 }],
 };
 

@@ -168,6 +168,11 @@ export function registrationOf(server: Server): Record<string, string> {
   return { zulip_org_id: server.id, zulip_org_key: server.key, hostname: server.hostname, contact_email: server.contactEmail };
 }
 
+/** Of the keys, the limits and the audit: what else goes on in the process is none of a call's. */
+export function billingStatements(all: readonly string[]): readonly string[] {
+  return all.filter((text) => /remote_server|rate_limit|billing_audit/.test(text));
+}
+
 /** Limits by client address count none of these twice. */
 export function randomAddress(): string {
   return `2001:db8:${Array.from({ length: 6 }, () => randomInt(65_536).toString(16)).join(':')}`;

@@ -106,7 +106,11 @@ final class AddressHolders {
                 && holder.getFederationLink() == null
                 && holder.getServiceAccountClientLink() == null
                 && !TrialStamp.isOn(holder)
-                && RoleUtils.getDeepUserRoleMappings(holder).stream().noneMatch(AddressHolders::isAdministrative);
+                && !isAdministrator(holder);
+    }
+
+    static boolean isAdministrator(UserModel holder) {
+        return RoleUtils.getDeepUserRoleMappings(holder).stream().anyMatch(AddressHolders::isAdministrative);
     }
 
     private static boolean isAdministrative(RoleModel role) {

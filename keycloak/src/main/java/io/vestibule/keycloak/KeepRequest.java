@@ -46,6 +46,15 @@ record KeepRequest(String product, StampEntry entry, long version, List<String> 
         return product;
     }
 
+    /** @throws KeeperRefusal 400 without one */
+    static String username(JsonNode body) {
+        String username = body.path("username").textValue();
+        if (username == null || username.isBlank()) {
+            throw KeeperRefusal.invalid("username is missing: the address that the trial was offered to.");
+        }
+        return username;
+    }
+
     private static List<String> roles(JsonNode body, String field) {
         return StampEntry.texts(body.path("roles").path(field)).orElseThrow(() -> KeeperRefusal.invalid("roles." + field + " has to be a list of role names."));
     }

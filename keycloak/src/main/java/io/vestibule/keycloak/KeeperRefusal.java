@@ -41,6 +41,14 @@ final class KeeperRefusal extends RuntimeException {
         return new KeeperRefusal(409, "not_managed", "This account is not managed", "This user has no " + TrialStamp.ATTRIBUTE + " of " + product + ": nothing of theirs may be changed.");
     }
 
+    static KeeperRefusal otherTrial(String product) {
+        return new KeeperRefusal(409, "other_trial", "This account has another trial", "This user has a " + TrialStamp.ATTRIBUTE + " of " + product + " already, of another trial.");
+    }
+
+    static KeeperRefusal notEligible(String why) {
+        return new KeeperRefusal(409, "not_eligible", "No trial can begin on this account", "This account " + why + ": nothing was changed.");
+    }
+
     static KeeperRefusal roleNotAllowed(String roles) {
         return new KeeperRefusal(422, "role_not_allowed", "A role is not allowed",
                 "Not in " + AllowList.ROLES + " of the step " + TrialTokenFormActionFactory.PROVIDER_ID + ", or not in the realm: " + roles + ". Add it there, or take it out of products.yaml.");

@@ -43,6 +43,11 @@ record StampEntry(ObjectNode json) {
         return texts(json.path("clients")).orElseThrow();
     }
 
+    /** The small app that only this trial has; empty where it can't be told. */
+    Optional<String> trialApp() {
+        return Optional.ofNullable(json.path("trial_app").textValue());
+    }
+
     /** Of the life that it tells of; 0 in those of releases that did not count. */
     long version() {
         return json.path(VERSION).longValue();

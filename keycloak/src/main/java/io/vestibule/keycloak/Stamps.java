@@ -3,6 +3,7 @@ package io.vestibule.keycloak;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 import org.keycloak.models.UserModel;
 
@@ -26,7 +27,7 @@ final class Stamps {
         return find(product).orElseThrow(() -> KeeperRefusal.notManaged(product));
     }
 
-    private Optional<StampEntry> find(String product) {
+    Optional<StampEntry> find(String product) {
         return values.stream().flatMap(value -> StampEntry.read(value).stream()).filter(entry -> entry.product().equals(product)).findFirst();
     }
 
@@ -39,9 +40,10 @@ final class Stamps {
         return values.stream().anyMatch(value -> StampEntry.read(value).isEmpty());
     }
 
-    /** In the place of that product's value; the others stay to the byte. */
-    void replace(StampEntry entry) {
-        user.setAttribute(TrialStamp.ATTRIBUTE, values.stream().map(value -> isOf(value, entry.product()) ? entry.text() : value).distinct().toList());
+    /** In the place of that product's value, or beside the others, which stay to the byte. */
+    void put(StampEntry entry) {
+        Stream<String> added = find(entry.product()).isPresent() ? Stream.empty() : Stream.of(entry.text());
+        user.setAttribute(TrialStamp.ATTRIBUTE, Stream.concat(values.stream().map(value -> isOf(value, entry.product()) ? entry.text() : value), added).distinct().toList());
     }
 
     void remove(String product) {

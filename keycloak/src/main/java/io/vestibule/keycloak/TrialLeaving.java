@@ -89,6 +89,10 @@ final class TrialLeaving {
                 .filter(name -> grantable.allowed().roles().contains(name) && realm.getRole(name) != null)
                 .forEach(name -> user.deleteRoleMapping(realm.getRole(name)));
         stamps.remove(entry.product());
+        if (entry.made()) {
+            // The account goes with the last of the trials that are on it.
+            others.stream().findFirst().ifPresent(other -> Stamps.of(user).put(other.with(other.version(), true, other.roles().orElseGet(() -> grantable.heldBy(user)))));
+        }
         if (others.isEmpty()) {
             grantable.groupsOf(user).forEach(user::leaveGroup);
         }

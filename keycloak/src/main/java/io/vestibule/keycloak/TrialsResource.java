@@ -68,6 +68,18 @@ public class TrialsResource {
     }
 
     @POST
+    @Path("users/{id}/stamp")
+    @Consumes(MediaType.APPLICATION_JSON)
+    @Produces(MediaType.APPLICATION_JSON)
+    public Response beginStamp(@PathParam("id") String userId, String body) {
+        return guarded("begin_stamp", userId, body, json -> {
+            KeepRequest request = KeepRequest.from(json);
+            String username = KeepRequest.username(json);
+            return inTransaction(inner -> TrialJoining.begin(inner, userId, username, request), TrialKeeping.Kept::words);
+        });
+    }
+
+    @POST
     @Path("users/{id}/sessions/end")
     @Consumes(MediaType.APPLICATION_JSON)
     @Produces(MediaType.APPLICATION_JSON)

@@ -21,7 +21,7 @@ class KeeperMessagesTest {
     private static final String REQUEST_ID = "golden-0001";
 
     static List<Contract> stamps() {
-        return Contract.ofTheKeeper().stream().filter(one -> one.name().contains("keep-stamp")).toList();
+        return Contract.ofTheKeeper().stream().filter(one -> one.name().contains("-stamp-")).toList();
     }
 
     @ParameterizedTest
@@ -34,6 +34,13 @@ class KeeperMessagesTest {
     }
 
     @Test
+    void whoIsToBeginATrialIsNamedByTheAddressToo() {
+        assertEquals("ada@example.com", KeepRequest.username(Contract.of("keeper/begin-stamp-held").request().path("body")));
+        KeeperRefusal refusal = assertThrows(KeeperRefusal.class, () -> KeepRequest.username(Contract.of("keeper/keep-stamp-held").request().path("body")));
+        assertTrue(refusal.getMessage().startsWith("username"), refusal.getMessage());
+    }
+
+    @Test
     void aConvertedTrialHasNoEndAndItsRoleGoes() {
         KeepRequest request = KeepRequest.from(Contract.of("keeper/keep-stamp-converted").request().path("body"));
         assertEquals(List.of("trial-user"), request.revoke());
@@ -43,6 +50,7 @@ class KeeperMessagesTest {
     @Test
     void answersAreThoseOfTheContract() throws IOException {
         assertAnswer("keep-stamp-held", new TrialKeeping.Kept("held", 4).words());
+        assertAnswer("begin-stamp-held", new TrialKeeping.Kept("held", 1).words());
         assertAnswer("keep-stamp-newer", new TrialKeeping.Kept("newer", 5).words());
         assertAnswer("remove-removed", Map.of("result", TrialLeaving.REMOVED));
         assertAnswer("remove-kept-account", Map.of("result", TrialLeaving.KEPT));
@@ -52,6 +60,9 @@ class KeeperMessagesTest {
     void refusalsAreThoseOfTheContract() {
         assertEquals(Contract.of("keeper/keep-stamp-unknown-user").answer(), KeeperRefusal.unknownUser().problem(REQUEST_ID));
         assertEquals(Contract.of("keeper/keep-stamp-not-managed").answer(), KeeperRefusal.notManaged("app").problem(REQUEST_ID));
+        assertEquals(Contract.of("keeper/begin-stamp-unknown-user").answer(), KeeperRefusal.unknownUser().problem(REQUEST_ID));
+        assertEquals(Contract.of("keeper/begin-stamp-other-trial").answer(), KeeperRefusal.otherTrial("app").problem(REQUEST_ID));
+        assertEquals(Contract.of("keeper/begin-stamp-not-eligible").answer(), KeeperRefusal.notEligible("is disabled").problem(REQUEST_ID));
         assertEquals(Contract.of("keeper/keep-stamp-role-not-allowed").answer(), KeeperRefusal.roleNotAllowed("staff").problem(REQUEST_ID));
     }
 
