@@ -95,7 +95,7 @@ async function fixture(bridge: TestBridge) {
     pages: ['/', '/start?x=1#y', '/a%20b'],
     invitations: [fresh, other, { token: used.token, username: used.username }],
     invitations_for_programs: await Promise.all(Array.from({ length: 20 }, async (_, index) => ({ token: await bridge.invite({ address: `program.${index}@example.com` }), username: `program.${index}@example.com` }))),
-    lives: [...(await bridge.db.selectFrom('bridge.life').select('id').execute()).map(({ id }) => id)],
+    lives: (await bridge.db.selectFrom('bridge.life').select('id').execute()).map(({ id }) => id),
     attempts: [{ attempt_id: used.attempt_id, user_id: used.user_id }],
     people: [{ user_id: used.user_id }, { username: used.username }],
   };
