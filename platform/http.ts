@@ -90,6 +90,8 @@ export interface RunningServer {
 export interface Edge {
   /** Takes upgrades to web-sockets; other upgrades are ordinary requests. */
   onWebSocket?: UpgradeListener;
+  /** Upgrades to web-sockets that are ordinary requests all the same. */
+  isAskedAbout?: (req: IncomingMessage) => boolean;
   /** The listener itself says 100 to who holds a body back until then (RFC 9110 10.1.1), or refuses before it is sent. */
   saysContinue?: boolean;
   limits?: ServerLimits;
@@ -105,13 +107,14 @@ export interface ServerLimits {
   idle: number;
 }
 
-export async function startServer(listener: RequestListener, address: { host: string; port: number }, { onWebSocket, saysContinue = false, limits, options = {} }: Edge = {}): Promise<RunningServer> {
+export async function startServer(listener: RequestListener, address: { host: string; port: number }, { onWebSocket, isAskedAbout = () => false, saysContinue = false, limits, options = {} }: Edge = {}): Promise<RunningServer> {
   let draining = false;
   const onRequest: RequestListener = (req, res) => {
     if (draining) res.shouldKeepAlive = false;
     listener(req, res);
   };
-  const server = createServer({ ...options, shouldUpgradeCallback: (req) => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' } as ServerOptions, onRequest);
+  const shouldUpgradeCallback = (req: IncomingMessage): boolean => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' && !isAskedAbout(req);
+  const server = createServer({ ...options, shouldUpgradeCallback } as ServerOptions, onRequest);
   if (onWebSocket) server.on('upgrade', onWebSocket);
   if (saysContinue) server.on('checkContinue', onRequest);
   if (limits) {

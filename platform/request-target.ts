@@ -1,5 +1,7 @@
-/** Encoded slash, backslash, dot or control character, also when encoded twice: proxies and apps read these differently. */
-const AMBIGUOUS_ESCAPE = /%(?:25)*(?:2f|5c|[01][0-9a-f]|7f)|%25(?:25)*2e/i;
+/** Encoded slash, backslash, question mark, hash or control character: whoever decodes before he divides sees another path. */
+const AMBIGUOUS_ESCAPE = /%(?:2f|5c|3f|23|[01][0-9a-f]|7f)/i;
+/** Once decoded. Whoever decodes twice sees another path; a `%` before anything but two hex digits is one. */
+const ESCAPE = /%[0-9a-f]{2}/i;
 const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
 const NOT_VISIBLE_ASCII = /[^\x21-\x7e]/;
 /** Most targets, known to be faultless at one look: plain segments that begin with no dot, and any visible query. */
@@ -15,7 +17,8 @@ export function targetFault(target: string): string | undefined {
   if (path.includes('\\')) return 'it has a backslash';
   if (path.includes('//')) return 'it has an empty segment';
   if (BROKEN_ESCAPE.test(path)) return 'it has a broken percent escape';
-  if (AMBIGUOUS_ESCAPE.test(path)) return 'it has an encoded slash, backslash, dot or control character';
+  if (AMBIGUOUS_ESCAPE.test(path)) return 'it has an encoded slash, backslash, question mark, hash or control character';
+  if (ESCAPE.test(decoded(path))) return 'it has a character that is encoded twice';
   if (path.split('/').some(isDotSegment)) return 'it has a dot segment';
   return undefined;
 }
@@ -34,6 +37,9 @@ function isDotSegment(segment: string): boolean {
 /** Decoded, without path parameters. */
 export function plainSegment(segment: string): string {
   if (!segment.includes('%') && !segment.includes(';')) return segment;
-  const decoded = segment.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return decoded.split(';', 1)[0] ?? '';
+  return decoded(segment).split(';', 1)[0] ?? '';
+}
+
+function decoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

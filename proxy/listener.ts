@@ -7,6 +7,7 @@ import { REQUEST_ID_HEADER, requestIdFrom } from '../platform/request-id.ts';
 import { pathOf, targetFault } from '../platform/request-target.ts';
 import { answerGateway, FORWARD_AUTH_PATH } from './forward-auth/forward-auth.ts';
 import type { IdentityTokens } from './identity/identity-token.ts';
+import type { LongAnswers } from './long-answers.ts';
 import { countRequest } from './metrics/count-request.ts';
 import type { Meter } from './metrics/meter.ts';
 import { isReserved } from './request-target.ts';
@@ -38,6 +39,7 @@ export interface ListenerParts {
   /** Whether gateways may ask (forward-auth/). */
   forwardAuth: boolean;
   meter: Pick<Meter, 'request' | 'upstream'>;
+  long: LongAnswers;
   log: Log;
 }
 
@@ -53,7 +55,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     const answered = (status: number): void => gatewayAnswered([requestId, status, millisecondsSince(started)]);
     const answering = answerGateway(parts, req, res, requestId);
     if (!(answering instanceof Promise)) return answered(answering);
-    answering.then(answered).catch((error: unknown) => toExpress(parts.sites[0] as ServedSite, req, res, { kind: 'error', error }));
+    void answering.then(answered);
   };
 
   const answer: RequestListener = (req, res) => {

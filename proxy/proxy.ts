@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import type { Router } from 'express';
 import { sql } from 'kysely';
@@ -10,6 +10,7 @@ import type { Log } from '../platform/log.ts';
 import { hearNotices } from '../platform/notices.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
 import { productsOfClient, type Products } from '../platform/products.ts';
+import { pathOf } from '../platform/request-target.ts';
 import { createApp, type AppParts } from './app.ts';
 import { createBridge } from './bridge/bridge.ts';
 import { countedBridge } from './bridge/counted-bridge.ts';
@@ -21,9 +22,11 @@ import { embedProofs } from './embed/embed-proof.ts';
 import { embedStandings } from './embed/embed-standings.ts';
 import { embedRouter, type EmbedParts } from './embed/embed.routes.ts';
 import { deletePastEmbedSessions } from './embed/embed.store.ts';
+import { FORWARD_AUTH_PATH } from './forward-auth/forward-auth.ts';
 import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
 import { createListener, type PagesSite } from './listener.ts';
+import { longAnswers } from './long-answers.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
@@ -39,6 +42,7 @@ import { findSession } from './session/session.store.ts';
 import { collectTouches } from './session/touches.ts';
 import { takeTrialEnds } from './session/trial-end.service.ts';
 import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
+import { watchSessions } from './session/watch-sessions.ts';
 import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
@@ -130,9 +134,13 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const billing = ownBilling && config.billingUrl !== undefined ? [serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth })] : [];
   const embeds = config.embedUrl === undefined ? undefined : serveEmbeds(config.embedUrl, sites[0] as ServedSite, { ...shared, standings: embedStandings(bridge), readProof: embedProofs(config.bridgeUrl, config.embedUrl) });
   const embedsHere = embeds && sites.some(({ publicUrl }) => publicUrl === config.embedUrl) ? embeds : undefined;
-  const sockets = webSockets({ sites, identity, trustedProxies, live, log });
-  const listener = createListener({ sites, pagesSites: [...billing, ...staff, ...(embeds && !embedsHere ? [embeds] : [])], embedsHere, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, log });
-  const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
+  const watch = watchSessions(live);
+  const long = longAnswers(watch);
+  const sockets = webSockets({ sites, identity, trustedProxies, watch, log });
+  const listener = createListener({ sites, pagesSites: [...billing, ...staff, ...(embeds && !embedsHere ? [embeds] : [])], embedsHere, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, long, log });
+  // A gateway may ask about an upgrade by one.
+  const isAskedAbout = (req: IncomingMessage): boolean => config.forwardAuth && pathOf(req.url ?? '') === FORWARD_AUTH_PATH;
+  const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, isAskedAbout, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -142,7 +150,10 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
   }, SWEEP_EVERY_MILLISECONDS);
-  const checking = setInterval(() => void live.checkAgain(), CHECK_EVERY_MILLISECONDS);
+  const checking = setInterval(() => {
+    void live.checkAgain();
+    long.sweep();
+  }, CHECK_EVERY_MILLISECONDS);
   return {
     port: server.port,
     listener,
@@ -150,12 +161,12 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     sweep,
     stop: async () => {
       clearInterval(sweeping);
-      clearInterval(checking);
       stopping = true;
       server.drain();
       await setTimeout(config.stopDelayMilliseconds);
       sockets.stop();
       await server.stop(config.stopLimitMilliseconds);
+      clearInterval(checking);
       await Promise.all([operatorPort?.stop(), feed.stop()]);
       await touches.flush();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
@@ -176,14 +187,15 @@ function productIdsOf({ provider }: Site, first: Site, products: Products): stri
 
 /** What one site has of its own: provider, cookies, pages with its address. */
 function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RouteParts, 'billingHere' | 'staffHere'>, routesOf: (parts: RouteParts) => Router): ServedSite {
-  const { publicUrl, cors } = site;
+  const { publicUrl, cors, frameAncestors } = site;
+  const framePolicy = frameAncestors === 'app' ? undefined : `frame-ancestors '${frameAncestors}'`;
   const { host, protocol } = new URL(publicUrl);
   const { issuer } = site.provider;
   const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
   const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl, ofBridgesRealm: issuer === all[0]?.provider.issuer };
   const express = createApp(parts, routesOf(parts));
-  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors };
+  return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors, framePolicy };
 }
 
 /** The billing pages on an origin of their own: cookies of no site come there (SECURITY.md 25). What leads home leads to the first site. */

@@ -4,6 +4,7 @@ import { Eta, type TemplateFunction } from 'eta';
 import type { Product } from '../../platform/products.ts';
 import type { BillingMailKind } from '../db/remote-billing.schema.ts';
 import type { MailKind } from '../db/schema.ts';
+import { chooseLocale } from '../http/locale.ts';
 import type { LinksIn } from './links.ts';
 
 const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
@@ -12,7 +13,7 @@ const OUR_TEMPLATES = join(import.meta.dirname, 'templates');
 const UNASKED: ReadonlySet<string> = new Set(['trial_reminder', 'trial_grace', 'trial_over', 'trial_extended', 'trial_converted']);
 
 /** In whose name a mail goes out, and from whose templates: a product, or who sells to self-hosted servers. */
-export type MailSender = Pick<Product, 'name' | 'time_zone' | 'mail'>;
+export type MailSender = Pick<Product, 'name' | 'locale' | 'time_zone' | 'mail'>;
 
 export interface MailContent {
   address: string;
@@ -55,7 +56,10 @@ export function mailRenderer(links: LinksIn, defaultFrom: string): RenderMail {
     compiled.set(key, template);
     return engine.render(template, it);
   };
-  return (product, locale, kind, content) => {
+  const available = mailLocales();
+  return (product, asked, kind, content) => {
+    // Keycloak and programs say languages that we need not have.
+    const locale = chooseLocale(available, asked, undefined, product.locale);
     const words = JSON.parse(readTemplate(product, `${locale}/words.json`)) as Record<string, string>;
     const ending = UNASKED.has(kind) ? 'not_me_trial' : `not_me_${kind}`;
     const notMe = { not_me: words[ending] ?? words['not_me'], not_me_link: words[`${ending}_link`] ?? words['not_me_link'] };

@@ -1,3 +1,4 @@
+import { AppError } from '../../platform/problem.ts';
 import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import type { Trx } from '../db/schema.ts';
 import type { OfUser } from './registration.store.ts';
@@ -18,6 +19,7 @@ export function appPath(product: Product, appId: string): string {
 
 export function productOf(products: Products, id: string): Product {
   const product = findProduct(products, id);
-  if (product === undefined) throw new Error(`Product ${id} has registrations and is no longer in the products file`);
+  // Refused as what it is, and not as a bridge that fails: Keycloak's steps leave one out for everybody.
+  if (product === undefined) throw new AppError('invitation_revoked', `Product ${id} is not offered any more.`);
   return product;
 }

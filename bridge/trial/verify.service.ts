@@ -31,6 +31,7 @@ export async function verify(
   const reason = unusable(invitation, clock.now());
   if (reason !== undefined || invitation === undefined) return { valid: false, reason: reason ?? 'unknown', invitation };
   const product = findProduct(products, invitation.product);
-  const asking = product !== undefined && asksAnything(product) ? { product, given: await givenSoFar(db, product, invitation) } : undefined;
+  if (product === undefined) return { valid: false, reason: 'revoked', invitation };
+  const asking = asksAnything(product) ? { product, given: await givenSoFar(db, product, invitation) } : undefined;
   return { valid: true, invitation, asking };
 }

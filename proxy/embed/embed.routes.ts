@@ -11,9 +11,11 @@ import { sameOrigin } from '../same-origin.ts';
 import type { ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { embedded, enter, type EmbedKeeping } from './embed.service.ts';
+import type { EmbedStanding } from './embed-standings.ts';
 import { framedBy } from './framed-answer.ts';
 
 const LONGEST_FORM = '16kb';
+const LOOK_AGAIN_MILLISECONDS = 5_000;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface EmbedParts extends EmbedKeeping, Showing {
@@ -74,7 +76,30 @@ function passToApp(parts: EmbedParts): RequestHandler<{ app: string }> {
       identityToken: undefined,
       rewrite: (headers: string[]) => framedBy(headers, { origin: session.origin, appPath: standing.path, prefix }),
     };
-    upstream.pass(req, res, identity, passage, (error) => error && next(error));
+    const stopLooking = lookAgainWhileOpen(parts, standing, () => embedded(parts, { id: id as string, app }, caller), () => res.destroy());
+    upstream.pass(req, res, identity, passage, (error) => {
+      stopLooking();
+      if (error) next(error);
+    });
+  };
+}
+
+/** An event stream in a frame must not outlive it. */
+function lookAgainWhileOpen({ clock }: Pick<EmbedParts, 'clock'>, first: EmbedStanding, look: () => Promise<{ standing: EmbedStanding } | undefined>, end: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const later = ({ accessUntil }: EmbedStanding): void => {
+    if (!isOver) timer = setTimeout(() => void again(), Math.max(0, Math.min(LOOK_AGAIN_MILLISECONDS, (accessUntil?.getTime() ?? Number.POSITIVE_INFINITY) - clock.now().getTime())));
+  };
+  const again = async (): Promise<void> => {
+    const found = await look().catch(() => undefined);
+    if (found) later(found.standing);
+    else if (!isOver) end();
+  };
+  later(first);
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
 import { isTrusted } from '../../platform/client-address.ts';
+import type { Log } from '../../platform/log.ts';
 import { AppError, toProblem } from '../../platform/problem.ts';
 import { pathOf, targetFault } from '../../platform/request-target.ts';
 import { IDENTITY_TOKEN_HEADER, type IdentityTokens } from '../identity/identity-token.ts';
@@ -19,10 +20,11 @@ export interface ForwardAuthParts {
   sites: readonly ServedSite[];
   trustedProxies: BlockList;
   identity: IdentityTokens;
+  log: Pick<Log, 'error'>;
 }
 
 /** `302` for gateways that hand our answer to the browser (`?redirect`); nginx knows 2xx, 401 and 403 only. */
-type Verdict = { status: 200; headers: string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError };
+type Verdict = { status: 200; headers: string[] } | { status: 401; error: AppError; loginUrl: string; isPage: boolean } | { status: 302; loginUrl: string } | { status: 403; error: AppError } | { status: 'failed'; error: unknown };
 
 /**
  * Whether the request that the gateway describes may pass: asked-about.ts, the browser's own Cookie and Accept. Only configured
@@ -33,24 +35,36 @@ export function answerGateway(parts: ForwardAuthParts, req: IncomingMessage, res
   const asked = isTrusted(req.socket.remoteAddress, parts.trustedProxies) ? askedAbout(req.rawHeaders) : undefined;
   // By what the gateway asks about: the host that it dialled is its own affair.
   const site = (asked && siteOfHost(parts.sites, asked.host)) ?? (parts.sites[0] as ServedSite);
-  const judged = judge(parts, site, asked, req);
-  return judged instanceof Promise ? judged.then((verdict) => answer(verdict, site, res, requestId)) : answer(judged, site, res, requestId);
+  const answered = (verdict: Verdict): number => answer(verdict, site, res, requestId);
+  const failed = (error: unknown): Verdict => {
+    parts.log.error({ err: error, request_id: requestId }, 'a gateway gets no answer');
+    return { status: 'failed', error };
+  };
+  try {
+    const judged = judge(parts, site, asked, req);
+    return judged instanceof Promise ? judged.catch(failed).then(answered) : answered(judged);
+  } catch (error) {
+    return answered(failed(error));
+  }
 }
 
 function answer(verdict: Verdict, site: ServedSite, res: ServerResponse, requestId: string): number {
   const always = ['Cache-Control', 'no-store', 'X-Request-Id', requestId];
+  const nobody = [...site.identityHeaders.nobody, IDENTITY_TOKEN_HEADER, ''];
   switch (verdict.status) {
     case 200:
       verdict.headers.push('Cache-Control', 'no-store', 'X-Request-Id', requestId, 'Content-Length', '0');
       res.writeHead(200, verdict.headers).end();
       break;
     case 302:
-      res.writeHead(302, [...site.identityHeaders.nobody, ...always, 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
+      res.writeHead(302, [...nobody, ...always, 'Location', verdict.loginUrl, 'Content-Length', '0']).end();
       break;
     default: {
-      const body = JSON.stringify({ ...toProblem(verdict.error, requestId), ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
+      const problem = toProblem(verdict.error, requestId);
+      const body = JSON.stringify({ ...problem, ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
       const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl, ...(verdict.isPage ? ['X-Login-Redirect', verdict.loginUrl] : [])] : [];
-      res.writeHead(verdict.status, [...site.identityHeaders.nobody, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      res.writeHead(problem.status, [...nobody, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      return problem.status;
     }
   }
   return verdict.status;
@@ -65,6 +79,8 @@ function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | un
   if (site.cors && isItsHost && isPreflight({ method: asked.method, headers: req.headers }) && preflightFault(site.cors, req.headers) === undefined) {
     return { status: 200, headers: [...site.identityHeaders.nobody, IDENTITY_TOKEN_HEADER, ''] };
   }
+  // Browsers send cookies with anybody's upgrade (SECURITY.md 24).
+  if (isWebSocket(asked, req) && req.headers.origin !== site.publicUrl) return refused(`Open web-sockets from pages of ${site.publicUrl}.`);
   // A session is good for the host that it was opened at, whatever else the gateway serves (SECURITY.md 22).
   const session = isItsHost ? currentSession(site.sessions, req.headers.cookie) : undefined;
   const judgeSession = (found: Session | undefined): Promise<Verdict> | Verdict => {
@@ -76,6 +92,11 @@ function judge(parts: ForwardAuthParts, site: ServedSite, asked: AskedAbout | un
     return token instanceof Promise ? token.then((made) => letIn(site, found, made)) : letIn(site, found, token);
   };
   return session instanceof Promise ? session.then(judgeSession) : judgeSession(session);
+}
+
+/** By headers that no script can set: gateways keep `Upgrade` for themselves, as a rule, and HTTP/2 says CONNECT (RFC 8441). */
+function isWebSocket({ method }: AskedAbout, { headers }: IncomingMessage): boolean {
+  return method === 'CONNECT' || headers['sec-websocket-key'] !== undefined || headers['sec-websocket-version'] !== undefined || headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function letIn(site: ServedSite, session: Session, token: string | undefined): Verdict {

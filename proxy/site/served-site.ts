@@ -19,6 +19,8 @@ export interface ServedSite {
   upstreams: ReadonlyMap<UpstreamRule, Upstream>;
   identityHeaders: IdentityHeaders;
   cors: CorsRules | undefined;
+  /** Of the app's answers that have none about frames. */
+  framePolicy: string | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { baseUrl, ConfigError, flag, list, publicAddressFaults, readConfig, text
 import { identityHeadersText } from '../identity/header-settings.ts';
 import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
 import { sharedOriginFaults } from './own-origins.ts';
-import { corsOrigin, corsRules, fieldName, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
+import { connections, corsOrigin, corsRules, fieldName, frameAncestors, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
 import type { Site } from './site.ts';
 import { proofFrom, proofShape } from './written-proof.ts';
 
@@ -24,6 +24,7 @@ const SITE_VARIABLES = {
   APP_ANSWER_SECONDS: limit,
   APP_IDLE_SECONDS: limit,
   APP_WHOLE_SECONDS: limit,
+  APP_CONNECTIONS: z.coerce.number().pipe(connections).optional(),
   IDENTITY_HEADERS: identityHeadersText.optional(),
   CORS_ORIGINS: listOf(corsOrigin).optional(),
   CORS_METHODS: listOf(methodName).prefault(''),
@@ -31,6 +32,7 @@ const SITE_VARIABLES = {
   CORS_EXPOSED_HEADERS: listOf(fieldName).prefault(''),
   INVITATION_BY_PAR: flag.prefault('true'),
   INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
+  FRAME_ANCESTORS: frameAncestors,
   RETURN_ORIGINS: listOf(origin).prefault(''),
 };
 
@@ -63,7 +65,7 @@ export function siteFromEnvironment(env: Readonly<Record<string, string | undefi
         path: '/',
         to: read.APP_INTERNAL_URL,
         allow: undefined,
-        limits: limitsFrom({ connect_seconds: read.APP_CONNECT_SECONDS, answer_seconds: read.APP_ANSWER_SECONDS, idle_seconds: read.APP_IDLE_SECONDS, whole_seconds: read.APP_WHOLE_SECONDS }),
+        limits: limitsFrom({ connect_seconds: read.APP_CONNECT_SECONDS, answer_seconds: read.APP_ANSWER_SECONDS, idle_seconds: read.APP_IDLE_SECONDS, whole_seconds: read.APP_WHOLE_SECONDS, connections: read.APP_CONNECTIONS }),
       },
     ],
     identityHeaders,
@@ -76,6 +78,7 @@ export function siteFromEnvironment(env: Readonly<Record<string, string | undefi
         max_age_seconds: CORS_MAX_AGE_SECONDS,
       },
     ),
+    frameAncestors: read.FRAME_ANCESTORS,
   };
 }
 

@@ -8,6 +8,12 @@ export const origin = baseUrl.refine((value) => new URL(value).origin === value,
 const LONGEST_SECONDS = 24 * 3600;
 export const seconds = z.number().positive('must be more than 0').max(LONGEST_SECONDS, 'must be a day at most');
 
+/** Of an app. */
+export const connections = z.int().min(1).max(1_000_000);
+
+/** SECURITY.md 24 */
+export const frameAncestors = z.enum(['none', 'self', 'app']).default('none');
+
 /** Of whoever asks and of what is asked: `*` would let every page of the web act as the person. */
 export const corsOrigin = origin.describe('An origin: scheme, host and port');
 export const methodName = z.string().regex(/^[A-Z]+$/, 'must be a method in capitals');
@@ -32,14 +38,16 @@ export interface WrittenLimits {
   answer_seconds?: number | undefined;
   idle_seconds?: number | undefined;
   whole_seconds?: number | undefined;
+  connections?: number | undefined;
 }
 
-export function limitsFrom({ connect_seconds, answer_seconds, idle_seconds, whole_seconds }: WrittenLimits = {}): UpstreamLimits {
+export function limitsFrom({ connect_seconds, answer_seconds, idle_seconds, whole_seconds, connections = USUAL_LIMITS.connections }: WrittenLimits = {}): UpstreamLimits {
   return {
     connectMilliseconds: milliseconds(connect_seconds, USUAL_LIMITS.connectMilliseconds),
     answerMilliseconds: milliseconds(answer_seconds, USUAL_LIMITS.answerMilliseconds),
     idleMilliseconds: milliseconds(idle_seconds, USUAL_LIMITS.idleMilliseconds),
     wholeMilliseconds: whole_seconds === undefined ? undefined : whole_seconds * 1000,
+    connections,
   };
 }
 

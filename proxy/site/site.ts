@@ -20,7 +20,11 @@ export interface Site {
   identityHeaders: HeaderClaims;
   /** Which other origins may call the apps; undefined: as far as the apps themselves say so. */
   cors: CorsRules | undefined;
+  /** Which pages may show an app in a frame where the app says nothing about it: `app` leaves it at that. */
+  frameAncestors: FrameAncestors;
 }
+
+export type FrameAncestors = 'none' | 'self' | 'app';
 
 export interface ProviderConfig {
   issuer: string;

@@ -5,7 +5,7 @@ import { readYaml, readYamlFile } from '../../platform/yaml-file.ts';
 import { identityHeadersSetting } from '../identity/header-settings.ts';
 import { claimsToKeep, USUAL_HEADERS } from '../identity/identity-headers.ts';
 import { sharedOriginFaults } from './own-origins.ts';
-import { corsOrigin, corsRules, fieldName, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
+import { connections, corsOrigin, corsRules, fieldName, frameAncestors, limitsFrom, methodName, origin, seconds } from './site-settings.ts';
 import type { Site, UpstreamRule } from './site.ts';
 import { proofOf, writtenProof, writtenProofFaults } from './written-proof.ts';
 
@@ -30,6 +30,7 @@ const upstreamSchema = z.strictObject({
       answer_seconds: seconds.optional().meta({ description: 'Until its answer begins (60)' }),
       idle_seconds: seconds.optional().meta({ description: 'Between two pieces of an answer (600)' }),
       whole_seconds: seconds.optional().meta({ description: 'For a request with its answer (no limit)' }),
+      connections: connections.optional().meta({ description: 'Requests at the app at once (10000); others wait for connect_seconds' }),
     })
     .optional(),
 });
@@ -52,6 +53,7 @@ const siteSchema = z.strictObject({
   invitation_endpoint: z.enum(['auth', 'registrations']).default('auth').meta({ description: 'registrations for Keycloak before 26.1' }),
   identity_headers: identityHeadersSetting.optional().meta({ description: 'Header: claim of the ID token. Takes the place of the usual ones.' }),
   cors: corsSchema.optional().meta({ description: 'Pages of which other origins may call the apps. Without it the apps answer for themselves, and no preflight passes.' }),
+  frame_ancestors: frameAncestors.meta({ description: 'Who may show a page of the apps in a frame where they say nothing about it: nobody, the site itself, or (app) whoever wants to' }),
   return_origins: z.array(origin).default([]).meta({ description: 'Origins besides its own to which a sign-in may lead back' }),
   upstreams: z.array(upstreamSchema).min(1),
 });
@@ -117,6 +119,7 @@ function toSite(site: WrittenSite, env: Env): Site {
     upstreams: longestFirst(site.upstreams.map(({ path, to, allow, limits }) => ({ path, to, allow, limits: limitsFrom(limits) }))),
     identityHeaders,
     cors: corsRules(site.cors),
+    frameAncestors: site.frame_ancestors,
   };
 }
 

@@ -41,7 +41,7 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
     },
     onResponseStart: (controller, status, headers, statusMessage) => {
       if (status < 200) return passHint(res, status, headers);
-      passage.onAnswer?.();
+      passage.onAnswer?.(headers['content-length'] !== undefined);
       const sent = headersFromApp(texts(controller.rawHeaders), passage);
       left = Number(headers['content-length']);
       // An answer without a length may rest after its headers, as event streams do: the browser hears that it began.

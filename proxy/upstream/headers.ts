@@ -5,7 +5,15 @@ import type { Identity } from '../provider/provider.ts';
 import { passOn, rememberedFates, type Fate } from './hop-by-hop.ts';
 
 /** Names that an app believes because a proxy is said to have written them; {@link IdentityHeaders.names} besides. */
-const SPOOFABLE = /^(?:x-(?:user|trial|forwarded|auth-request|remote|vestibule|original-(?:ur[il]|host)|rewrite-url|real-ip|client-ip|cluster-client-ip|request-id)|forwarded|via|remote-(?:user|groups|email|name)|true-client-ip|proxy)(?:-|$)/;
+const SPOOFABLE = new RegExp(`^(?:${[
+  'x-(?:user|trial|forwarded|remote|vestibule|request-id)',
+  'x-original-(?:ur[il]|host)|x-rewrite-url',
+  '(?:x-(?:real|client|cluster-client)|true-client)-ip|cf-connecting',
+  // What other proxies and clouds say about who somebody is.
+  'x-(?:auth-(?:request|user)|authenticated|webauth|authentik|pomerium|goog-(?:authenticated|iap)|amzn-oidc|ms-client-principal|ssl-client)',
+  'remote-(?:user|groups|email|name)|cf-access|ssl-client',
+  'forwarded|via|proxy',
+].join('|')})(?:-|$)`);
 
 /** RFC 9110 6.5.1 */
 const NEVER_TRAILING = /^(?:host|cookie|set-cookie2?|authorization|www-authenticate|content-.*|cache-control|location|vary|age|date|expires|retry-after|max-forwards|range|if-.*|access-control-.*|strict-transport-security)$/;
@@ -19,10 +27,12 @@ export interface Passage {
   identityToken: string | undefined;
   /** Takes the place of what the app says about CORS, as name, value …; undefined: the app's own words pass. */
   cors?: readonly string[] | undefined;
+  /** The policy of answers that say nothing themselves about who may show them in a frame; undefined: none. */
+  framePolicy?: string | undefined;
   /** The last word on the headers of the app's answer, as name, value … */
   rewrite?: (headers: string[]) => string[];
-  /** Hears when the app begins to answer. */
-  onAnswer?: () => void;
+  /** Hears when the app begins to answer, and whether it says how long its answer is. */
+  onAnswer?: (hasLength: boolean) => void;
 }
 
 /** The headers for the app as name, value, name, value …: what came in, less what is ours to say, and then what we say. */
@@ -47,13 +57,26 @@ export function headersForApp(raw: readonly string[], identity: Identity, { publ
 }
 
 /** The app's headers for the browser; the app can't set a cookie of ours. */
-export function headersFromApp(raw: readonly string[], { requestId, cors, rewrite }: Pick<Passage, 'requestId' | 'cors' | 'rewrite'>): string[] {
+export function headersFromApp(raw: readonly string[], { requestId, cors, framePolicy, rewrite }: Pick<Passage, 'requestId' | 'cors' | 'framePolicy' | 'rewrite'>): string[] {
   const headers: string[] = [];
   const cookies = passOn(raw, headers, cors ? fromAppBehindCors : fromApp);
   for (const value of cookies ?? []) if (!setsOwnCookie(value)) headers.push('Set-Cookie', value);
+  if (framePolicy !== undefined && !saysWhoMayFrame(headers)) headers.push('Content-Security-Policy', framePolicy);
   headers.push('X-Request-Id', requestId);
   if (cors) headers.push(...cors);
   return rewrite ? rewrite(headers) : headers;
+}
+
+const FRAME_ANCESTORS = /(?:^|[;,])\s*frame-ancestors(?:[\s;,]|$)/i;
+
+/** By their lengths first: asked of every answer. */
+function saysWhoMayFrame(headers: readonly string[]): boolean {
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? '';
+    if (name.length === 15 && name.toLowerCase() === 'x-frame-options') return true;
+    if (name.length === 23 && name.toLowerCase() === 'content-security-policy' && FRAME_ANCESTORS.test(headers[at + 1] ?? '')) return true;
+  }
+  return false;
 }
 
 /** Fields that may follow a body, either way: none that says who it is, how to read the message, or that a header of ours says (SECURITY.md 21). */

@@ -1,5 +1,6 @@
-/** How long an app may take. Web-sockets have those of the connection only. */
+/** How long an app may take, and how much it gets at once. */
 export interface UpstreamLimits {
+  /** Until the app takes the connection, or one is free. */
   connectMilliseconds: number;
   /** Until the answer's headers are there, from the end of the request. */
   answerMilliseconds: number;
@@ -7,6 +8,8 @@ export interface UpstreamLimits {
   idleMilliseconds: number;
   /** For the request with its answer; undefined: however long. */
   wholeMilliseconds: number | undefined;
+  /** Requests at the app at once, each on a connection of its own; an event stream takes one for as long as it lasts. */
+  connections: number;
 }
 
-export const USUAL_LIMITS: UpstreamLimits = { connectMilliseconds: 5_000, answerMilliseconds: 60_000, idleMilliseconds: 10 * 60_000, wholeMilliseconds: undefined };
+export const USUAL_LIMITS: UpstreamLimits = { connectMilliseconds: 5_000, answerMilliseconds: 60_000, idleMilliseconds: 10 * 60_000, wholeMilliseconds: undefined, connections: 10_000 };

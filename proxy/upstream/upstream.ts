@@ -7,6 +7,7 @@ import { answerTo } from './answer.ts';
 import { awaitsContinue } from './expectation.ts';
 import { headersForApp, type Passage } from './headers.ts';
 import { USUAL_LIMITS, type UpstreamLimits } from './limits.ts';
+import { createRoom } from './room.ts';
 
 /** They change nothing, so that a second try does no harm (RFC 9110 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -19,11 +20,14 @@ export interface Upstream {
 
 export function createUpstream(appUrl: string, limits: UpstreamLimits = USUAL_LIMITS): Upstream {
   const pool = new Pool(appUrl, {
-    connections: 256,
+    connections: limits.connections,
     connect: { timeout: limits.connectMilliseconds },
+    // One request, one connection: with HTTP/2 undici lets all wait, unwatched, until the first has found out what the app speaks.
+    allowH2: false,
     headersTimeout: limits.answerMilliseconds,
     bodyTimeout: limits.idleMilliseconds,
   });
+  const room = createRoom(limits.connections, limits.connectMilliseconds);
   const servername = serverNameOf(new URL(appUrl));
   return {
     pass: (req, res, identity, passage, settle) => {
@@ -32,22 +36,35 @@ export function createUpstream(appUrl: string, limits: UpstreamLimits = USUAL_LI
       const method = req.method ?? 'GET';
       const options = { method, path: req.url ?? '/', headers: headersForApp(req.rawHeaders, identity, passage), body: body ? req : null, ...servername };
       const onStart = awaitsContinue(req) ? (): void => res.writeContinue() : undefined;
-      const done = (): void => settle();
+      let isOver = false;
+      // What is aborted ends twice: for the client, and for the app.
+      const over = (error?: AppError): void => {
+        if (isOver) return;
+        isOver = true;
+        room.leave();
+        settle(error);
+      };
+      const done = (): void => over();
       const dispatch = (mayTryAgain: boolean): void => {
         const failed = (error: Error): void => {
           if (mayTryAgain && wasClosedMeanwhile(error)) dispatch(false);
-          else settle(upstreamError(error));
+          else over(upstreamError(error));
         };
         try {
           pool.dispatch(options, answerTo(res, { passage, onStart, wholeMilliseconds: limits.wholeMilliseconds, done, failed }));
         } catch (error) {
-          settle(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
+          over(new AppError('invalid_request', 'The request could not be passed on.', { cause: error }));
         }
       };
-      return dispatch(!body && SAFE.has(method));
+      return room.enter(res, { begin: () => dispatch(!body && SAFE.has(method)), full: () => settle(full(appUrl, limits)), gone: () => settle() });
     },
     close: () => pool.close(),
   };
+}
+
+function full(appUrl: string, { connections, connectMilliseconds }: UpstreamLimits): AppError {
+  const cause = new Error(`All ${connections} connections to ${appUrl} were in use for ${connectMilliseconds / 1000} s: give it more by "connections" (APP_CONNECTIONS), or see why its answers take so long.`);
+  return new AppError('unavailable', 'Try again in a minute.', { cause });
 }
 
 /** Said, or undici reads it out of each request's `Host`, which is the site's and not the app's. TLS takes no address for a name. */

@@ -1,20 +1,32 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { AppError } from '../../platform/problem.ts';
+import type { UpstreamRule } from '../site/site.ts';
 
-const HANDSHAKE_LIMIT_MILLISECONDS = 5_000;
-
-/** Opens the app's end, paused, with the sub-protocols that the browser offers. Throws when the app does not take it. */
-export function dialApp(to: string, req: IncomingMessage, headers: readonly string[], largestMessageBytes: number): Promise<WebSocket> {
+/** Opens the app's end, paused, with the sub-protocols that the browser offers. Throws when the app does not take it, or not in time. */
+export function dialApp({ to, limits }: Pick<UpstreamRule, 'to' | 'limits'>, req: IncomingMessage, headers: readonly string[], largestMessageBytes: number): Promise<WebSocket> {
   const url = new URL(req.url ?? '/', to);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const app = new WebSocket(url, offered(req), {
     headers: grouped(headers),
-    handshakeTimeout: HANDSHAKE_LIMIT_MILLISECONDS,
+    finishRequest: (request) => {
+      request.once('socket', (socket) => socket.once('connect', () => limit(limits.answerMilliseconds)));
+      request.end();
+    },
     maxPayload: largestMessageBytes,
     perMessageDeflate: false,
   });
-  return new Promise((resolve, reject) => {
+  let timer: NodeJS.Timeout | undefined;
+  let isLate = false;
+  const limit = (milliseconds: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      isLate = true;
+      app.terminate();
+    }, milliseconds);
+  };
+  limit(limits.connectMilliseconds);
+  const opening = new Promise<WebSocket>((resolve, reject) => {
     app.once('open', () => {
       app.pause();
       resolve(app);
@@ -24,8 +36,9 @@ export function dialApp(to: string, req: IncomingMessage, headers: readonly stri
       app.terminate();
       reject(new AppError('bad_gateway', `The app does not take a web-socket here: it answers ${response.statusCode}.`));
     });
-    app.once('error', (error) => reject(new AppError('bad_gateway', 'Try again in a minute.', { cause: error })));
+    app.once('error', (error) => reject(new AppError(isLate ? 'gateway_timeout' : 'bad_gateway', 'Try again in a minute.', { cause: error })));
   });
+  return opening.finally(() => clearTimeout(timer));
 }
 
 function offered(req: IncomingMessage): string[] {

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../bridge/config.ts';
 
 const KEY = Buffer.alloc(32).toString('base64');
+const EMBED_SIGNING_KEY = String(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }));
 
 const COMPLETE = {
   BRIDGE_PORT: '8402',
@@ -63,6 +65,12 @@ describe('the configuration', () => {
     // SECURITY 25
     ['BILLING_URL: must be of another origin than PROXY_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://app.example.com/billing' }],
     ['BILLING_URL: must be of another origin than KEYCLOAK_PUBLIC_URL', { BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://sso.example.com' }],
+    ['EMBED_SIGNING_KEY', { EMBED_SIGNING_KEY: 'not a key' }],
+    ['EMBED_URL: is not set', { EMBED_SIGNING_KEY }],
+    ['EMBED_URL: must be https', { EMBED_SIGNING_KEY, EMBED_URL: 'http://embed.example.com' }],
+    ['EMBED_URL: must be of another origin than PROXY_PUBLIC_URL', { EMBED_SIGNING_KEY, EMBED_URL: 'https://app.example.com' }],
+    ['EMBED_URL: must be of another origin than KEYCLOAK_PUBLIC_URL', { EMBED_SIGNING_KEY, EMBED_URL: 'https://sso.example.com' }],
+    ['EMBED_URL: must be of another origin than BILLING_URL', { EMBED_SIGNING_KEY, EMBED_URL: 'https://billing.example.com', BILLING_TOKEN_KEY: KEY, BILLING_URL: 'https://billing.example.com' }],
     ['CAPTCHA_PROVIDER', { CAPTCHA_PROVIDER: 'riddle', CAPTCHA_SITE_KEY: 'k', CAPTCHA_SECRET: 's' }],
     ['CAPTCHA_SECRET: is not set', { CAPTCHA_PROVIDER: 'turnstile', CAPTCHA_SITE_KEY: 'k' }],
     ['CAPTCHA_PROVIDER: is not set', { CAPTCHA_SECRET: 's', CAPTCHA_SITE_KEY: 'k' }],

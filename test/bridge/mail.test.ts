@@ -49,6 +49,16 @@ const signUp = async () => {
   return bridge.accounts.add({ id: creation.user_id, username: address });
 };
 
+test('who used Keycloak in a language that we have no mails in gets them in the product’s', async () => {
+  await register();
+  const creation = creationOf(tokenOf(), { username: address, locale: 'de' });
+  await bridge.asStep('/api/trial/creation', creation);
+  await bridge.asStep('/api/trial/creation/outcome', { attempt_id: creation.attempt_id, user_id: creation.user_id, outcome: 'committed' });
+  await bridge.asManager('/api/trial/extend', { user_id: creation.user_id, days: 3, reason: 'They asked.' });
+  await bridge.settled();
+  await eventually(async () => mailsTo(address).length === 2);
+});
+
 describe('an invitation', () => {
   test('leads to the proxy with a token that verifies, and the next page', async () => {
     await register({ next_page: '/start?x=1' });

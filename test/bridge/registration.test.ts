@@ -405,3 +405,11 @@ describe('infos', () => {
     expect((await bridge.asStep(`/api/trial/infos?${query}`)).status).toBe(400);
   });
 });
+
+test('an invitation of a product that is not offered any more is withdrawn, and the bridge does not seem to fail', async () => {
+  const token = await bridge.invite({ product: 'gone' });
+  expect((await bridge.asStep('/api/trial/verify', { token })).body).toMatchObject({ valid: false, reason: 'revoked' });
+  for (const answer of [await bridge.asStep('/api/trial/creation', creationOf(token)), await bridge.asProgram('/api/trial/creation', { token, password: 'a long pass phrase' })]) {
+    expect([answer.status, answer.body]).toMatchObject([410, { code: 'invitation_revoked' }]);
+  }
+});

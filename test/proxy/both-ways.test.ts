@@ -8,7 +8,8 @@ import type { Browser } from './support/browser.ts';
 import type { Received } from './support/servers.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
-// The way of a signed-in request does not run through Express. Whoever puts Express in front of it gets the same, byte for byte.
+// What this proves: the proxy's listener may stand in an Express app, behind a router and a middleware, and no byte of a request or an
+// answer changes by that. It compares no second way to the app: there is one (upstream/upstream.ts), which frames go as well (embed.test.ts).
 
 const MIB = 1024 * 1024;
 const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };

@@ -74,6 +74,13 @@ describe('the configuration', () => {
     [{ STAFF_URL: GOOD.PROXY_PUBLIC_URL }, 'STAFF_URL: must have an origin of its own in production'],
     [{ STAFF_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'STAFF_URL: must have an origin of its own in production'],
     [{ STAFF_URL: 'https://billing.example', BILLING_URL: 'https://billing.example' }, 'STAFF_URL: must have an origin of its own in production'],
+    [{ EMBED_URL: 'http://embed.example' }, 'EMBED_URL: must be https in production'],
+    [{ EMBED_URL: 'https://localhost' }, 'EMBED_URL: must not be localhost in production'],
+    [{ EMBED_URL: 'https://embed.example/path' }, 'EMBED_URL: must be an origin'],
+    [{ EMBED_URL: GOOD.PROXY_PUBLIC_URL }, 'EMBED_URL: must have an origin of its own in production'],
+    [{ EMBED_URL: GOOD.KEYCLOAK_PUBLIC_URL }, 'EMBED_URL: must have an origin of its own in production'],
+    [{ EMBED_URL: 'https://billing.example', BILLING_URL: 'https://billing.example' }, 'EMBED_URL: must have an origin of its own in production'],
+    [{ EMBED_URL: 'https://staff.example', STAFF_URL: 'https://staff.example' }, 'EMBED_URL: must have an origin of its own in production'],
     // SECURITY 20
     [{ FORWARD_AUTH: 'true', TRUSTED_PROXIES: '' }, 'TRUSTED_PROXIES: forward auth needs the addresses'],
     // SECURITY 25
@@ -85,6 +92,8 @@ describe('the configuration', () => {
     [{ CORS_METHODS: 'put' }, 'CORS_METHODS.0: must be a method in capitals'],
     [{ APP_ANSWER_SECONDS: '0' }, 'APP_ANSWER_SECONDS: must be more than 0'],
     [{ APP_WHOLE_SECONDS: 'long' }, 'APP_WHOLE_SECONDS: '],
+    [{ APP_CONNECTIONS: '0' }, 'APP_CONNECTIONS: must be at least 1'],
+    [{ FRAME_ANCESTORS: "'none'" }, 'FRAME_ANCESTORS: '],
     [{ PROXY_SITES: 'sites: []', PROXY_SITES_FILE: './sites.yaml' }, 'PROXY_SITES: leave it out, or PROXY_SITES_FILE'],
     [{ PROXY_SITES: 'sites: []' }, 'sites: must have at least 1'],
     // In words of settings, not of code.
@@ -106,13 +115,14 @@ describe('the configuration', () => {
   });
 
   test('one site may come from the environment alone, with all that a file can say of it', () => {
-    const { sites } = loadConfig({ ...GOOD, IDENTITY_HEADERS: 'X-Who=sub, X-Team=team', CORS_ORIGINS: 'https://www.example', CORS_METHODS: 'PUT', CORS_HEADERS: 'Content-Type', APP_ANSWER_SECONDS: '2.5' });
+    const { sites } = loadConfig({ ...GOOD, IDENTITY_HEADERS: 'X-Who=sub, X-Team=team', CORS_ORIGINS: 'https://www.example', CORS_METHODS: 'PUT', CORS_HEADERS: 'Content-Type', APP_ANSWER_SECONDS: '2.5', APP_CONNECTIONS: '50', FRAME_ANCESTORS: 'self' });
     expect(sites).toMatchObject([
       {
         identityHeaders: { 'X-Who': 'sub', 'X-Team': 'team' },
         provider: { claimsToKeep: ['team'] },
         cors: { origins: ['https://www.example'], methods: ['PUT'], headers: ['content-type'] },
-        upstreams: [{ limits: { answerMilliseconds: 2_500, connectMilliseconds: 5_000 } }],
+        upstreams: [{ limits: { answerMilliseconds: 2_500, connectMilliseconds: 5_000, connections: 50 } }],
+        frameAncestors: 'self',
       },
     ]);
   });
@@ -146,7 +156,7 @@ describe('the configuration', () => {
   test('billing has no pages unless it has an address; in development that may be the app’s', () => {
     expect(loadConfig(GOOD).billingUrl).toBeUndefined();
     expect(loadConfig({ ...GOOD, BILLING_URL: 'https://billing.example' }).billingUrl).toBe('https://billing.example');
-    expect(faults({ VESTIBULE_MODE: 'development', BILLING_URL: GOOD.PROXY_PUBLIC_URL, STAFF_URL: GOOD.PROXY_PUBLIC_URL })).toEqual([]);
+    expect(faults({ VESTIBULE_MODE: 'development', BILLING_URL: GOOD.PROXY_PUBLIC_URL, STAFF_URL: GOOD.PROXY_PUBLIC_URL, EMBED_URL: GOOD.PROXY_PUBLIC_URL })).toEqual([]);
   });
 
   test('plain http is for development only', () => {

@@ -203,6 +203,14 @@ describe('in the frame', () => {
     expect((await inFrame(`/embed/${app}/`)).status).toBe(403);
   });
 
+  test('an event stream ends with the trial (SECURITY 4, 16)', async () => {
+    bridgeSays['trial_access_until'] = now() + 2;
+    stand.app.answer = (_req, res) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n');
+    const inFrame = await frame();
+    await expect(inFrame(`/embed/${app}/events`)).rejects.toThrow('aborted');
+    expect(now()).toBeGreaterThanOrEqual(bridgeSays['trial_access_until'] as number);
+  });
+
   test('a revocation holds within seconds', async () => {
     const inFrame = await frame();
     expect((await inFrame(`/embed/${app}/`)).status).toBe(200);

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { send, type Browser } from './support/browser.ts';
+import { eventually } from '../support/eventually.ts';
+import { send, type Browser, type Reply } from './support/browser.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace', roles: ['staff'] };
-const IDENTITY_HEADERS = ['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-state', 'x-trial-ends-at'];
+const IDENTITY_HEADERS = ['x-user', 'x-user-email', 'x-user-name', 'x-user-roles', 'x-user-groups', 'x-trial-app', 'x-trial-state', 'x-trial-ends-at', 'x-vestibule-identity'];
 
 let stand: Stand;
 let host: string;
@@ -17,23 +18,41 @@ afterEach(() => {
 });
 
 /** As a gateway asks, with the browser's own headers. */
-function ask(browser: Browser | undefined, told: Record<string, string> = {}, path = '/api/auth') {
+function ask(browser: Browser | undefined, told: Record<string, string> = {}, path = '/api/auth', at = stand.url) {
   const cookie = [...(browser?.cookies ?? [])].map(([name, value]) => `${name}=${value}`).join('; ');
-  return send(stand.url, { headers: { 'x-forwarded-uri': '/reports?year=2026', 'x-forwarded-host': host, 'x-forwarded-method': 'GET', ...(cookie && { cookie }), ...told } }, path);
+  return send(at, { headers: { 'x-forwarded-uri': '/reports?year=2026', 'x-forwarded-host': host, 'x-forwarded-method': 'GET', ...(cookie && { cookie }), ...told } }, path);
+}
+
+function missing({ headers }: Reply): string[] {
+  return IDENTITY_HEADERS.filter((name) => headers.get(name) === null);
 }
 
 describe('a gateway that asks', () => {
   test('about somebody who is signed in hears who it is', async () => {
     stand.provider.person = { ...ADA, trial: { app: 'app-1', endsAt: 4_000_000_000, accessUntil: 4_000_000_000 } };
     const reply = await ask(await stand.signedIn());
-    expect([reply.status, ...IDENTITY_HEADERS.map((name) => reply.headers.get(name))]).toEqual([200, 'user-ada', 'ada@example.com', 'Ada Lovelace', 'staff', '', 'app-1', 'active', '4000000000']);
+    expect([reply.status, ...IDENTITY_HEADERS.map((name) => reply.headers.get(name))]).toEqual([200, 'user-ada', 'ada@example.com', 'Ada Lovelace', 'staff', '', 'app-1', 'active', '4000000000', '']);
   });
 
   test('gets every identity header, empty where there is none, so that none of the browser survives (SECURITY 21)', async () => {
-    const nobody = await ask(undefined);
     const ada = await ask(await stand.signedIn());
-    for (const reply of [nobody, ada]) expect(IDENTITY_HEADERS.filter((name) => reply.headers.get(name) === null)).toEqual([]);
+    const page = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
+    const replies = [ada, await ask(undefined), await ask(undefined, page, '/api/auth?redirect'), await ask(undefined, { 'x-forwarded-uri': '/a//b' })];
+    expect(replies.map(({ status }) => status)).toEqual([200, 401, 302, 403]);
+    for (const reply of replies) expect(missing(reply)).toEqual([]);
     expect(ada.headers.get('x-trial-app')).toBe('');
+  });
+
+  test('gets them from a proxy that can’t say who it is, too (SECURITY 21)', async () => {
+    const lost = await startStand({ env: { FORWARD_AUTH: 'true', TRUSTED_PROXIES: '127.0.0.1', SESSION_OUTAGE_MINUTES: '0' } });
+    const person = await lost.signedIn();
+    await lost.database.drop();
+    const reply = await eventually(async () => {
+      const one = await ask(person, { 'x-forwarded-host': new URL(lost.url).host }, '/api/auth', lost.url);
+      return one.status === 200 ? undefined : one;
+    });
+    expect([reply.status, reply.json()['code'], missing(reply)]).toEqual([503, 'unavailable', []]);
+    await lost.stop();
   });
 
   test('about nobody: 401 with the address of the login, never a redirect (nginx)', async () => {
@@ -79,6 +98,19 @@ describe("in ingress-nginx's words, and by the name of the service", () => {
     ['another scheme', () => `file://${host}/`, 403],
   ])('%s is refused', async (_what, address, status) => {
     expect(await named(address())).toBe(status);
+  });
+});
+
+describe('about a web-socket (SECURITY 24)', () => {
+  test.each<[string, Record<string, string>]>([
+    ['by its key, as nginx and traefik pass it on', { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' }],
+    ['as an upgrade, as caddy asks', { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' }],
+    ['of HTTP/2', { 'x-forwarded-method': 'CONNECT' }],
+  ])('%s: from our own pages only', async (_how, told) => {
+    const browser = await stand.signedIn();
+    const statuses = [];
+    for (const origin of [stand.url, 'https://evil.example', 'null', undefined]) statuses.push((await ask(browser, { ...told, ...(origin && { origin }) })).status);
+    expect(statuses).toEqual([200, 403, 403, 403]);
   });
 });
 

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket, WebSocketServer } from 'ws';
 import { freePort } from '../../dev/ports.ts';
 import { Browser, send } from './support/browser.ts';
 import { ensureGateway, startGateway, type GatewayName } from './support/gateway.ts';
@@ -51,6 +54,8 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
   });
 
   const cookie = (): string => `vestibule_dev=${browser.cookies.get('vestibule_dev')}`;
+
+  const dial = (origin: string | undefined, sent = cookie()): WebSocket => new WebSocket(`${url.replace('http', 'ws')}/chat`, { headers: { cookie: sent, 'x-user': 'forged', ...(origin && { origin }) } });
 
   /** The status of a request with these raw lines, and what the app heard where it heard anything. */
   async function ask(lines: readonly string[], path = '/', host = new URL(url).host): Promise<{ status: number; heard: Stand['app']['received'][number] | undefined }> {
@@ -104,7 +109,7 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
     expect([status, heard]).toEqual([403, undefined]);
   });
 
-  test.each(['/admin', '/admin/users', '/ADMIN', '/%61dmin', '/admin;x=1/users', '/x/../admin', '/x/%2e%2e/admin', '//admin', '/admin%2fusers', '/admin%5cusers', '/.%2fadmin', '/x/..;/admin', '/admin%00'])('%s, which needs a role, is not opened without it by any spelling (SECURITY 20)', async (path) => {
+  test.each(['/admin', '/admin/users', '/ADMIN', '/%61dmin', '/admin;x=1/users', '/x/../admin', '/x/%2e%2e/admin', '//admin', '/admin%2fusers', '/admin%5cusers', '/.%2fadmin', '/x/..;/admin', '/admin%00', '/admin%3fx', '/admin%23x', '/%2561dmin', '/admin%253fx', '/admin%25%33%66'])('%s, which needs a role, is not opened without it by any spelling (SECURITY 20)', async (path) => {
     const { status, heard } = await ask([`Cookie: ${cookie()}`], path);
     expect([status >= 400, heard]).toEqual([true, undefined]);
   });
@@ -131,6 +136,65 @@ describe.each<GatewayName>(['nginx', 'caddy'])('behind %s', (name) => {
     ['two, in lines of their own (SECURITY 22)', () => ['Cookie: vestibule_dev=planted', `Cookie: ${cookie()}`]],
   ])('session cookies: %s: 401, and nothing reaches the app', async (_what, lines) => {
     expect(await ask([...lines(), 'X-User: forged'])).toEqual({ status: 401, heard: undefined });
+  });
+
+  test.each<[string, () => string, string]>([
+    ['alone', () => cookie(), ''],
+    ['among the app’s', () => `a=1; ${cookie()}; b=2; vestibule_dev_lang=fr; __Host-vestibule-login-x=y; c=vestibule_dev=3`, 'a=1; b=2; c=vestibule_dev=3'],
+    ['in other spellings', () => `VESTIBULE-x=1;__secure-vestibule-embed=2; =__Host-vestibule=3; ${cookie()};a=1;myvestibule=4`, 'a=1;myvestibule=4'],
+    ['in two lines', () => `${cookie()}; a=1\r\nCookie: vestibule_dev_notice=x; b=2`, 'a=1; b=2'],
+  ])('our cookies never reach the app: %s (SECURITY 22)', async (_what, sent, arrives) => {
+    const { status, heard } = await ask([`Cookie: ${sent()}`]);
+    expect([status, heard?.headers.cookie ?? '']).toEqual([200, arrives]);
+  });
+
+  test('many of our cookies apart from each other: none pass at all, rather than one of ours (SECURITY 22)', async () => {
+    const { heard } = await ask([`Cookie: ${cookie()}; ${Array.from({ length: 9 }, (_, at) => `a${at}=1; vestibule_dev_login_${at}=x`).join('; ')}`]);
+    expect(heard?.headers.cookie ?? '').not.toContain('vestibule');
+  });
+
+  test('the app sets no cookie of ours that a browser takes (SECURITY 22)', async () => {
+    const plain = stand.app.answer;
+    stand.app.answer = (_req, res) => void res.writeHead(200, ['Set-Cookie', 'app=1; Path=/; Secure', 'Set-Cookie', '__Host-vestibule=planted; Path=/; Secure; HttpOnly', 'Set-Cookie', '__host-VESTIBULE-login-x=planted; Path=/; Secure', 'Set-Cookie', 'app2=2']).end();
+    const cookies = (await browser.send('/')).headers.getSetCookie().filter((line) => line !== '');
+    stand.app.answer = plain;
+    expect(cookies.filter((line) => /^app2?=/.test(line))).toEqual(['app=1; Path=/; Secure', 'app2=2']);
+    // Browsers refuse the prefix without the attribute.
+    expect(cookies.filter((line) => /vestibule/i.test(line) && /;\s*secure/i.test(line))).toEqual([]);
+  });
+
+  describe('a web-socket', () => {
+    const sockets = new WebSocketServer({ noServer: true });
+    const opened: IncomingMessage[] = [];
+    beforeAll(() => {
+      stand.app.http.on('upgrade', (req, socket, head) => sockets.handleUpgrade(req, socket, head, (one) => {
+        opened.push(req);
+        one.on('message', (data) => one.send(data)).on('error', () => undefined);
+      }));
+    });
+
+    test('from a page of the site is joined to the app, which hears who it is', async () => {
+      const socket = dial(url);
+      await once(socket, 'open');
+      socket.send('hello');
+      const [message] = (await once(socket, 'message')) as [Buffer];
+      const { headers } = opened.at(-1)!;
+      expect([message.toString(), headers['x-user'], headers.cookie ?? '']).toEqual(['hello', 'user-ada', '']);
+      socket.terminate();
+    });
+
+    test.each([
+      ['of another page', 'https://evil.example', 403],
+      ['of no page', undefined, 403],
+      ['of nobody', 'ours', 401],
+    ])('%s never reaches the app (SECURITY 24)', async (_whose, origin, status) => {
+      const before = opened.length;
+      const socket = dial(origin === 'ours' ? url : origin, status === 401 ? 'a=1' : cookie());
+      socket.on('error', () => undefined);
+      const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+      response.resume();
+      expect([response.statusCode, opened.length]).toEqual([status, before]);
+    });
   });
 
   test('a session at another host is worth nothing (SECURITY 22)', async () => {

@@ -113,6 +113,8 @@ describe('what the app hears', () => {
     'X-Trial-State: active', 'X-Forwarded-User: admin', 'X-Forwarded-Email: a@x', 'X-Forwarded-Host: evil.example', 'X-Forwarded-For: 1.1.1.1', 'X_Forwarded_For: 1.1.1.1', 'X-Forwarded-Proto: https', 'X-Forwarded-Prefix: /x',
     'Forwarded: for=1.1.1.1;host=evil.example', 'X-Real-IP: 1.1.1.1', 'X-Auth-Request-User: admin', 'Remote-User: admin', 'REMOTE_USER: admin', 'X-Remote-User: admin', 'X-Original-URL: /admin', 'X-Rewrite-URL: /admin',
     'X-Client-IP: 1.1.1.1', 'True-Client-IP: 1.1.1.1', 'Proxy: http://evil.example', 'Via: 1.1 evil.example', 'X-Vestibule-Anything: x',
+    'X-WebAuth-User: admin', 'X_WebAuth_Role: admin', 'X-Auth-User: admin', 'X-Authenticated-User: admin', 'X-Authenticated-Groups: admin', 'X-Authentik-Username: admin', 'X-Pomerium-Jwt-Assertion: x', 'X-Goog-Authenticated-User-Email: a@x', 'X-Goog-Iap-Jwt-Assertion: x', 'X-Amzn-Oidc-Identity: admin',
+    'X-Ms-Client-Principal: x', 'X-MS-CLIENT-PRINCIPAL-NAME: admin', 'CF-Connecting-IP: 1.1.1.1', 'CF-Connecting-IPv6: ::1', 'Cf-Access-Jwt-Assertion: x', 'Cf_Access_Authenticated_User_Email: a@x', 'SSL-Client-Cert: x', 'SSL_CLIENT_S_DN: CN=admin', 'X-SSL-Client-Cert: x', 'X-SSL-Client-Verify: SUCCESS',
   ])('never what the request says by %s', async (line) => {
     const honest = await appSees([]);
     const headers = await appSees([line]);
@@ -160,9 +162,21 @@ describe('the app’s answer', () => {
   });
 
   test.each([200, 201, 204, 304, 404, 500, 503])('with status %d passes as it is', async (status) => {
-    stand.app.answer = (_req, res) => void res.writeHead(status, 'Its own words', { 'x-app': 'yes', 'content-security-policy': 'app' }).end();
+    stand.app.answer = (_req, res) => void res.writeHead(status, 'Its own words', { 'x-app': 'yes', 'content-security-policy': "frame-ancestors 'self'" }).end();
     const reply = await browser.get('/');
-    expect([reply.status, reply.headers.get('x-app'), reply.headers.get('content-security-policy')]).toEqual([status, 'yes', 'app']);
+    expect([reply.status, reply.headers.get('x-app'), reply.headers.get('content-security-policy')]).toEqual([status, 'yes', "frame-ancestors 'self'"]);
+  });
+
+  test.each<[string, string[], string]>([
+    ['nothing', [], "frame-ancestors 'none'"],
+    ['a policy without that directive', ['Content-Security-Policy', "default-src 'self'; x-frame-ancestors y"], "default-src 'self'; x-frame-ancestors y, frame-ancestors 'none'"],
+    ['who may', ['content-security-policy', "default-src 'self';Frame-Ancestors https://www.example"], "default-src 'self';Frame-Ancestors https://www.example"],
+    ['so in a second policy', ['Content-Security-Policy', "default-src 'self'", 'Content-Security-Policy', "frame-ancestors 'self'"], "default-src 'self', frame-ancestors 'self'"],
+    ['so as before policies', ['X-Frame-Options', 'SAMEORIGIN'], ''],
+    ['a policy that only reports', ['Content-Security-Policy-Report-Only', "frame-ancestors 'self'"], "frame-ancestors 'none'"],
+  ])('about frames says %s (SECURITY 24)', async (_what, said, policy) => {
+    stand.app.answer = (_req, res) => void res.writeHead(200, said).end();
+    expect((await browser.get('/')).headers.get('content-security-policy') ?? '').toBe(policy);
   });
 
   test('to HEAD has its length and no body', async () => {

@@ -19,6 +19,15 @@ const REFUSED: [target: string, because: string][] = [
   ['/api%252flogin', 'doubly encoded slash'],
   ['/api%25252flogin', 'triply encoded slash'],
   ['/a%252e%252e/b', 'doubly encoded dots'],
+  ['/%2561dmin', 'doubly encoded letter'],
+  ['/%252561dmin', 'triply encoded letter'],
+  ['/a%25%36%31', 'letter whose escape is encoded'],
+  ['/100%25ab', 'percent sign that could be an escape'],
+  ['/admin%3fx', 'encoded question mark'],
+  ['/admin%3Fx', 'encoded question mark, upper case'],
+  ['/admin%253fx', 'doubly encoded question mark'],
+  ['/admin%23x', 'encoded hash'],
+  ['/admin%2523x', 'doubly encoded hash'],
   ['/a%00b', 'NUL'],
   ['/a%0d%0aSet-Cookie:x', 'line break'],
   ['/a%7f', 'DEL'],
@@ -38,7 +47,7 @@ describe('a request target', () => {
     expect(targetFault(target)).toEqual(expect.any(String));
   });
 
-  test.each(['/', '/a/', '/a/b.c', '/.well-known/x', '/a..b', '/...', '/a;v=1', '/caf%C3%A9', '/a%20b', '/a?next=//x/../%2f', '/a?x=%zz'])('%j passes', (target) => {
+  test.each(['/', '/a/', '/a/b.c', '/.well-known/x', '/a..b', '/...', '/a;v=1', '/caf%C3%A9', '/a%20b', '/100%25', '/100%25%20off', '/100%25-off', '/a?next=//x/../%2f', '/a?x=%zz', '/a?x=%2561%3f%23'])('%j passes', (target) => {
     expect(targetFault(target)).toBeUndefined();
   });
 

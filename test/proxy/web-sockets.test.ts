@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
 import { eventually } from '../support/eventually.ts';
-import type { Browser } from './support/browser.ts';
+import { send, type Browser } from './support/browser.ts';
+import { CLIENT } from './support/provider.ts';
 import { startStand, type Replica, type Stand } from './support/stand.ts';
 
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
@@ -16,19 +20,26 @@ async function startEcho() {
   const http = createServer((_req, res) => res.writeHead(404).end());
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has('chat.v2') ? 'chat.v2' : false) });
   const opened: { req: IncomingMessage; socket: WebSocket; closed: Promise<number> }[] = [];
+  const held: { release: () => void; closed: Promise<unknown> }[] = [];
   http.on('upgrade', (req, socket, head) => {
     if (req.url?.startsWith('/none')) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
-    sockets.handleUpgrade(req, socket, head, (accepted) => {
-      opened.push({ req, socket: accepted, closed: once(accepted, 'close').then(([code]) => code as number) });
-      accepted.send('hello');
-      accepted.on('message', (data, binary) => accepted.send(data, { binary }));
-    });
+    const take = () =>
+      sockets.handleUpgrade(req, socket, head, (accepted) => {
+        opened.push({ req, socket: accepted, closed: once(accepted, 'close').then(([code]) => code as number) });
+        accepted.send('hello');
+        accepted.on('message', (data, binary) => accepted.send(data, { binary }));
+      });
+    if (!req.url?.startsWith('/held')) return take();
+    // Nobody else reads it meanwhile.
+    socket.on('error', () => undefined).on('end', () => socket.end()).resume();
+    held.push({ release: take, closed: once(socket, 'close') });
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     opened,
+    held,
     last: () => opened.at(-1)!,
     stop: async () => {
       for (const client of sockets.clients) client.terminate();
@@ -143,6 +154,13 @@ describe('is refused', () => {
     expect(await refusal(await dialled())).toBe(status);
   });
 
+  test('what the app does not answer in the time of its rule', async () => {
+    const hasty = await stand.replica({ APP_ANSWER_SECONDS: '0.5' });
+    expect(await refusal(dial(await stand.signedIn(), { at: hasty.url, path: '/held' }))).toBe(504);
+    await echo.held.pop()?.closed;
+    await hasty.proxy.stop();
+  });
+
   test('an upgrade to something else is an ordinary request', async () => {
     const browser = await stand.signedIn();
     expect((await browser.send('/', { headers: { connection: 'Upgrade', upgrade: 'h2c' } })).status).toBe(404);
@@ -187,10 +205,48 @@ describe('an open one is closed', () => {
     expect(await closed).toBe(4403);
   });
 
+  test('with 4403 when a right was taken that its path asks for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rights-'));
+    const strict = await startStand({
+      sites: (url, provider) => {
+        writeFileSync(join(folder, 'sites.yaml'), `sites: [{ public_url: '${url}', issuer: '${provider.issuer}', client_id: ${CLIENT.id}, client_secret_variable: A_SECRET, upstreams: [{ to: '${echo.url}' }, { path: /staff-chat, to: '${echo.url}', allow: { roles: [staff] } }] }]`);
+        return join(folder, 'sites.yaml');
+      },
+      env: { A_SECRET: CLIENT.secret },
+    });
+    strict.provider.person = { ...ADA, roles: ['staff'] };
+    // Refreshed by the first request after a second.
+    strict.provider.misbehave = { expiresIn: 31 };
+    const browser = await strict.signedIn();
+    const [allowed, plain] = [await open(browser, { at: strict.url, origin: strict.url, path: '/staff-chat' }), await open(browser, { at: strict.url, origin: strict.url })];
+    strict.provider.person = { ...ADA, roles: [] };
+    strict.provider.misbehave = {};
+    await eventually(async () => {
+      await browser.get('/');
+      return allowed.socket.readyState === allowed.socket.CLOSED;
+    });
+    expect(await allowed.closed).toBe(4403);
+    expect(plain.socket.readyState).toBe(plain.socket.OPEN);
+    plain.socket.close();
+    await strict.stop();
+    rmSync(folder, { recursive: true });
+  });
+
   test('with 1001 when the proxy stops, so that the browser dials again', async () => {
     const leaving = await stand.replica();
     const { closed } = await open(await stand.signedIn(), { at: leaving.url });
     await leaving.proxy.stop();
     expect(await closed).toBe(1001);
+  });
+
+  test('before it is open when the proxy stops meanwhile, so that nothing is left behind', async () => {
+    const leaving = await stand.replica();
+    const refused = refusal(dial(await stand.signedIn(), { at: leaving.url, path: '/held' }));
+    const held = await eventually(() => echo.held.pop());
+    const stopped = leaving.proxy.stop();
+    await eventually(() => send(leaving.url).then(() => false, () => true));
+    held.release();
+    expect(await refused).toBe(503);
+    await Promise.all([held.closed, stopped]);
   });
 });

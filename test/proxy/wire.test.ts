@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { startDeafApp } from './support/deaf-app.ts';
 import { rawApp, rawConnection, type RawConnection } from './support/raw.ts';
 import { startStand, type Stand } from './support/stand.ts';
 
@@ -38,8 +39,8 @@ function answering(bytes: string, { after = HEAD_END, stays = false } = {}) {
   };
 }
 
-function dial(): RawConnection {
-  const connection = rawConnection(stand.url);
+function dial(url = stand.url): RawConnection {
+  const connection = rawConnection(url);
   open.push(connection);
   return connection;
 }
@@ -303,5 +304,28 @@ describe('an app that takes too long', () => {
     const client = dial();
     client.write(head('GET'));
     expect(await client.toItsEnd()).not.toMatch(/\r\n0\r\n\r\n$/);
+  });
+
+  test('to take the connection: 504 in the time of connect_seconds', async () => {
+    const deaf = await startDeafApp();
+    const patient = await stand.replica({ APP_INTERNAL_URL: deaf.url, APP_CONNECT_SECONDS: '1', APP_ANSWER_SECONDS: '50', APP_WHOLE_SECONDS: '50' });
+    const client = dial(patient.url);
+    const asked = performance.now();
+    client.write(head('GET', XHR));
+    expect(await client.toItsEnd()).toMatch(/^HTTP\/1\.1 504 /);
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    await patient.proxy.stop();
+    await deaf.stop();
+  });
+
+  test('between two pieces: the answer breaks off in the time of idle_seconds', async () => {
+    const patient = await stand.replica({ APP_IDLE_SECONDS: '1', APP_ANSWER_SECONDS: '50', APP_WHOLE_SECONDS: '50' });
+    talk = answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', { stays: true });
+    const client = dial(patient.url);
+    const asked = performance.now();
+    client.write(head('GET'));
+    expect(await client.toItsEnd()).toMatch(/4\r\nhalf\r\n$/);
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    await patient.proxy.stop();
   });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Received {
@@ -11,6 +11,7 @@ export interface Received {
 }
 
 export interface TestServer {
+  http: Server;
   url: string;
   received: Received[];
   /** The newest request. */
@@ -35,6 +36,7 @@ async function startServer(answer: TestServer['answer'], port: number, apart: (r
   http.listen(port, '127.0.0.1');
   await once(http, 'listening');
   const server: TestServer = {
+    http,
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     received: [],
     last: () => {

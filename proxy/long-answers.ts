@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Session } from './session/session.service.ts';
+import type { SessionWatch } from './session/watch-sessions.ts';
+import type { ServedSite } from './site/served-site.ts';
+import { mayPass, type UpstreamRule } from './site/site.ts';
+
+/** What is over sooner is not worth watching: almost everything. */
+const LONG_MILLISECONDS = 2_000;
+
+export interface UnderWay {
+  site: ServedSite;
+  session: Session;
+  rule: UpstreamRule;
+  req: IncomingMessage;
+  res: ServerResponse;
+  /** By `performance.now()`. */
+  began: number;
+  /** The answer has a length: it comes to its end by itself. */
+  hasLength: boolean;
+  leave?: () => void;
+}
+
+/** Event streams and long downloads must not outlive the session that they began with, as web-sockets don't. */
+export interface LongAnswers {
+  begin(one: UnderWay): void;
+  over(one: UnderWay): void;
+  /** Takes what has become long under watch; to be called every second. */
+  sweep(): void;
+}
+
+export function longAnswers(watch: SessionWatch): LongAnswers {
+  /** Oldest first. */
+  const young = new Set<UnderWay>();
+  return {
+    begin: (one) => void young.add(one),
+    over: (one) => {
+      if (!young.delete(one)) one.leave?.();
+    },
+    sweep: () => {
+      const before = performance.now() - LONG_MILLISECONDS;
+      for (const one of young) {
+        if (one.began > before) return;
+        young.delete(one);
+        const { site, session, rule, res } = one;
+        // In the middle: nobody takes it for the whole. What belongs to the app is ended by its `close`.
+        one.leave = watch.watch({ keeping: site.sessions, session, mayGoOn: (now) => mayPass(rule, now), wasUsed: movement(one), end: () => res.destroy() });
+      }
+    },
+  };
+}
+
+/** Whoever sends a file, or gets one, is there while its bytes move; an event stream moves by itself. */
+function movement({ req, hasLength }: UnderWay): () => boolean {
+  const { socket } = req;
+  let before = 0;
+  return () => {
+    const moved = socket.bytesRead + (hasLength ? socket.bytesWritten : 0);
+    const was = moved > before;
+    before = moved;
+    return was;
+  };
+}
