@@ -5,7 +5,7 @@ import type { Row } from './report.ts';
 import { RESULTS } from './results.ts';
 
 const PAGE = join(import.meta.dirname, '..', 'docs', 'cost.md');
-const BENCHES = ['callbacks', 'billing', 'proxy', 'login', 'signup', 'register', 'start'];
+const BENCHES = ['callbacks', 'billing', 'proxy', 'login', 'signup', 'register', 'expiry', 'start'];
 const BETWEEN_MARKS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
 
 interface Machine {

@@ -15,6 +15,7 @@ import type { Config } from './config.ts';
 import type { Schema } from './db/schema.ts';
 import { embedTokens } from './embed/embed-token.ts';
 import { accountMaker, type MakeAccount } from './keycloak/account-maker.ts';
+import { callsOfKeycloak } from './keycloak/breaker.ts';
 import { adminClient, keycloakAccounts, type Accounts } from './keycloak/accounts.ts';
 import { serviceTokenGuard } from './keycloak/service-token.ts';
 import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
@@ -23,6 +24,7 @@ import { goOnErasing } from './life/erase.service.ts';
 import { keepLife } from './life/keep.service.ts';
 import { collectSightings } from './life/sightings.ts';
 import { sweepLives } from './life/sweep.service.ts';
+import { endRehearsal } from './rehearsal/remove.service.ts';
 import { registerLimit } from './limit/register-limit.ts';
 import { mailLinks } from './mail/links.ts';
 import { mailPreviewRoutes } from './mail/preview.routes.ts';
@@ -105,6 +107,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       sweep_lives: async () => void (await sweepLives(db, jobs)),
       keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
       erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
+      end_rehearsal: ({ life_id }) => endRehearsal(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
       finish_join: async ({ attempt_id }) => {
         // Keycloak may have heard of one that was given up meanwhile.
@@ -125,6 +128,8 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     keycloak_keys: { required: true, check: () => keys.check() },
     // Steps are answered and sign-ups taken while it is away; mails queue.
     keycloak: { required: false, check: () => Promise.all([keys.checkFresh(), accounts.check()]) },
+    // From its side: each node that leaves us out decides by stamps meanwhile.
+    keycloak_calls: { required: false, check: callsOfKeycloak(config.keycloak).check },
     worker: { required: true, check: () => worker.check() },
     // Mails queue while it is away.
     smtp: { required: false, check: () => transport.check() },

@@ -127,7 +127,7 @@ function taskList(handlers: JobHandlers, meter: Pick<Meter, 'job'>): TaskList {
         meter.job(name, outcome, secondsSince(started));
       }
     };
-  return { send_invitation: task('send_invitation'), send_mail: task('send_mail'), send_billing_mail: task('send_billing_mail'), reconcile: task('reconcile'), finish_join: task('finish_join'), sweep_plans: task('sweep_plans'), sweep_lives: task('sweep_lives'), keep_life: task('keep_life'), erase_life: task('erase_life') };
+  return { send_invitation: task('send_invitation'), send_mail: task('send_mail'), send_billing_mail: task('send_billing_mail'), reconcile: task('reconcile'), finish_join: task('finish_join'), sweep_plans: task('sweep_plans'), sweep_lives: task('sweep_lives'), keep_life: task('keep_life'), erase_life: task('erase_life'), end_rehearsal: task('end_rehearsal') };
 }
 
 /** Jobs that wait for a later moment run now: the domain clock was moved past it. */

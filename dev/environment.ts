@@ -81,8 +81,12 @@ export function bridgeEnvironment({ addresses, secrets, databaseUrl, productsFil
     [APP_WEBHOOK_SECRET]: secrets.sampleAppWebhook,
     EMBED_SIGNING_KEY: secrets.embedSigningKey,
     // The doctor reads these besides.
+    STAFF_URL: addresses.proxy,
     KEYCLOAK_MANAGEMENT_URL: `http://127.0.0.1:${addresses.ports.management}`,
     KC_DB_POOL_MAX_SIZE: KEYCLOAK_POOLS.connections,
+    // Rehearsals read these.
+    REHEARSAL_ADDRESS: 'operations@example.com',
+    REHEARSAL_INBOX_URL: addresses.inbox,
     ...chosen([...SETTINGS.both, ...SETTINGS.bridge, ...SETTINGS.doctor], env),
     PRODUCTS_FILE: productsFile,
   };

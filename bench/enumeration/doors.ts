@@ -1,4 +1,4 @@
-import { httpBrowser, type Form } from '../../test/support/http-browser.ts';
+import { httpBrowser, type Form } from '../../platform/http-browser.ts';
 import { stack } from '../../test/support/stack.ts';
 import type { Prepared } from './look.ts';
 import type { People } from './people.ts';

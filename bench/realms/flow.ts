@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { httpBrowser } from '../../test/support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { stack } from '../../test/support/stack.ts';
 
 export const PASSWORD = 'a long pass phrase';

@@ -1,5 +1,5 @@
 import { keycloakAdmin } from '../../test/support/keycloak-admin.ts';
-import { httpBrowser, type HttpBrowser } from '../../test/support/http-browser.ts';
+import { httpBrowser, type HttpBrowser } from '../../platform/http-browser.ts';
 import type { Person } from '../../test/support/person.ts';
 import { KilledUnderWay, type Ask } from './balancer.ts';
 import type { Outages } from './outages.ts';

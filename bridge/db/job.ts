@@ -10,6 +10,7 @@ export interface Jobs {
   finish_join: { attempt_id: string };
   keep_life: { life_id: string };
   erase_life: { life_id: string };
+  end_rehearsal: { life_id: string };
   sweep_lives: Record<string, never>;
   sweep_plans: Record<string, never>;
 }
@@ -34,6 +35,11 @@ export async function addJob<Name extends keyof Jobs>(
     run_at => now() + make_interval(secs => ${options.inSeconds ?? 0}::double precision),
     max_attempts => ${options.maxAttempts ?? null}::int,
     queue_name => ${options.queue ?? null}::text)).id`.execute(db);
+}
+
+/** Does nothing where it runs already, or is done. */
+export async function removeJob(db: Db | Trx, key: string): Promise<void> {
+  await sql`select (graphile_worker.remove_job(${key})).id`.execute(db);
 }
 
 /** One job looks for what came of an attempt, however often it is added. */

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { ERASURE } from './erasure.migration.ts';
+import { GIVEN_UP_LIVES } from './given-up-lives.migration.ts';
 import { JOIN } from './join.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
@@ -209,6 +210,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ]),
   },
   '0014-joins': { up: (db) => statements(db, JOIN) },
+  '0015-given-up-lives': { up: (db) => statements(db, GIVEN_UP_LIVES) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -62,6 +62,8 @@ export interface MailTable {
   queued_at: Date;
   sent_at: Date | null;
   failure: string | null;
+  /** Of the act that it tells about. */
+  request_id: string | null;
   /** Whose account it offers a trial to; null: it offers none. */
   account_id: string | null;
 }
@@ -109,6 +111,8 @@ export interface RegistrationTable {
   first_look_at: Date | null;
   outcome: 'committed' | 'rolled_back' | null;
   settled_at: Date | null;
+  /** Of the creation. */
+  request_id: string | null;
   /** The account was there before: Keycloak knows of the trial once its stamp is there. */
   joins: Generated<boolean>;
 }
@@ -154,6 +158,8 @@ export interface TrialChangeTable {
   /** Rises in the order of commits; a number of Postgres that JavaScript gets as text. */
   version: string;
   ready: Generated<boolean>;
+  /** The life by whose erasure nobody needs this word for long. */
+  forgotten_by: string | null;
 }
 
 export interface TrialAppTable {

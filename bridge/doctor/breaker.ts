@@ -1,10 +1,8 @@
-import { z } from 'zod';
-import { KEEPER } from '../keycloak/nodes.ts';
+import { readCalls } from '../keycloak/breaker.ts';
 import type { Check, Fault, Faults } from './check.ts';
 import type { View } from './view.ts';
 
 const TIME_LIMIT_MILLISECONDS = 10_000;
-const health = z.union([z.object({ bridge: z.object({ breaker: z.string() }) }), z.object({ code: z.literal('misconfigured') })]);
 
 /** Whether each node calls the bridge; asking makes a node try again that does not. */
 export const breakerChecks: readonly Check[] = [
@@ -17,10 +15,8 @@ async function breaker(view: View): Promise<Faults> {
 }
 
 async function faultsOf(url: string, realm: string): Promise<readonly Fault[]> {
-  const answer = await fetch(`${url}/realms/${encodeURIComponent(realm)}/${KEEPER}/health`, { signal: AbortSignal.timeout(TIME_LIMIT_MILLISECONDS) });
-  const told = health.safeParse(await answer.json().catch(() => undefined));
-  if (!told.success) return [`node ${url} does not tell whether it calls the bridge: it answered ${answer.status}`];
+  const calls = await readCalls(url, realm, TIME_LIMIT_MILLISECONDS);
+  if (typeof calls === 'object') return [`node ${url} does not tell whether it calls the bridge: it answered ${calls.untold}`];
   // The step that says where the bridge is: other checks look at it.
-  if ('code' in told.data) return [];
-  return told.data.bridge.breaker === 'closed' ? [] : [`node ${url} leaves calls to the bridge out, because it did not answer: nobody can register there, and stamps decide who signs in`];
+  return calls === 'left_out' ? [`node ${url} leaves calls to the bridge out, because it did not answer: nobody can register there, and stamps decide who signs in`] : [];
 }

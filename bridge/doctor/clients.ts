@@ -75,11 +75,12 @@ function isUnsafe(address: string): boolean {
 function proxyAddresses({ client, config }: View): readonly Fault[] {
   const proxy = client(config.proxyClientId);
   if (proxy === undefined) return [];
-  const needed = ['/api/callback', '/api/login'].map((path) => `${config.proxyUrl}${path}`);
-  const logout = `${config.proxyUrl}/api/logout/done`;
+  // The staff pages sign people in by the same client.
+  const origins = [...new Set([config.proxyUrl, ...(config.staffUrl === undefined ? [] : [config.staffUrl])])];
+  const needed = origins.flatMap((origin) => ['/api/callback', '/api/login'].map((path) => `${origin}${path}`));
   const afterLogout = (proxy.attributes?.['post.logout.redirect.uris'] ?? '').split('##');
   return [
     ...needed.filter((address) => !proxy.redirectUris?.includes(address)).map((address) => `client ${proxy.clientId} lacks the redirect address ${address}`),
-    ...(afterLogout.includes(logout) ? [] : [`client ${proxy.clientId} lacks the post-logout redirect address ${logout}`]),
+    ...origins.map((origin) => `${origin}/api/logout/done`).filter((address) => !afterLogout.includes(address)).map((address) => `client ${proxy.clientId} lacks the post-logout redirect address ${address}`),
   ];
 }

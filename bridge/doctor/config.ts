@@ -8,11 +8,12 @@ const FIELDS = {
   DOCTOR_KNOWN_ADMINS: list.prefault(''),
   KEYCLOAK_MANAGEMENT_URL: baseUrl.optional(),
   KC_DB_POOL_MAX_SIZE: count.optional(),
+  STAFF_URL: baseUrl.optional(),
   INVITATION_BY_PAR: flag.default(true),
   INVITATION_ENDPOINT: z.enum(['auth', 'registrations']).default('auth'),
 };
 
-/** The bridge's configuration, and what the doctor alone asks for. The last three are Keycloak's and the proxy's own variables. */
+/** The bridge's configuration, and what the doctor alone asks for. The last ones are Keycloak's and the proxy's own variables. */
 export function loadDoctorConfig(env: Readonly<Record<string, string | undefined>>) {
   const read = readConfig(FIELDS, env);
   const { DOCTOR_ADMIN_USERNAME: username, DOCTOR_ADMIN_PASSWORD: password } = read;
@@ -24,6 +25,7 @@ export function loadDoctorConfig(env: Readonly<Record<string, string | undefined
     knownAdmins: new Set(read.DOCTOR_KNOWN_ADMINS),
     managementUrl: read.KEYCLOAK_MANAGEMENT_URL,
     databasePoolSize: read.KC_DB_POOL_MAX_SIZE,
+    staffUrl: read.STAFF_URL,
     invitationByPar: read.INVITATION_BY_PAR,
     invitationEndpoint: read.INVITATION_ENDPOINT,
   });

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { movableClock, systemClock, type Clock } from '../../platform/clock.ts';
 import { openDatabase } from '../../platform/database.ts';
 import type { Schema } from '../db/schema.ts';
+import { clockOfBridge } from '../clock/clock-of-bridge.ts';
 import { adminClient, keycloakAccounts, listGroupMembers, TRIALS_GROUP } from '../keycloak/accounts.ts';
 import { NotAllowed } from './admin-reader.ts';
 import { runChecks, together, type Check, type Diagnosis } from './check.ts';
@@ -77,7 +77,7 @@ async function consistency(config: DoctorConfig): Promise<Diagnosis> {
     const admin = adminClient({ ...config.keycloak, clientId: config.clientId, clientSecret: config.clientSecret });
     const { findById } = keycloakAccounts(admin);
     const users = { findById, listStamped: () => listGroupMembers(admin, TRIALS_GROUP) };
-    const findings = await findDisagreements(db, users, await clockOf(config), { movedClock: config.movableClock });
+    const findings = await findDisagreements(db, users, await clockOfBridge(config), { movedClock: config.movableClock });
     return { passed: findings.length === 0 ? ['consistency'] : [], findings, skipped: [] };
   } finally {
     await close();
@@ -91,15 +91,6 @@ async function webhooks(config: DoctorConfig): Promise<Diagnosis> {
   } finally {
     await close();
   }
-}
-
-/** The bridge's own domain clock, where it can be moved. */
-async function clockOf(config: DoctorConfig): Promise<Clock> {
-  if (!config.movableClock) return systemClock;
-  const clock = movableClock();
-  const answer = await fetch(`http://${config.address.host}:${config.address.port}/dev/clock`).catch(() => undefined);
-  if (answer?.ok) clock.setOffset(((await answer.json()) as { offset_seconds: number }).offset_seconds);
-  return clock;
 }
 
 async function realm(config: DoctorConfig, checks: readonly Check[]): Promise<Diagnosis> {

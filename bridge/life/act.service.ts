@@ -69,8 +69,8 @@ export async function act(db: Db, using: ActUsing, lifeId: string, wish: Wish, f
     });
     await recordEvent(trx, { ...from, lifeId: life.id, at: now, kind: done.kind, from: life.state, to, detail: { ...done.detail, wish: fingerprint(wish) } });
     if (life.userId !== null) await queueKeeping(trx, life.id);
-    if (done.kind === 'extended') await queueLifeMail(trx, using, life, 'trial_extended', now);
-    if (done.kind === 'converted') await queueLifeMail(trx, using, life, 'trial_converted', now);
+    if (done.kind === 'extended') await queueLifeMail(trx, using, life, 'trial_extended', now, from);
+    if (done.kind === 'converted') await queueLifeMail(trx, using, life, 'trial_converted', now, from);
     return (await findLife(trx, life.id)) ?? life;
   });
 }

@@ -10,7 +10,7 @@ import { lockRegistrant, revokeInvitationsOf } from '../trial/invitation.store.t
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
 import { hasOtherTrial, setTrialEnds } from '../trial/trial.store.ts';
 import { nothingThere, type ActFrom } from './act.service.ts';
-import { allowSecond, forgetPerson, forgetWords, hasAttemptSince, listLivesOf, markErased, markErasureAsked } from './erase.store.ts';
+import { allowSecond, forgetPerson, forgetWords, hasAttemptSince, listLivesOf, markErased, markErasureAsked, markForgotten } from './erase.store.ts';
 import { recordEvent } from './event.store.ts';
 import { changeLife, findLife, lockLife, type Life } from './life.store.ts';
 import { next } from './transitions.ts';
@@ -19,6 +19,9 @@ import { next } from './transitions.ts';
 const FIRST_TRY_SECONDS = 5;
 /** The job queue's back-off reaches a day by then, and goes on daily: nobody is forgotten half. */
 const ERASE_ATTEMPTS = 100;
+/** Whoever has not heard of an erasure by then does so no more: a proxy that was away has no session from before, an app has been given up for weeks. */
+const IDS_FORGOTTEN_AFTER_DAYS = 31;
+const DAY_MILLISECONDS = 86_400_000;
 
 export interface EraseUsing {
   clock: Clock;
@@ -87,14 +90,16 @@ export async function goOnErasing(db: Db, { clock, keeper }: EraseUsing, lifeId:
     // Whose account stays is no trial's any more: the feed's last word must not keep an ordinary person out.
     if (account === 'kept_account' && userId !== null && !(await hasOtherTrial(trx, { userId, product }))) await setTrialEnds(trx, { userId, product }, { trialEndsAt: null, trialAccessUntil: null });
     const all = await listLivesOf(trx, { product, address, userId });
-    await forgetPerson(trx, { product, address, userId, lifeIds: all.map(({ id }) => id) });
+    const registered = await forgetPerson(trx, { product, address, userId, lifeIds: all.map(({ id }) => id) });
     for (const one of all) {
       const to = next('erase', one.state);
       await forgetWords(trx, one.id);
       // While the row still says whom the app is to forget.
       await recordEvent(trx, { lifeId: one.id, at: now, kind: 'erased', ...(to && { from: one.state, to }), actor: 'bridge', requestId, detail: { account } });
-      await markErased(trx, one.id, { at: now, addressHashOf: lifeId, state: to ?? one.state });
+      const lookAgainAt = one.id === lifeId ? new Date(now.getTime() + IDS_FORGOTTEN_AFTER_DAYS * DAY_MILLISECONDS) : null;
+      await markErased(trx, one.id, { at: now, addressHashOf: lifeId, state: to ?? one.state, lookAgainAt });
     }
+    await markForgotten(trx, { userIds: userId === null ? registered : [userId, ...registered], product }, lifeId);
   });
 }
 

@@ -58,7 +58,7 @@ export interface LifeEvent {
 
 const COLUMNS = ['id', 'at', 'kind', 'from_state as from', 'to_state as to', 'actor', 'reason', 'request_id as requestId', 'detail'] as const;
 
-/** The only writer besides the triggers of migration 0007. In the transaction of what it tells. */
+/** The only writer besides the triggers of migration 0015. In the transaction of what it tells. */
 export async function recordEvent(trx: Trx, event: NewLifeEvent): Promise<void> {
   await recordEvents(trx, [event]);
 }

@@ -4,8 +4,8 @@ import { recordEvent } from './event.store.ts';
 import type { Life } from './life.store.ts';
 import { putInOutbox } from '../mail/outbox.ts';
 
-/** Tells the person of a trial what happened to it. Nobody where the address was erased. */
-export async function queueLifeMail(trx: Trx, { hash }: { hash: AddressHash }, life: Life, kind: MailKind, at: Date): Promise<void> {
+/** Tells the person of a trial what happened to it, by time alone or by somebody's act. Nobody where the address was erased. */
+export async function queueLifeMail(trx: Trx, { hash }: { hash: AddressHash }, life: Life, kind: MailKind, at: Date, by?: { actor: string; requestId: string }): Promise<void> {
   if (life.address === null) return;
   await putInOutbox(trx, {
     signUpRequestId: null,
@@ -16,6 +16,7 @@ export async function queueLifeMail(trx: Trx, { hash }: { hash: AddressHash }, l
     mailboxHash: hash.mailbox(life.address),
     locale: life.locale,
     queuedAt: at,
+    requestId: by?.requestId,
   });
-  await recordEvent(trx, { lifeId: life.id, at, kind: 'mail_queued', actor: 'sweep', detail: { mail: kind } });
+  await recordEvent(trx, { lifeId: life.id, at, kind: 'mail_queued', actor: by?.actor ?? 'sweep', requestId: by?.requestId, detail: { mail: kind } });
 }

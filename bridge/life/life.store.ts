@@ -94,6 +94,8 @@ export async function findOpenLife(trx: Trx, { product, address }: { product: st
     .where((eb) =>
       eb.or([
         eb('state', '=', 'invited'),
+        // Decided before its account was there.
+        eb.and([eb('state', '=', 'converted'), eb('user_id', 'is', null), eb('erase_asked_at', 'is', null)]),
         eb.exists(
           eb
             .selectFrom('bridge.registration')

@@ -79,7 +79,7 @@ export async function resend(db: Db, using: ManageUsing, lifeId: string, from: A
     if (await isSuppressed(trx, mailboxHash)) throw new AppError('not_possible', 'The owner of this mailbox asked for no more mails. Write in another way, or lift the suppression first.');
     const now = using.clock.now();
     const signUpRequestId = life.state === 'invited' ? ((await findNewestRequest(trx, { product: life.product, address: life.address })) ?? null) : null;
-    await putInOutbox(trx, { signUpRequestId, lifeId, accountId: accountId ?? null, kind, product: life.product, address: life.address, mailboxHash, locale: life.locale, queuedAt: now });
+    await putInOutbox(trx, { signUpRequestId, lifeId, accountId: accountId ?? null, kind, product: life.product, address: life.address, mailboxHash, locale: life.locale, queuedAt: now, requestId: from.requestId });
     await recordEvent(trx, { ...from, lifeId, at: now, kind: 'mail_queued', detail: { mail: kind } });
     return life;
   });

@@ -4,6 +4,7 @@ import { findProduct, type Product, type Products } from '../../platform/product
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import { nextDeadline, reminderDue } from './deadlines.ts';
+import { forgetIds } from './erase.store.ts';
 import { recordEvent, type LifeEventKind } from './event.store.ts';
 import { queueKeeping } from './keep.service.ts';
 import { queueLifeMail } from './life-mails.service.ts';
@@ -48,8 +49,12 @@ async function sweepSome(db: Db, using: Using): Promise<number> {
   });
 }
 
-/** Everything that is due to one trial, in order: a sweep that comes late goes through what it missed. */
+/** Everything that is due to one trial, in order: a sweep that comes late goes through what it missed. Of one that is erased, the last ids. */
 async function pass(trx: Trx, using: Using, life: Life, now: Date): Promise<void> {
+  if (life.erasedAt !== null) {
+    await forgetIds(trx, life.id);
+    return setDeadline(trx, life.id, null);
+  }
   const product = findProduct(using.products, life.product);
   if (product === undefined) {
     using.log.error({ life_id: life.id, product: life.product }, 'a trial of a product that is no longer in the products file is not looked after any more: put it back, or erase its trials');

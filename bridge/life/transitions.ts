@@ -11,11 +11,12 @@ interface Transition {
 
 /**
  * Every change of a trial's state. What is not here is impossible: a manager gets 409, time and Keycloak change nothing.
- * `register` and `release` are done by the triggers of migration 0007, whichever way a trial row comes or goes.
+ * `register` and `release` are done by the triggers of migration 0015, whichever way a trial row comes or goes. What was revoked
+ * or converted before its account was there stays so.
  */
 export const TRANSITIONS = {
   register: { by: 'person', from: ['invited'], to: 'active' },
-  release: { by: 'keycloak', from: ['active'], to: 'invited' },
+  release: { by: 'keycloak', from: ['active', 'ending', 'grace', 'expired'], to: 'invited' },
   remind: { by: 'time', from: ['active', 'ending'], to: 'ending' },
   end: { by: 'time', from: ['active', 'ending'], to: 'grace' },
   expire: { by: 'time', from: ['grace'], to: 'expired' },

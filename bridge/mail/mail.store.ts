@@ -31,6 +31,8 @@ export interface NewMail {
   mailboxHash: Buffer;
   locale: string;
   queuedAt: Date;
+  /** Of the act that it tells about. */
+  requestId?: string | undefined;
   /** Whose account it offers a trial to. */
   accountId?: string | null;
 }
@@ -47,6 +49,7 @@ export async function insertMail(trx: Trx, mail: NewMail): Promise<string> {
       mailbox_hash: mail.mailboxHash,
       locale: mail.locale,
       queued_at: mail.queuedAt,
+      request_id: mail.requestId ?? null,
       account_id: mail.accountId ?? null,
     })
     .returning('id')
@@ -60,7 +63,7 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
     .leftJoin('bridge.sign_up_request', 'bridge.sign_up_request.id', 'bridge.mail.sign_up_request_id')
     .leftJoin('bridge.life', 'bridge.life.id', 'bridge.mail.life_id')
     .leftJoin('bridge.trial', (join) => join.onRef('bridge.trial.user_id', '=', 'bridge.life.user_id').onRef('bridge.trial.product', '=', 'bridge.life.product'))
-    .select([
+    .select((eb) => [
       'bridge.mail.id',
       'bridge.mail.life_id as lifeId',
       'bridge.mail.kind',
@@ -73,7 +76,7 @@ export async function findMail(db: Db | Trx, id: string): Promise<Mail | undefin
       'bridge.sign_up_request.first_name as firstName',
       'bridge.sign_up_request.last_name as lastName',
       'bridge.sign_up_request.next_page as nextPage',
-      'bridge.sign_up_request.request_id as requestId',
+      eb.fn.coalesce('bridge.mail.request_id', 'bridge.sign_up_request.request_id').as('requestId'),
       'bridge.life.state as lifeState',
       'bridge.life.user_id as userId',
       'bridge.trial.trial_ends_at as trialEndsAt',

@@ -61,7 +61,8 @@ async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date)
 
 /** What mails about a trial are true of. One that waited until the trial went on says what is not so any more. */
 const TRUE_IN: Partial<Record<MailKind, readonly LifeState[]>> = {
-  invitation: ['invited', 'active', 'ending'],
+  // A full account may still be to come.
+  invitation: ['invited', 'active', 'ending', 'converted'],
   trial_reminder: ['ending'],
   trial_grace: ['grace'],
   trial_over: ['expired'],

@@ -37,23 +37,23 @@ export interface Creation {
  * yet, so nothing is final before an outcome or the reconcile job confirms it. The same attempt again gets the same
  * answer; a new attempt supersedes a pending one.
  */
-export async function create(db: Db, using: Using, request: CreationRequest): Promise<Creation> {
-  return (await createAtOnce(db, using, request)) ?? createUnderLock(db, using, request);
+export async function create(db: Db, using: Using, request: CreationRequest, requestId: string): Promise<Creation> {
+  return (await createAtOnce(db, using, request, requestId)) ?? createUnderLock(db, using, request, requestId);
 }
 
 /** The ordinary case, an invitation that nobody holds, to a product that asks nothing: one statement. Undefined, and nothing written, in any other. */
-async function createAtOnce(db: Db, using: Using, request: CreationRequest): Promise<Creation | undefined> {
+async function createAtOnce(db: Db, using: Using, request: CreationRequest, requestId: string): Promise<Creation | undefined> {
   const address = canonicalAddress(request.username);
   if (address === undefined || request.attributes !== undefined || request.consents !== undefined) return undefined;
   const askingNothing = { ...using, products: using.products.filter((product) => !asksAnything(product)) };
-  const registration = await reserve(db, askingNothing, { token: request.token, address, now: using.clock.now() }, attemptOf(request)).catch((error: unknown) => {
+  const registration = await reserve(db, askingNothing, { token: request.token, address, now: using.clock.now() }, attemptOf(request, requestId)).catch((error: unknown) => {
     if (isUniqueViolation(error)) return undefined;
     throw error;
   });
   return registration === undefined ? undefined : { product: productOf(using.products, registration.product), registration, way: 'reserved' };
 }
 
-async function createUnderLock(db: Db, using: Using, request: CreationRequest): Promise<Creation> {
+async function createUnderLock(db: Db, using: Using, request: CreationRequest, requestId: string): Promise<Creation> {
   return db.transaction().execute(async (trx) => {
     const invitation = await lockInvitation(trx, request.token);
     const { same, pending } = await findAttempts(trx, request.attempt_id, invitation);
@@ -65,7 +65,7 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest): 
     const product = productOf(using.products, usable.product);
     const answers = await completeAnswers(trx, product, usable, request, { step: 'registration_form', at: using.clock.now() });
     const superseding = await supersede(trx, pending, using.clock.now());
-    const registration = await reserve(trx, using, { token: request.token, address: usable.address, now: null }, attemptOf(request)).catch((error: unknown) => {
+    const registration = await reserve(trx, using, { token: request.token, address: usable.address, now: null }, attemptOf(request, requestId)).catch((error: unknown) => {
       if (isUniqueViolation(error)) throw new AppError('trial_exists', 'Sign in: this account has its trial.');
       throw error;
     });
@@ -74,8 +74,8 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest): 
   });
 }
 
-function attemptOf({ user_id: userId, attempt_id: attemptId, locale }: CreationRequest) {
-  return { attemptId, userId, madeBy: null, locale };
+function attemptOf({ user_id: userId, attempt_id: attemptId, locale }: CreationRequest, requestId: string) {
+  return { attemptId, userId, madeBy: null, locale, requestId };
 }
 
 function again(products: Products, earlier: Registration, invitation: Invitation | undefined, request: CreationRequest): Creation {

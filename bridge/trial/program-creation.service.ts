@@ -43,6 +43,7 @@ interface Underway {
   request: ProgramRequest;
   /** The client that asks. */
   clientId: string;
+  requestId: string;
   log: Log;
   held?: { product: Product; registration: Registration; invitation: Invitation };
   userId?: string;
@@ -69,8 +70,8 @@ const STEPS = [
  * An account, its trial and a spent invitation for a caller without a browser. The same attempt again goes on where it
  * stood and gets the same answer; the password lives in this call only.
  */
-export async function createByProgram(db: Db, using: Using, request: ProgramRequest, { clientId, log }: { clientId: string; log: Log }): Promise<ProgramCreation> {
-  let underway: Underway = { request, clientId, log };
+export async function createByProgram(db: Db, using: Using, request: ProgramRequest, { clientId, requestId, log }: { clientId: string; requestId: string; log: Log }): Promise<ProgramCreation> {
+  let underway: Underway = { request, clientId, requestId, log };
   for (const [name, take] of STEPS) {
     if (underway.way !== undefined) break;
     underway = await take(db, using, underway);
@@ -118,9 +119,9 @@ function derivedAttemptId(invitation: Invitation, clientId: string): string {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }
 
-async function reserveAnew(trx: Trx, using: Using, invitation: Invitation, { request, clientId }: Underway, attemptId: string): Promise<Registration> {
+async function reserveAnew(trx: Trx, using: Using, invitation: Invitation, { request, clientId, requestId }: Underway, attemptId: string): Promise<Registration> {
   await supersede(trx, await findPendingRegistration(trx, invitation), using.clock.now());
-  const attempt = { attemptId, userId: null, madeBy: clientId, locale: request.locale };
+  const attempt = { attemptId, userId: null, madeBy: clientId, locale: request.locale, requestId };
   return (await reserve(trx, using, { token: request.token, address: invitation.address, now: null }, attempt)) ?? changedUnderItsLock();
 }
 

@@ -63,6 +63,7 @@ export interface Offer {
 export interface NewRegistration extends Pick<Registration, 'attemptId' | 'userId' | 'madeBy' | 'trialAppId' | 'attemptedAt'> {
   /** Undefined: the invitation's. */
   locale: string | undefined;
+  requestId: string;
 }
 
 const RESERVE = `/* prepared: reserve */
@@ -77,9 +78,9 @@ const RESERVE = `/* prepared: reserve */
     returning one.id, one.address, one.locale, offer.*
   ), attempt as (
     insert into bridge.registration (
-      attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at, first_look_at
+      attempt_id, invitation_id, product, address, user_id, made_by, locale, trial_app_id, trial_ends_at, trial_access_until, attempted_at, first_look_at, request_id
     )
-    select $5::uuid, id, product, address, $6, $7, coalesce($8, locale), $9::uuid, trial_ends_at, trial_access_until, $10::timestamptz, now() + make_interval(secs => $11)
+    select $5::uuid, id, product, address, $6, $7, coalesce($8, locale), $9::uuid, trial_ends_at, trial_access_until, $10::timestamptz, now() + make_interval(secs => $11), $12
     from held returning *
   ), ${trialOfAttempt({ id: '$9::uuid', name: '(select name from held)', path: '(select path from held)', permissions: '(select permissions from held)' })}
   select ${COLUMNS_OF_ATTEMPT} from attempt`;
@@ -98,8 +99,8 @@ export async function insertRegistration(
   firstLookInSeconds: number,
 ): Promise<Registration | undefined> {
   const rows = offers.map(({ product, trialEndsAt, trialAccessUntil, app }) => ({ product, trial_ends_at: trialEndsAt, trial_access_until: trialAccessUntil, ...app }));
-  const { attemptId, userId, madeBy, locale = null, trialAppId, attemptedAt } = attempt;
-  const values = [JSON.stringify(rows), invitation.tokenHash, invitation.address, invitation.now, attemptId, userId, madeBy, locale, trialAppId, attemptedAt, firstLookInSeconds];
+  const { attemptId, userId, madeBy, locale = null, trialAppId, attemptedAt, requestId } = attempt;
+  const values = [JSON.stringify(rows), invitation.tokenHash, invitation.address, invitation.now, attemptId, userId, madeBy, locale, trialAppId, attemptedAt, firstLookInSeconds, requestId];
   return (await db.executeQuery<Registration>(CompiledQuery.raw(RESERVE, values))).rows[0];
 }
 

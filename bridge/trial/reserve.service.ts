@@ -51,7 +51,7 @@ export async function reserve(
   db: Db | Trx,
   using: { products: readonly Product[]; clock: Clock; newAppId: () => string },
   invitation: { token: string; address: string; now: Date | null },
-  attempt: Pick<NewRegistration, 'attemptId' | 'userId' | 'madeBy' | 'locale'>,
+  attempt: Pick<NewRegistration, 'attemptId' | 'userId' | 'madeBy' | 'locale' | 'requestId'>,
 ): Promise<Registration | undefined> {
   const attemptedAt = using.clock.now();
   const trialAppId = using.newAppId();

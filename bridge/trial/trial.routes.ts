@@ -138,7 +138,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       problems: ['invitation_unknown', 'invitation_expired', 'invitation_revoked', 'invitation_spent', 'username_mismatch', 'trial_exists', 'attempt_conflict'],
       answer: async ({ body, res, outcome }) => {
         tellRefusal(using.sightings, body.token, res);
-        const creation = await create(db, using, body);
+        const creation = await create(db, using, body, requestIdOf(res));
         outcome(creation.way);
         return creationToWire(creation, clock);
       },
@@ -158,7 +158,7 @@ export function trialRoutes(using: TrialRoutesUsing): readonly Route[] {
       ],
       answer: async ({ body, res, outcome }) => {
         tellRefusal(using.sightings, body.token, res);
-        const creation = await createByProgram(db, using, body, { clientId: callerOf(res), log: logOf(res) });
+        const creation = await createByProgram(db, using, body, { clientId: callerOf(res), requestId: requestIdOf(res), log: logOf(res) });
         outcome(creation.way);
         return programCreationToWire(creation, clock);
       },

@@ -141,6 +141,7 @@ export const changeData = z.strictObject({
   trial_ends_at: epochSeconds.nullable(),
   trial_access_until: epochSeconds.nullable().meta({ description: 'Seconds since 1970; null: no end any more' }),
   ready: z.boolean().meta({ description: 'False until the app has made what its person comes for (`provision: wait`)' }),
+  forgotten: z.boolean().meta({ description: 'The person was erased: keep this word no longer than it is needed' }),
   version: z.int().meta({ description: 'The later change of a trial has the greater one; also the id of the event' }),
 });
 /** `change`, or `restarted` with nothing to say. */

@@ -85,13 +85,14 @@ export function infosToWire(infos: TrialInfos | undefined, clock: Clock): z.inpu
 export function toldToWire(told: Told, clock: Clock): StreamEvent {
   if (told.kind === 'up_to_date') return 'alive';
   if (told.kind === 'restarted') return { event: 'restarted', data: {} };
-  const { userId, product, trialEndsAt, trialAccessUntil, ready, version } = told.change;
+  const { userId, product, trialEndsAt, trialAccessUntil, ready, forgotten, version } = told.change;
   const data: z.input<typeof changeData> = {
     user_id: userId,
     product,
     trial_ends_at: trialEndsAt && epochSeconds(clock.toReal(trialEndsAt)),
     trial_access_until: trialAccessUntil && epochSeconds(clock.toReal(trialAccessUntil)),
     ready,
+    forgotten,
     version,
   };
   return { id: String(version), event: 'change', data };

@@ -63,6 +63,8 @@ export async function skip(db: Db, lifeId: string): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const skipped = await skipDead(trx, lifeId);
     for (const one of skipped) if (one.kind === PROVISIONING) await markReady(trx, one);
+    // Nobody will hear whom to forget.
+    if (skipped.some(({ kind }) => kind === 'erased')) await forgetUser(trx, lifeId);
     return skipped.length;
   });
 }

@@ -20,8 +20,9 @@ const changeData = z.object({
   product: z.string().min(1),
   trial_ends_at: z.number().nullish(),
   trial_access_until: z.number().nullable(),
-  /** A bridge of the release before says nothing. */
+  /** A bridge of the release before says nothing of these. */
   ready: z.boolean().default(true),
+  forgotten: z.boolean().default(false),
   version: z.int().positive(),
 });
 
@@ -139,8 +140,8 @@ export function followTrialFeed(bridge: Pick<Bridge, 'changes'>, ends: TrialEnds
 }
 
 function endIn({ data }: HeardEvent): TrialEnd {
-  const { user_id, product, trial_ends_at, trial_access_until, ready, version } = changeData.parse(JSON.parse(data));
-  return { userId: user_id, product, endsAt: instant(trial_ends_at ?? trial_access_until), accessUntil: instant(trial_access_until), ready, version };
+  const { user_id, product, trial_ends_at, trial_access_until, ready, forgotten, version } = changeData.parse(JSON.parse(data));
+  return { userId: user_id, product, endsAt: instant(trial_ends_at ?? trial_access_until), accessUntil: instant(trial_access_until), ready, forgotten, version };
 }
 
 function instant(seconds: number | null): Date | null {

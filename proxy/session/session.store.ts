@@ -97,6 +97,11 @@ export async function findSessionsOf(db: Db, subs: readonly string[]): Promise<r
   return db.selectFrom('proxy.session').select(['id_hash as idHash', 'sub', 'site']).where('sub', 'in', subs).execute();
 }
 
+/** Of people who are forgotten: name and address do not wait for the sweep. */
+export async function deleteOverSessionsOf(db: Db, subs: readonly string[]): Promise<void> {
+  if (subs.length > 0) await db.deleteFrom('proxy.session').where('sub', 'in', subs).where('ends_at', '<=', sql<Date>`now()`).execute();
+}
+
 /** With `sid`: every session of that Keycloak session. `sites`: hosts of those that the provider signs people in at. Answers which were deleted. */
 export async function deleteSessions(db: Db, which: { sites: readonly string[]; idHash?: Buffer; sid?: string | null; sub?: string }): Promise<Buffer[]> {
   const { sites, idHash, sid, sub } = which;

@@ -4,8 +4,8 @@ import type { Tables } from '../db/tables.ts';
 import type { Identity } from '../provider/provider.ts';
 import { lockLogin } from './ended-login.store.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
-import { findSessionsOf, moveTrialEnd } from './session.store.ts';
-import { findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.store.ts';
+import { deleteOverSessionsOf, findSessionsOf, moveTrialEnd } from './session.store.ts';
+import { deleteForgottenTrialEnds, findLongestTrialEnd, saveTrialEnds, type TrialEnd } from './trial-end.store.ts';
 
 type Db = Kysely<Tables>;
 
@@ -70,6 +70,8 @@ export async function takeTrialEnds({ db, live, issuer, productIdsBySite, waitin
       const told = await findLongestTrialEnd(trx, place.sub, productIdsBySite.get(place.site) ?? []);
       if (told) await moveTrialEnd(trx, place, { ...told, preparing: isPreparing(told, waitingProductIds) });
     }
+    await deleteForgottenTrialEnds(trx, ends);
+    await deleteOverSessionsOf(trx, ends.filter(({ forgotten }) => forgotten).map(({ userId }) => userId));
     return sessions;
   });
   // Another replica may have written it, and its notice may not be heard.

@@ -13,6 +13,8 @@ export interface TrialEnd {
   accessUntil: Date | null;
   /** False until the app has made the person's workspace. */
   ready: boolean;
+  /** The person was erased from this product. */
+  forgotten: boolean;
   version: number;
 }
 
@@ -48,6 +50,16 @@ export async function findLongestTrialEnd(db: Db, userId: string, productIds: re
 export async function findLastVersion(db: Db): Promise<number> {
   const { last } = await db.selectFrom('proxy.trial_end').select((eb) => eb.fn.max('version').as('last')).executeTakeFirstOrThrow();
   return Number(last ?? 0);
+}
+
+/**
+ * Whose account stayed at an erasure is an ordinary person, of whom nothing needs to be known here. Of an account that is gone the end
+ * stays until no sign-in under way can bring it back ({@link deletePastTrialEnds}).
+ */
+export async function deleteForgottenTrialEnds(db: Db, ends: readonly TrialEnd[]): Promise<void> {
+  for (const { userId, product, version } of ends.filter(({ forgotten, accessUntil }) => forgotten && accessUntil === null)) {
+    await db.deleteFrom('proxy.trial_end').where('user_id', '=', userId).where('product', '=', product).where('version', '=', String(version)).execute();
+  }
 }
 
 export async function deleteTrialEnds(db: Db): Promise<void> {

@@ -135,7 +135,10 @@ describe('what the bridge says of itself', () => {
     ]);
     expect(Object.keys(paths['/api/trial/creation']?.['post']?.responses ?? {})).toEqual(['200', '400', '401', '403', '409', '410', '413', '415', '422', '502', '503', '504']);
     expect(Object.keys(paths['/api/trial/register']?.['post']?.responses ?? {})).toEqual(['202', '400', '401', '413', '415', '422', '429', '503']);
-    expect(paths['/api/trial/changes']?.['get']?.responses).toMatchObject({ 200: { content: { 'text/event-stream': { schema: { properties: { data: { contentSchema: { anyOf: [{ required: ['user_id', 'product', 'trial_ends_at', 'trial_access_until', 'ready', 'version'] }, {}] } } } } } } }, 400: {}, 401: {}, 403: {} });
+    expect(paths['/api/trial/changes']?.['get']?.responses).toMatchObject({ 200: { content: { 'text/event-stream': { schema: { properties: { data: { contentSchema: { anyOf: [{ required: ['user_id', 'product', 'trial_ends_at', 'trial_access_until', 'ready', 'forgotten', 'version'] }, {}] } } } } } } }, 400: {}, 401: {}, 403: {} });
+    for (const [path, method] of [['extend', 'post'], ['completion', 'post'], ['embed-token', 'post'], ['{id}', 'delete'], ...['resend', 'revoke', 'allow-again'].map((act) => [`{id}/${act}`, 'post'])] as [string, string][]) {
+      expect([path, Object.keys(paths[`/api/trial/${path}`]?.[method]?.responses ?? {})]).toEqual([path, expect.arrayContaining(['200', '400', '401', '403', '404', '409'])]);
+    }
     expect(paths['/api/trial/register']?.['post']?.security).toBeUndefined();
     expect(paths['/api/trial/verify']?.['post']?.security).toEqual([{ serviceToken: [] }]);
   });
@@ -150,7 +153,7 @@ describe('what the bridge says of itself', () => {
     const optional = { state: 'up', required: false };
     expect([status, body]).toEqual([
       200,
-      { status: 'ready', dependencies: { postgres: up, keycloak_keys: up, keycloak: optional, worker: up, smtp: optional } },
+      { status: 'ready', dependencies: { postgres: up, keycloak_keys: up, keycloak: optional, keycloak_calls: optional, worker: up, smtp: optional } },
     ]);
   });
 
@@ -174,6 +177,15 @@ describe('what the bridge says of itself', () => {
     expect(answers[0]?.body['dependencies']).toMatchObject({ keycloak: { state: 'down', required: false }, keycloak_keys: { state: 'up' } });
     expect(signIns).toBe(1);
     expect(later.body['status']).toBe('ready');
+  });
+
+  test('/readyz while a node of Keycloak leaves the bridge out: degraded, and ready again when it does not', async () => {
+    bridge.realm.calls(false);
+    const out = await seconds(6, () => bridge.send('/readyz', { method: 'GET' }));
+    bridge.realm.calls(true);
+    const back = await seconds(12, () => bridge.send('/readyz', { method: 'GET' }));
+    expect([out.status, out.body]).toMatchObject([200, { status: 'degraded', dependencies: { keycloak_calls: { state: 'down', required: false } } }]);
+    expect(back.body['status']).toBe('ready');
   });
 
   test('/readyz when the keys of the realm were last read too long ago: degraded', async () => {

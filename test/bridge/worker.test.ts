@@ -82,6 +82,7 @@ async function openWorker() {
     sweep_plans: async () => {},
     sweep_lives: async () => {},
     erase_life: async () => {},
+    end_rehearsal: async () => {},
     finish_join: async () => {},
     keep_life: async () => {},
     reconcile: async () => {},

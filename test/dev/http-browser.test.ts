@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { formsIn, httpBrowser } from '../support/http-browser.ts';
+import { formsIn, httpBrowser } from '../../platform/http-browser.ts';
 
 const PAGE = `<form id="one" action="/go?a=1&amp;b=2" method="post">
 <input name="email" value="a&amp;b@example.com" disabled><input type="hidden" name="t" value="&quot;x&quot;"><input type="checkbox" name="on" checked><input type="checkbox" name="off">

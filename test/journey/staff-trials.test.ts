@@ -90,7 +90,9 @@ test('staff sees what became of somebody, gives them more days, and erases them;
   expect(await staff.textContent('[role=status]')).toContain('Erasure was begun.');
   expect(await staff.textContent('main')).toContain('This person was erased.');
   await expect(keycloakAdmin().get(`/users/${userId}`)).rejects.toThrow('404');
-  for (const text of [address, 'Somerville']) expect(await placesOf(text)).toEqual([]);
+  await eventually(async () => (await Promise.all([address, 'Somerville'].map(placesOf))).flat().length === 0);
+  // Told to whoever was away, for a month at most; by the proxy kept until no session could be left.
+  expect(await placesOf(String(userId))).toEqual(['bridge.trial_change.user_id', 'proxy.trial_end.user_id']);
 
   // Their browser is out, and what they ask for anew gets no invitation.
   await eventually(async () => (await person.goto(`${stack().proxy}/whoami`))!.url().includes('/realms/'));
@@ -108,13 +110,13 @@ test('whoever is no staff sees nothing of it', async () => {
   expect(answer!.status()).toBe(403);
 });
 
-/** Columns of the bridge's schema that hold this text. */
+/** Columns of bridge, job queue and proxy that hold this text. */
 async function placesOf(text: string): Promise<string[]> {
-  const columns = await queryDatabase("select table_name, column_name from information_schema.columns where table_schema = 'bridge'");
+  const columns = await queryDatabase("select table_schema, table_name, column_name from information_schema.columns where table_schema in ('bridge', 'proxy', 'graphile_worker') order by 1, 2, 3");
   const places = [];
-  for (const { table_name: table, column_name: column } of columns) {
-    const found = await queryDatabase(`select 1 from bridge.${String(table)} where ${String(column)}::text ilike $1 limit 1`, [`%${text}%`]);
-    if (found.length > 0) places.push(`${String(table)}.${String(column)}`);
+  for (const { table_schema: schema, table_name: table, column_name: column } of columns) {
+    const found = await queryDatabase(`select 1 from "${String(schema)}"."${String(table)}" where "${String(column)}"::text ilike $1 limit 1`, [`%${text}%`]);
+    if (found.length > 0) places.push(`${String(schema)}.${String(table)}.${String(column)}`);
   }
   return places;
 }

@@ -6,7 +6,7 @@ import { freePort } from '../../dev/ports.ts';
 import { dropDatabase, withClient } from '../../dev/postgres.ts';
 import { bridgeEnvironment } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { createRealm, PASSWORD, RETURN_TO, SHOP, type OtherRealm } from '../support/realm-command.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';

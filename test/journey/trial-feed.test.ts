@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { eventually } from '../support/eventually.ts';
-import type { HttpBrowser } from '../support/http-browser.ts';
+import type { HttpBrowser } from '../../platform/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';
 import { moveClock, queryDatabase, stack } from '../support/stack.ts';

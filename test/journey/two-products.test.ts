@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../dev/ports.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { freshAddress } from '../support/person.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';

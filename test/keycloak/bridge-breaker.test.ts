@@ -2,7 +2,8 @@ import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 import { bridgeEnvironment } from '../support/doctor.ts';
 import { scrape } from '../support/exposition.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
+import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress, type Person } from '../support/person.ts';
 import { logOf, pause, stack } from '../support/stack.ts';
 import { invite } from '../support/visitor.ts';
@@ -70,5 +71,10 @@ test('while the bridge is dead, stamps decide and no login waits for it; it is c
   expect((await signIn(live!)).end).toBe('in');
   await eventually(async () => (await questionsAboutTrials()) > before);
   expect((await httpBrowser().get(invitation)).body).toContain('kc-register-form');
+  await eventually(async () => {
+    const events: { resourceType: string; error?: string; authDetails: { clientId: string } }[] = await keycloakAdmin().get('/admin-events?operationTypes=ACTION');
+    const turns = events.filter(({ resourceType }) => resourceType === 'VESTIBULE_BRIDGE');
+    return turns.length >= 2 && turns[0]?.error === undefined && turns[1]?.error === 'bridge_unanswered' && turns.every(({ authDetails }) => authDetails.clientId === 'vestibule-keycloak');
+  });
   expect(logOf('keycloak')).toMatch(/bridge_breaker=open[^]*bridge_breaker=closed/);
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser } from '../../platform/http-browser.ts';
 import { startProxyReplica, type ProxyReplica } from '../support/proxy-replica.ts';
 import { stack } from '../support/stack.ts';
 import { entryOf, nowSeconds, personWith } from './support/keeper.ts';

@@ -211,6 +211,8 @@ const offering = (patch: Record<string, unknown>): Edit => ({ path: '/.well-know
 
 const SERVER_ROWS: readonly ServerRow[] = [
   ['redirect-addresses', 'outside development no address is on localhost', PRODUCTION, 'a code sent there can be read'],
+  ['redirect-addresses', 'those of the staff pages are missing', { STAFF_URL: 'https://staff.example.com' }, 'lacks the redirect address https://staff.example.com/api/callback'],
+  ['redirect-addresses', 'nobody comes back to the staff pages from a logout', { STAFF_URL: 'https://staff.example.com' }, 'lacks the post-logout redirect address https://staff.example.com/api/logout/done'],
   ['jar', 'a node is without', jarOf(undefined), 'runs without the jar'],
   ['jar', 'a node has one of another contract', jarOf({ version: '9.0.0', contract: '9.0' }), 'runs jar 9.0.0, of contract 9.0'],
   ['jar', 'a node has one that does not tell', jarOf({}), 'of contract unknown'],

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { createPerson, type Person } from '../support/person.ts';
 import { stack } from '../support/stack.ts';
 import { questionsAboutTrials } from './support/infos.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { answerAbout } from '../support/answer.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
 import { openRelay, type Relay } from '../support/relay.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { keycloakAdmin, realmsAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, setStamp, freshAddress } from '../support/person.ts';
 import { stack } from '../support/stack.ts';

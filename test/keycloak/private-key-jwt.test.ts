@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readClientKey } from '../../proxy/provider/client-proof.ts';
 import { createProvider, type Provider } from '../../proxy/provider/provider.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson } from '../support/person.ts';
 import { stack } from '../support/stack.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { randomUUID } from 'node:crypto';
 import { runDoctor } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { freshAddress } from '../support/person.ts';
 import { openProgram, type Program } from '../support/program.ts';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { Page } from 'playwright-core';
 import { axe, launchBrowser, PHONE, type TestBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
 import { inbox, queryDatabase, stack } from '../support/stack.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { axe, launchBrowser, type TestBrowser } from '../support/browser.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { freshAddress } from '../support/person.ts';
 import { queryDatabase } from '../support/stack.ts';

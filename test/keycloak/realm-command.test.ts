@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { stack } from '../support/stack.ts';
 import { keycloakWith, type EditedKeycloak } from './support/edited-keycloak.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { openRelay, type Relay } from '../support/relay.ts';
 import { stack } from '../support/stack.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { httpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { freshAddress } from '../support/person.ts';
 import { createRealm, PASSWORD, RETURN_TO, SHOP, type OtherRealm, type Ran } from '../support/realm-command.ts';
 import { addLoginTheme, THEME_MARKS } from './support/login-theme.ts';

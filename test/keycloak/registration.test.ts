@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { httpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress } from '../support/person.ts';
 import { inbox, logOf, moveClock, pause, queryDatabase, stack } from '../support/stack.ts';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { runDoctor } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { freshAddress } from '../support/person.ts';
 import { openProgram, type Program } from '../support/program.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
-import { httpBrowser } from '../support/http-browser.ts';
+import { httpBrowser } from '../../platform/http-browser.ts';
 import { createPerson, type Person } from '../support/person.ts';
 import { stack } from '../support/stack.ts';
 import { entryOf, nowSeconds, personWith, setEntries } from './support/keeper.ts';

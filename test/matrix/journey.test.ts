@@ -5,7 +5,7 @@ import { type Entry, entryOf, keeper, personWith, rolesOf, setEntries, stampsOf 
 import { bridgeEnvironment, runDoctor } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
 import { scrape } from '../support/exposition.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { keycloakAdmin } from '../support/keycloak-admin.ts';
 import { createPerson, freshAddress, setStamp, type Person } from '../support/person.ts';
 import { inbox, pause, queryDatabase, stack } from '../support/stack.ts';

@@ -11,22 +11,24 @@ const HOUR_SECONDS = 3600;
 
 let stand: Stand;
 let key: CryptoKey;
+let published: object[];
 let app: string;
 let bridgeSays: Record<string, unknown>;
 beforeAll(async () => {
   stand = await startStand({ embedHere: true });
   const pair = await generateKeyPair('ES256', { extractable: true });
   key = pair.privateKey;
-  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'embed', alg: 'ES256', use: 'sig' };
+  published = [await publicKey(pair.publicKey, 'embed')];
   stand.bridge.answer = (req, res, body) => {
     const json = (value: object) => void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-    if (req.url === '/.well-known/jwks.json') return json({ keys: [jwk] });
+    if (req.url === '/.well-known/jwks.json') return json({ keys: published });
     if (req.url === '/api/trial/embed-standing') return json((JSON.parse(body) as { app: string }).app === app ? bridgeSays : { found: false });
     return void res.writeHead(202, { 'content-type': 'application/json' }).end('{"status":"accepted"}');
   };
 });
 afterAll(() => stand.stop());
 
+const publicKey = async (one: CryptoKey, kid: string) => ({ ...(await exportJWK(one)), kid, alg: 'ES256', use: 'sig' });
 const now = () => Math.floor(Date.now() / 1000);
 beforeEach(() => {
   app = randomUUID();
@@ -39,13 +41,14 @@ interface Made {
   claims?: JWTPayload;
   typ?: string;
   by?: CryptoKey;
+  keyId?: string;
   audience?: string;
   issuer?: string;
 }
 
-function tokenOf({ claims = {}, typ = 'vestibule-embed+jwt', by = key, audience = stand.url, issuer = 'vestibule-bridge' }: Made = {}): Promise<string> {
+function tokenOf({ claims = {}, typ = 'vestibule-embed+jwt', by = key, keyId = 'embed', audience = stand.url, issuer = 'vestibule-bridge' }: Made = {}): Promise<string> {
   return new SignJWT({ app, origin: ORIGIN, generation: 1, sub: 'user-ada', jti: randomUUID(), exp: now() + 60, ...claims })
-    .setProtectedHeader({ alg: 'ES256', kid: 'embed', typ })
+    .setProtectedHeader({ alg: 'ES256', kid: keyId, typ })
     .setIssuer(issuer)
     .setAudience(audience)
     .setIssuedAt()
@@ -164,6 +167,31 @@ describe('in the frame', () => {
     const inFrame = await frame();
     const status = async (site: string) => (await inFrame(`/embed/${app}/notes`, { method: 'POST', headers: { 'sec-fetch-site': site } })).status;
     expect([await status('cross-site'), await status('same-site'), await status('same-origin')]).toEqual([403, 403, 200]);
+  });
+
+  test.each([
+    ['is open a second before the end', -1, [200, 303]],
+    ['is refused a second after it', 1, [403, 403]],
+  ])('SECURITY 4: a frame, and a token for one, %s', async (_name, fromEnd, statuses) => {
+    const inFrame = await frame();
+    const end = now() + HOUR_SECONDS / 2;
+    bridgeSays = { ...bridgeSays, trial_access_until: end };
+    // The bridge's word is asked for again within seconds.
+    await eventually(async () => {
+      stand.clock.setOffset(end - Date.now() / 1000 + 1);
+      return (await inFrame(`/embed/${app}/`)).status === 403;
+    }, REVOKED_WITHIN_MS);
+    stand.clock.setOffset(end - Date.now() / 1000 + fromEnd);
+    expect([(await inFrame(`/embed/${app}/`)).status, (await post(await tokenOf())).status]).toEqual(statuses);
+  });
+
+  test('keys are rotated without a break: running frames go on, tokens of both keys are taken', async () => {
+    const inFrame = await frame();
+    const next = await generateKeyPair('ES256', { extractable: true });
+    const before = await tokenOf();
+    published = [await publicKey(next.publicKey, 'next'), ...published];
+    const replies = [await post(await tokenOf({ by: next.privateKey, keyId: 'next' })), await post(before), await inFrame(`/embed/${app}/`)];
+    expect(replies.map(({ status }) => status)).toEqual([303, 303, 200]);
   });
 
   test('grace, and the end, to the second', async () => {

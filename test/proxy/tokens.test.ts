@@ -2,7 +2,7 @@ import { generateKeyPairSync, hkdfSync, randomBytes, randomUUID } from 'node:cry
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createLocalJWKSet, EncryptJWT, importPKCS8, jwtVerify, SignJWT, type CryptoKey, type JSONWebKeySet } from 'jose';
+import { createLocalJWKSet, EncryptJWT, exportJWK, generateKeyPair, importPKCS8, jwtVerify, SignJWT, type CryptoKey, type JSONWebKeySet } from 'jose';
 import { newPerson, openBilling, type PersonOnWire, type TestBilling } from '../bridge/remote-billing/support/billing.ts';
 import { ISSUER, roles } from '../bridge/support/realm.ts';
 import { Browser, send } from './support/browser.ts';
@@ -29,6 +29,10 @@ let billing: { server: string; realm: string; person: PersonOnWire; request: str
 let host: { port: number; serves: string; names: number };
 const IDENTITY_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 
+/** A small app that may be shown in a frame of this page. */
+const EMBEDDED = { app: randomUUID(), origin: 'https://www.example.com', generation: 1 };
+let embedKey: CryptoKey;
+
 const TOKENS: Record<string, (maker: Maker) => Promise<string>> = {
   'the token of Keycloak’s steps': ({ iss, sign }) => sign({ ...base(iss, 30), typ: 'Bearer', aud: 'vestibule-bridge', azp: 'vestibule-keycloak', resource_access: roles('trial-callback') }, 'JWT'),
   'the proxy’s service token': ({ iss, sign }) =>
@@ -38,6 +42,7 @@ const TOKENS: Record<string, (maker: Maker) => Promise<string>> = {
   'a logout token': ({ iss, sign }) =>
     sign({ ...base(iss, 120), sub: person.sub, sid: person.sid, typ: 'Logout', aud: CLIENT.id, events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, 'logout+jwt'),
   'the signed identity': ({ sign }) => sign({ ...base(stand.url, 180), ...person, aud: stand.url }, 'vestibule-identity+jwt'),
+  'an embed token': ({ sign }) => sign({ ...base('vestibule-bridge', 60), aud: stand.url, sub: person.sub, ...EMBEDDED }, 'vestibule-embed+jwt'),
   'a billing token': ({ sign }) => sign({ ...ofBilling('access'), ...saysOfBilling() }, 'vestibule-billing-access+jwt'),
   'a billing token with proof': ({ sign }) => sign({ ...ofBilling('proof'), ...saysOfBilling(), proof: billing.request }, 'vestibule-billing-proof+jwt'),
   'the secret of a transfer': ({ sign }) => sign({ ...ofBilling('transfer'), hostname: nameOfHost() }, 'vestibule-billing-transfer+jwt'),
@@ -92,6 +97,13 @@ const DOORS: Record<string, { own: string; takes: (make: (maker: Maker) => Promi
     own: 'a logout token',
     takes: async (make) => (await send(stand.url, { method: 'POST', form: { logout_token: await make(ofProvider()) } }, '/api/logout/back-channel')).status === 200,
   },
+  'the proxy, where a frame of another page begins': {
+    own: 'an embed token',
+    takes: async (make) => {
+      const token = await make({ iss: 'vestibule-bridge', sign: (claims, typ) => sign(embedKey, 'ES256', 'embed', claims, typ) });
+      return (await send(stand.url, { method: 'POST', form: { token }, headers: { origin: EMBEDDED.origin, 'sec-fetch-mode': 'navigate', accept: 'text/html' } }, `/embed/${EMBEDDED.app}`)).status === 303;
+    },
+  },
   'billing, where a server’s link is opened': {
     own: 'a billing token',
     takes: async (make) => (await bridge.pages('login/open', { token: await make(billingMaker('access')) })).body['result'] !== 'refused',
@@ -128,8 +140,17 @@ function ofProvider(): Maker {
 }
 
 beforeAll(async () => {
-  [stand, bridge] = await Promise.all([startStand({ env: { IDENTITY_SIGNING_KEY: IDENTITY_KEY.replaceAll('\n', '\\n') } }), openBilling({ env: { BILLING_TOKEN_KEY: BILLING_KEY.toString('base64') } })]);
+  [stand, bridge] = await Promise.all([startStand({ embedHere: true, env: { IDENTITY_SIGNING_KEY: IDENTITY_KEY.replaceAll('\n', '\\n') } }), openBilling({ env: { BILLING_TOKEN_KEY: BILLING_KEY.toString('base64') } })]);
   await prepareBilling();
+  const pair = await generateKeyPair('ES256', { extractable: true });
+  embedKey = pair.privateKey;
+  const keys = [{ ...(await exportJWK(pair.publicKey)), kid: 'embed', alg: 'ES256', use: 'sig' }];
+  const standing = { found: true, generation: 1, user_id: person.sub, path: '/apps/one', trial_ends_at: now() + 3600, trial_access_until: now() + 3600 };
+  const other = stand.bridge.answer;
+  stand.bridge.answer = (req, res, body) => {
+    const answer = { '/.well-known/jwks.json': { keys }, '/api/trial/embed-standing': standing }[req.url ?? ''];
+    return answer === undefined ? other(req, res, body) : void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  };
 });
 afterAll(() => Promise.all([stand.stop(), bridge.close(), new Promise((resolve) => challenged.close(resolve))]));
 

@@ -39,7 +39,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const statusOf = async (browser: Browser) => (await browser.send('/', { headers: XHR })).status;
 const isRefused = (browser: Browser) => async () => (await statusOf(browser)) === 401;
 const expiresAt = async (browser: Browser) => (JSON.parse((await browser.get('/api/session')).body) as { expires_at: number }).expires_at;
-const tell = (trial_access_until: number | null, more: { product?: string; version?: number; trial_ends_at?: number } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
+const tell = (trial_access_until: number | null, more: { product?: string; version?: number; trial_ends_at?: number; forgotten?: boolean } = {}) => stand.bridge.feed.tell({ user_id: `user-${people}`, trial_access_until, ...more });
 
 /** The newest word that the proxy's database has about this person. */
 async function toldVersion(): Promise<number> {
@@ -48,6 +48,20 @@ async function toldVersion(): Promise<number> {
   const { rows } = await client.query('select max(version)::int as version from proxy.trial_end where user_id = $1', [`user-${people}`]);
   await client.end();
   return (rows[0] as { version: number | null }).version ?? 0;
+}
+
+/** `table.column` of every place of the proxy's that holds this text. */
+async function placesOf(text: string): Promise<string[]> {
+  const client = new Client({ connectionString: stand.database.adminUrl });
+  await client.connect();
+  const { rows } = await client.query<{ name: string; column: string }>("select table_name as name, column_name as column from information_schema.columns where table_schema = 'proxy'");
+  const places = [];
+  for (const { name, column } of rows) {
+    const found = await client.query(`select 1 from proxy."${name}" where "${column}"::text ~ $1 limit 1`, [`\\m${text}\\M`]);
+    if (found.rows.length > 0) places.push(`${name}.${column}`);
+  }
+  await client.end();
+  return places;
 }
 
 async function trialOf(browser: Browser): Promise<{ app: string; ends_at: number | null; access_until: number | null }> {
@@ -98,6 +112,28 @@ describe('what the bridge says of a trial holds in every replica within a second
     stand.provider.misbehave = { refresh: { status: 500, body: {} } };
     stand.clock.setOffset(1.4 * HOUR_SECONDS);
     expect(await statusOf(here)).toBe(401);
+  });
+
+  test('somebody is erased whose account stays: the session goes on as an ordinary one, and no table has their id for the trial', async () => {
+    const { here } = await knownToBoth();
+    tell(now() + 60);
+    await eventually(async () => (await toldVersion()) > 0);
+    tell(null, { forgotten: true });
+    await eventually(async () => (await trialOf(here)).access_until === null, HOLDS_WITHIN_MS);
+    await eventually(async () => (await toldVersion()) === 0, HOLDS_WITHIN_MS);
+    expect(await statusOf(here)).toBe(200);
+  });
+
+  test('somebody is erased whose account is gone: no name or address is left, and no id once no session could be left', async () => {
+    const { here } = await knownToBoth();
+    tell(now());
+    await eventually(isRefused(here), HOLDS_WITHIN_MS);
+    tell(now(), { forgotten: true });
+    // An id alone, so that no sign-in under way opens a session.
+    await eventually(async () => (await placesOf(`user-${people}`)).join() === 'trial_end.user_id', HOLDS_WITHIN_MS);
+    stand.clock.setOffset(11 * HOUR_SECONDS);
+    await stand.proxy.sweep();
+    expect(await placesOf(`user-${people}`)).toEqual([]);
   });
 
   test('no end any more: the app stays theirs, at once and at the next sign-in', async () => {

@@ -1,4 +1,4 @@
-import type { Visit } from './http-browser.ts';
+import type { Visit } from '../../platform/http-browser.ts';
 
 const CHANGING_HEADERS = new Set(['date', 'set-cookie', 'content-length']);
 const CODES = /(?:session_code|tab_id|execution|client_data|code|state|nonce|auth_session_id)(?:=|&#x3D;)[\w.~%+-]*/g;

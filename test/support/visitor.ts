@@ -1,4 +1,4 @@
-import { httpBrowser, type HttpBrowser, type Visit } from './http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../platform/http-browser.ts';
 import { inbox, stack } from './stack.ts';
 
 export const PASSWORD = 'a long pass phrase';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { addJob } from '../../../bridge/db/job.ts';
 import { findDisagreements } from '../../../bridge/doctor/consistency.ts';
 import type { Account } from '../../../bridge/keycloak/accounts.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from '../support/bridge.ts';
@@ -62,6 +63,10 @@ async function register(token: string, address: string) {
 const idOf = async (address: string) => ((await bridge.asManager(`/api/trial?search=${encodeURIComponent(address)}`)).body['trials'] as { id: string }[])[0]!.id;
 const tokenTo = (address: string) => new URL(bridge.inbox.messages().filter(({ to }) => to === address).flatMap(({ links }) => links).find((link) => link.includes('invitation_token'))!).searchParams.get('invitation_token')!;
 const erase = ({ id }: { id: string }) => bridge.asManager(`/api/trial/${id}`, BECAUSE, {}, 'DELETE');
+const sweep = async () => {
+  await addJob(bridge.db, 'sweep_lives', {}, { key: 'sweep_lives' });
+  await bridge.settled();
+};
 const gone = ({ userId }: Known) => bridge.accounts.remove(userId);
 const again = async ({ address }: Known) => {
   bridge.clock.pass(DAY);
@@ -88,7 +93,7 @@ const findings = async (accounts: readonly Account[] = []) => {
   return findDisagreements(bridge.db, keycloak, bridge.clock, { movedClock: false });
 };
 
-test('before an erasure a person stands in many places; after it nowhere, but the feed keeps the end of an id', async () => {
+test('before an erasure a person stands in many places; after it nowhere, but the feed keeps an id for a month', async () => {
   const ada = await known();
   expect(await placesOf(ada.address)).toEqual(['bridge.invitation.address', 'bridge.life.address', 'bridge.life_event.idempotency_key', 'bridge.mail.address', 'bridge.not_me.address', 'bridge.registration.address', 'bridge.sign_up_request.address']);
   const { status, body } = await erase(ada);
@@ -97,6 +102,23 @@ test('before an erasure a person stands in many places; after it nowhere, but th
   const left = Object.fromEntries(await Promise.all(ada.names.map(async (name) => [name, await placesOf(name)] as const)));
   expect(Object.values(left).flat()).toEqual(['bridge.trial_change.user_id']);
   expect(bridge.keeper.removed).toContain(ada.userId);
+  bridge.clock.pass(31 * DAY);
+  await sweep();
+  expect(await placesOf(ada.userId)).toEqual([]);
+});
+
+test('the feed says that somebody is forgotten; who comes again is not', async () => {
+  const ada = await known();
+  bridge.keeper.removesAs('kept_account');
+  await erase(ada);
+  const told = () => bridge.db.selectFrom('bridge.trial_change').selectAll().where('user_id', '=', ada.userId).executeTakeFirst();
+  expect(await told()).toMatchObject({ forgotten_by: ada.id, trial_access_until: null });
+  const token = await bridge.invite({ address: ada.address });
+  await bridge.asStep('/api/trial/creation', creationOf(token, { username: ada.address, user_id: ada.userId }));
+  expect(await told()).toMatchObject({ forgotten_by: null, trial_access_until: expect.any(Date) });
+  bridge.clock.pass(31 * DAY);
+  await sweep();
+  expect(await told()).toBeDefined();
 });
 
 test('the timeline stays without them: who erased and why, and no other word of anybody', async () => {

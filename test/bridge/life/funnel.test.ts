@@ -41,7 +41,7 @@ test('counts each trial on the day it began, as far as it came', async () => {
 
 test('a rehearsal is not counted', async () => {
   bridge.clock.set(NOW + 100 * DAY);
-  const { id } = await invited(bridge);
+  const { id } = await invited(bridge, 'ops+rehearsal-1@example.com');
   await bridge.db.updateTable('bridge.life').set({ rehearsal: true }).where('id', '=', id).execute();
   expect((await funnel('2027-02-01', '2027-03-30')).body).toEqual({ days: [] });
 });

@@ -34,7 +34,7 @@ test('the table of transitions is the one of the documents', () => {
   expect(drawn.sort()).toEqual(
     [
       'invited register active',
-      'active release invited',
+      ...['active', 'ending', 'grace', 'expired'].map((from) => `${from} release invited`),
       'active remind ending',
       'ending remind ending',
       'active end grace',
@@ -265,6 +265,19 @@ test('who acted, and why, stands in the timeline; an invitation and its mail too
   expect(timeline.at(-1)).toMatchObject({ actor: 'staff:staff-sub', reason: 'By mistake', from: 'invited', to: 'revoked' });
   expect(JSON.stringify(timeline)).not.toContain(address.toLowerCase());
   expect(JSON.stringify(timeline)).not.toMatch(/invitation_token|https?:/);
+});
+
+test('each line of an act, its mails too, has the request and whoever made it', async () => {
+  const ada = await signedUp(bridge);
+  const requestId = '0f0e0d0c-0000-4000-8000-00000000000a';
+  await extend(ada, { days: 10 }, { 'x-request-id': requestId });
+  await bridge.settled();
+  const { timeline } = (await read(bridge, ada)) as unknown as { timeline: { kind: string; actor: string; request_id: string | null }[] };
+  expect(timeline.slice(2).map(({ kind, actor, request_id }) => [kind, actor, request_id])).toEqual([
+    ['extended', 'client:a-manager', requestId],
+    ['mail_queued', 'client:a-manager', requestId],
+    ['mail_sent', 'bridge', requestId],
+  ]);
 });
 
 describe('the list', () => {

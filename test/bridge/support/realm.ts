@@ -22,6 +22,8 @@ export interface Realm {
   /** Whether the bridge's service account may sign in. */
   letIn(may: boolean): void;
   signIns(): number;
+  /** Whether it makes calls to the bridge, as its health says. */
+  calls(made: boolean): void;
   close(): Promise<void>;
 }
 
@@ -34,10 +36,11 @@ export async function openRealm(): Promise<Realm> {
     keys.push({ ...(await exportJWK(signing.publicKey)), kid: signingId, use: 'sig', alg: 'RS256' });
   };
   await publish();
-  let [mayEnter, signIns] = [true, 0];
+  let [mayEnter, signIns, callsMade] = [true, 0, true];
   const answerTo = async (path = ''): Promise<[number, object]> => {
     if (path === '/realms/vestibule/protocol/openid-connect/certs') return [200, { keys }];
     if (path === '/admin/realms/vestibule/users/') return [200, []];
+    if (path === '/realms/vestibule/vestibule-trials/health') return callsMade ? [200, { bridge: { breaker: 'closed' } }] : [503, { bridge: { breaker: 'open' } }];
     if (path !== '/realms/vestibule/protocol/openid-connect/token') return [404, {}];
     signIns += 1;
     return mayEnter ? [200, { access_token: await sign({ ...stepClaims(), azp: 'vestibule-bridge' }) }] : [401, { error: 'invalid_client' }];
@@ -70,6 +73,9 @@ export async function openRealm(): Promise<Realm> {
       mayEnter = may;
     },
     signIns: () => signIns,
+    calls: (made) => {
+      callsMade = made;
+    },
     close: async () => {
       server.closeAllConnections();
       server.close();

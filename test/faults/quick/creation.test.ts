@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../../platform/http-browser.ts';
 import { freshAddress } from '../../support/person.ts';
 import { invite, isSignedIn, submitForm } from '../../support/visitor.ts';
 import { attempts, endsWell, userIds } from '../support/ending.ts';

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { RELEASE_AFTER_MINUTES } from '../../../bridge/trial/reconcile.service.ts';
 import { runDoctor } from '../../support/doctor.ts';
 import { eventually } from '../../support/eventually.ts';
-import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../../platform/http-browser.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import { moveClock, queryDatabase, stack } from '../../support/stack.ts';
 import { isSignedIn, PASSWORD, submitForm } from '../../support/visitor.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import { eventually } from '../../support/eventually.ts';
-import { httpBrowser, type HttpBrowser } from '../../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser } from '../../../platform/http-browser.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import type { Person } from '../../support/person.ts';
 import { stack } from '../../support/stack.ts';

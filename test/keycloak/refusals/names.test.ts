@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/eventually.ts';
-import { httpBrowser } from '../../support/http-browser.ts';
+import { httpBrowser } from '../../../platform/http-browser.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import { freshAddress } from '../../support/person.ts';
 import { inbox, logOf, stack } from '../../support/stack.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { httpBrowser, type Form, type HttpBrowser } from '../../support/http-browser.ts';
+import { httpBrowser, type Form, type HttpBrowser } from '../../../platform/http-browser.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import { freshAddress } from '../../support/person.ts';
 import { queryDatabase, stack } from '../../support/stack.ts';

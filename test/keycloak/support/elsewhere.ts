@@ -1,4 +1,4 @@
-import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../../platform/http-browser.ts';
 import { keycloakAdmin, realmsAdmin } from '../../support/keycloak-admin.ts';
 import { stack } from '../../support/stack.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { httpBrowser, type HttpBrowser, type Visit } from '../../support/http-browser.ts';
+import { httpBrowser, type HttpBrowser, type Visit } from '../../../platform/http-browser.ts';
 import { keycloakAdmin, type KeycloakAdmin } from '../../support/keycloak-admin.ts';
 import type { Person } from '../../support/person.ts';
 import { inbox, stack } from '../../support/stack.ts';

@@ -64,7 +64,7 @@ export function startApp(port = 0): Promise<TestServer> {
 /** What a test makes the bridge tell of trials. */
 export interface TestFeed {
   /** To everybody who listens. */
-  tell(change: { user_id: string; product?: string; trial_ends_at?: number; trial_access_until: number | null; ready?: boolean; version?: number }): void;
+  tell(change: { user_id: string; product?: string; trial_ends_at?: number; trial_access_until: number | null; ready?: boolean; forgotten?: boolean; version?: number }): void;
   /** Of the requests for it so far: the version that was asked from. */
   askedAfter: number[];
   /** Answers otherwise: `refused` breaks connections off, `silent` lets nothing through but whole answers, `restarted` says so once. */

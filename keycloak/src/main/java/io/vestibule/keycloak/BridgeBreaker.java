@@ -2,9 +2,12 @@ package io.vestibule.keycloak;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 import org.jboss.logging.Logger;
+import org.keycloak.models.KeycloakSession;
+import org.keycloak.models.KeycloakSessionFactory;
 
 /**
  * Leaves calls to a bridge out that does not answer, so that a dead bridge does not cost every login its time limit. One
@@ -26,6 +29,7 @@ final class BridgeBreaker {
 
     private final String bridgeUrl;
     private final LongSupplier nanos;
+    private final Consumer<String> onTurn;
 
     private String state = CLOSED;
     private long openedAt;
@@ -34,15 +38,26 @@ final class BridgeBreaker {
     private int calls;
     private int failures;
 
-    /** @param nanos a clock that only goes forward */
-    BridgeBreaker(String bridgeUrl, LongSupplier nanos) {
+    /**
+     * @param nanos a clock that only goes forward
+     * @param onTurn hears {@link #OPEN} when calls begin to be left out, {@link #CLOSED} when they are made again
+     */
+    BridgeBreaker(String bridgeUrl, LongSupplier nanos, Consumer<String> onTurn) {
         this.bridgeUrl = bridgeUrl;
         this.nanos = nanos;
+        this.onTurn = onTurn;
         this.windowSince = nanos.getAsLong();
     }
 
-    static BridgeBreaker of(String bridgeUrl) {
-        return BY_BRIDGE.computeIfAbsent(bridgeUrl, url -> new BridgeBreaker(url, System::nanoTime));
+    /** A bridge serves one realm: that one hears of it. */
+    static BridgeBreaker of(KeycloakSession session, String bridgeUrl) {
+        KeycloakSessionFactory factory = session.getKeycloakSessionFactory();
+        String realmId = session.getContext().getRealm().getId();
+        return of(bridgeUrl, state -> BreakerEvents.tell(factory, realmId, state));
+    }
+
+    static BridgeBreaker of(String bridgeUrl, Consumer<String> onTurn) {
+        return BY_BRIDGE.computeIfAbsent(bridgeUrl, url -> new BridgeBreaker(url, System::nanoTime, onTurn));
     }
 
     /** How many on this node are not closed. */
@@ -102,6 +117,7 @@ final class BridgeBreaker {
         openedAt = nanos.getAsLong();
         LOG.warnf("bridge_breaker=open: %s failed %d times in a row, %d of the last %d calls. Calls are left out: registrations are refused, stamps decide who may sign in. It is tried again every %d s",
                 bridgeUrl, failuresInARow, failures, calls, PAUSE_NANOS / 1_000_000_000L);
+        onTurn.accept(OPEN);
     }
 
     private void close() {
@@ -109,6 +125,7 @@ final class BridgeBreaker {
         calls = 0;
         failures = 0;
         LOG.infof("bridge_breaker=closed: %s answers again", bridgeUrl);
+        onTurn.accept(CLOSED);
     }
 
     synchronized String state() {

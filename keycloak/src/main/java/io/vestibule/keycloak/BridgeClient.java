@@ -67,7 +67,7 @@ final class BridgeClient {
     static BridgeClient of(KeycloakSession session, BridgeSettings settings, String requestId) {
         // The provider owns this client and its pool: it is never closed here.
         CloseableHttpClient http = session.getProvider(HttpClientProvider.class).getHttpClient();
-        return new BridgeClient(http, settings, BridgeBreaker.of(settings.bridgeUrl()), ServiceToken.of(session), requestId);
+        return new BridgeClient(http, settings, BridgeBreaker.of(session, settings.bridgeUrl()), ServiceToken.of(session), requestId);
     }
 
     /** Asks about an invitation. Looking never uses it up. */

@@ -25,7 +25,7 @@ final class BridgeHealth {
         } catch (Misconfigured e) {
             throw KeeperRefusal.misconfigured("The step " + TrialTokenFormActionFactory.PROVIDER_ID + " is not configured: " + e.getMessage());
         }
-        BridgeBreaker breaker = BridgeBreaker.of(settings.bridgeUrl());
+        BridgeBreaker breaker = BridgeBreaker.of(session, settings.bridgeUrl());
         if (breaker.isTryDue()) {
             BridgeClient.of(session, settings, UUID.randomUUID().toString()).infos(NOBODY, NOBODY);
         }

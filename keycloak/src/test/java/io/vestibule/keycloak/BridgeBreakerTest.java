@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
 import org.junit.jupiter.api.Test;
@@ -12,7 +14,8 @@ import org.junit.jupiter.api.Test;
 class BridgeBreakerTest {
 
     private final AtomicLong nanos = new AtomicLong(1);
-    private final BridgeBreaker breaker = new BridgeBreaker("http://localhost:1", nanos::get);
+    private final List<String> turns = new ArrayList<>();
+    private final BridgeBreaker breaker = new BridgeBreaker("http://localhost:1", nanos::get, turns::add);
 
     @Test
     void failuresInARowOpenItAndCallsAreLeftOut() {
@@ -84,9 +87,19 @@ class BridgeBreakerTest {
     }
 
     @Test
+    void eachTurnIsToldOnceAndAFailedTryIsNone() {
+        tryIt(false);
+        nanos.addAndGet(BridgeBreaker.PAUSE_NANOS);
+        breaker.admits();
+        breaker.record(true);
+        breaker.record(true);
+        assertEquals(List.of(BridgeBreaker.OPEN, BridgeBreaker.CLOSED), turns);
+    }
+
+    @Test
     void oneBridgeHasOneForAllCalls() {
-        BridgeBreaker one = BridgeBreaker.of("http://localhost:2");
-        assertSame(one, BridgeBreaker.of("http://localhost:2"));
+        BridgeBreaker one = BridgeBreaker.of("http://localhost:2", state -> { });
+        assertSame(one, BridgeBreaker.of("http://localhost:2", state -> { }));
         long open = BridgeBreaker.countOpen();
         for (int call = 0; call < BridgeBreaker.FAILURES_IN_A_ROW; call++) {
             one.record(false);

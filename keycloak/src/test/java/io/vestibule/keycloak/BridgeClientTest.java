@@ -61,7 +61,7 @@ class BridgeClientTest {
         });
         try (FakeBridge bridge = FakeBridge.answering(503, "{}")) {
             BridgeSettings settings = new BridgeSettings(bridge.url(), 300, TOTAL_TIMEOUT_MILLIS);
-            BridgeClient client = new BridgeClient(HTTP, settings, new BridgeBreaker(bridge.url(), System::nanoTime), new ServiceToken("https://keycloak.test/realms/counted", counted), "counted-0001");
+            BridgeClient client = new BridgeClient(HTTP, settings, new BridgeBreaker(bridge.url(), System::nanoTime, state -> { }), new ServiceToken("https://keycloak.test/realms/counted", counted), "counted-0001");
             assertEquals(0, signatures.get());
             client.infos(USER_ID, "vestibule-proxy");
             assertEquals(1, signatures.get());
@@ -189,7 +189,7 @@ class BridgeClientTest {
     }
 
     private static BridgeClient client(String url, int totalMillis) {
-        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime), SERVICE_TOKEN, "golden-0001");
+        return new BridgeClient(HTTP, new BridgeSettings(url, 300, totalMillis), new BridgeBreaker(url, System::nanoTime, state -> { }), SERVICE_TOKEN, "golden-0001");
     }
 
     private static FakeBridge answering(Contract contract) {
