@@ -61,10 +61,11 @@ function answer(verdict: Verdict, site: ServedSite, res: ServerResponse, request
       break;
     default: {
       const problem = toProblem(verdict.error, requestId);
+      const status = verdict.status === 'failed' ? problem.status : verdict.status;
       const body = JSON.stringify({ ...problem, ...(verdict.status === 401 && { login_url: verdict.loginUrl }) });
       const more = verdict.status === 401 ? ['WWW-Authenticate', 'Vestibule realm="session"', 'X-Login-Url', verdict.loginUrl, ...(verdict.isPage ? ['X-Login-Redirect', verdict.loginUrl] : [])] : [];
-      res.writeHead(problem.status, [...nobody, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
-      return problem.status;
+      res.writeHead(status, [...nobody, ...always, ...more, 'Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body))]).end(body);
+      return status;
     }
   }
   return verdict.status;

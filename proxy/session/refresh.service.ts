@@ -14,7 +14,7 @@ import { withinLimit } from './within-limit.ts';
 const BEFORE_DUE_MILLISECONDS = 30_000;
 /** Longer than the provider may take, asked for metadata, token, keys and userinfo, 5 s each: a token that works once must not be sent twice. */
 const LEASE_MILLISECONDS = 22_000;
-/** With {@link BEFORE_DUE_MILLISECONDS} off: a provider that fails is asked for each session every 15 s, and nobody waits for it. */
+/** With {@link BEFORE_DUE_MILLISECONDS} off: a provider that fails, or whose tokens are short, is asked for each session every 15 s, and nobody waits for it. */
 const ASK_AGAIN_MILLISECONDS = 45_000;
 /** A person who is signed in does not wait longer for a database that hangs. */
 const LEASE_LIMIT_MILLISECONDS = 1_000;
@@ -38,8 +38,9 @@ export interface Refresher {
   keepFresh(session: StoredSession, now: Date): Promise<StoredSession | undefined>;
 }
 
-export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens): Date | null {
-  return refreshToken === undefined || accessExpiresAt === null ? null : new Date(accessExpiresAt * 1000);
+/** When the access token ends, but never so soon that each request would begin a refresh: a provider's clock may be minutes behind. */
+export function refreshDueAt({ refreshToken, accessExpiresAt }: Tokens, now: Date): Date | null {
+  return refreshToken === undefined || accessExpiresAt === null ? null : new Date(Math.max(accessExpiresAt * 1000, now.getTime() + ASK_AGAIN_MILLISECONDS));
 }
 
 /** The nearest of our own end, the trial's, and the provider's (`session_expiry`, IPSIE); and the same without the trial. */
@@ -110,7 +111,7 @@ export function createRefresher(parts: RefreshParts): Refresher {
     await db.transaction().execute(async (trx) => {
       const identity = await asTold(trx, answer.identity, parts);
       const ends = sessionEnds(session.absoluteEndAt, identity, tokens);
-      await saveRefreshed(trx, session.idHash, { identity, sealedTokens: parts.seal.seal('session', tokens), refreshDueAt: refreshDueAt(tokens), ...ends });
+      await saveRefreshed(trx, session.idHash, { identity, sealedTokens: parts.seal.seal('session', tokens), refreshDueAt: refreshDueAt(tokens, clock.now()), ...ends });
     });
     live.forget(sessionKey(session.idHash));
     return live.find(session.idHash);

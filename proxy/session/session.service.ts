@@ -105,7 +105,7 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
     const ends = sessionEnds(absoluteEndAt, told, tokens);
     if (ends.endsAt <= now) return 'trial_over';
     const sealedTokens = keeping.seal.seal('session', tokens);
-    await insertSession(trx, { ...told, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, ...ends, absoluteEndAt, refreshDueAt: refreshDueAt(tokens) });
+    await insertSession(trx, { ...told, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, ...ends, absoluteEndAt, refreshDueAt: refreshDueAt(tokens, now) });
     if (!replaced) return [];
     if (replaced.sub !== identity.sub) return deleteSessions(trx, { sites: keeping.sitesOfIssuer, idHash: replaced.idHash, sid: replaced.sid });
     await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));

@@ -235,6 +235,17 @@ describe('refresh', () => {
     expect(refreshes() - before).toBe(1);
   });
 
+  test('with tokens that end at once it is not begun by each request', async () => {
+    stand.provider.misbehave = { expiresIn: 1 };
+    const { here } = await knownToBoth();
+    const before = refreshes();
+    stand.clock.setOffset(16);
+    for (let request = 0; request < 20; request += 1) expect(await statusOf(here)).toBe(200);
+    await eventually(async () => refreshes() - before === 1);
+    for (let request = 0; request < 20; request += 1) expect(await statusOf(here)).toBe(200);
+    expect(refreshes() - before).toBe(1);
+  });
+
   test('while it fails it is not asked again by each request', async () => {
     const { here, there } = await knownToBoth();
     stand.provider.misbehave = { refresh: { status: 500, body: {} } };

@@ -215,12 +215,13 @@ describe('an open one is closed', () => {
       env: { A_SECRET: CLIENT.secret },
     });
     strict.provider.person = { ...ADA, roles: ['staff'] };
-    // Refreshed by the first request after a second.
+    // Refreshed by the first request after 15 s.
     strict.provider.misbehave = { expiresIn: 31 };
     const browser = await strict.signedIn();
     const [allowed, plain] = [await open(browser, { at: strict.url, origin: strict.url, path: '/staff-chat' }), await open(browser, { at: strict.url, origin: strict.url })];
     strict.provider.person = { ...ADA, roles: [] };
     strict.provider.misbehave = {};
+    strict.clock.setOffset(16);
     await eventually(async () => {
       await browser.get('/');
       return allowed.socket.readyState === allowed.socket.CLOSED;

@@ -193,8 +193,11 @@ export async function openBridge(options: TestBridgeOptions = {}): Promise<TestB
     },
     settled,
     hurry: async () => {
-      await queueAll(db);
-      await hurryJobs(db);
+      // At once: a first look that ran in between would have its second one hurried.
+      await db.transaction().execute(async (trx) => {
+        await queueAll(trx);
+        await hurryJobs(trx);
+      });
       await settled();
     },
     stopBridge,
