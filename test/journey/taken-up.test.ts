@@ -33,7 +33,7 @@ beforeAll(async () => {
   await withClient(stack().databaseUrl, (client) => client.query(`create database ${database}`));
   const databaseUrl = new URL(stack().databaseUrl);
   databaseUrl.pathname = `/${database}`;
-  const shared = { ...bridgeEnvironment(), KEYCLOAK_REALM: realm.name, PROXY_PUBLIC_URL: proxy, LOG_LEVEL: 'warn', PATH: process.env['PATH'] ?? '' };
+  const shared = { ...bridgeEnvironment(), KEYCLOAK_REALM: realm.name, PROXY_PUBLIC_URL: proxy, STAFF_URL: proxy, LOG_LEVEL: 'warn', PATH: process.env['PATH'] ?? '' };
   bridgeEnv = { ...shared, BRIDGE_PORT: String(bridgePort), BRIDGE_METRICS_PORT: '', BRIDGE_DATABASE_URL: databaseUrl.href, BRIDGE_CLIENT_SECRET: realm.secrets.bridge, BRIDGE_INTERNAL_URL: bridge };
   start('bridge', bridgeEnv);
   start('proxy', {
