@@ -122,6 +122,19 @@ export async function dropScheduled(trx: Trx, accountId: string): Promise<boolea
   return numUpdatedRows === 1n;
 }
 
+/** Whether a plan that costs something runs or is to begin: the realm's, or without one the server's and those of all its realms. */
+export async function hasPricedPlan(trx: Trx, { serverId, realmId }: { serverId: string; realmId?: string }): Promise<boolean> {
+  const plans = trx
+    .selectFrom('bridge.billing_plan as p')
+    .innerJoin('bridge.billing_account as a', 'a.id', 'p.account_id')
+    .leftJoin('bridge.remote_realm as r', 'r.id', 'a.realm_id')
+    .select('p.id')
+    .where('p.state', 'in', ['active', 'scheduled'])
+    .where('p.type', 'in', ['basic', 'business']);
+  const own = realmId === undefined ? plans.where((eb) => eb.or([eb('a.server_id', '=', serverId), eb('r.server_id', '=', serverId)])) : plans.where('a.realm_id', '=', realmId);
+  return (await own.limit(1).executeTakeFirst()) !== undefined;
+}
+
 /** Accounts whose plan has come to the end of a period by then. */
 export async function accountsDue(db: Db, by: Date, most: number): Promise<readonly string[]> {
   const rows = await db.selectFrom('bridge.billing_plan').select('account_id as id').where('state', '=', 'active').where('period_ends_at', '<=', by).orderBy('period_ends_at').limit(most).execute();

@@ -305,6 +305,15 @@ describe('standing', () => {
     for (const place of [ofRealm(), ofServer()]) expect(await refused('standing', { ...place, active: false })).toEqual([409, 'paid_plan_runs']);
   });
 
+  test.each(['realm', 'server'] as const)('of a %s with a paid plan scheduled behind legacy is not taken', async (whose) => {
+    const of = whose === 'realm' ? ofRealm() : ofServer();
+    await done('plan/give', { ...of, type: 'legacy', ends_at: inSeconds(MONTH_SECONDS) });
+    await done('plan/change', { ...of, ...BASIC, when: 'at_end', total: 4_200 });
+    for (const place of whose === 'realm' ? [ofRealm(), ofServer()] : [ofServer()]) expect(await refused('standing', { ...place, active: false })).toEqual([409, 'paid_plan_runs']);
+    await done('plan/unschedule', of);
+    await setStanding(of, false);
+  });
+
   test('of a server is not given back while another has its hostname', async () => {
     await setStanding(ofServer(), false);
     await billing.server({ hostname: server.hostname });
