@@ -29,6 +29,11 @@ export function isPriced<One extends Plan>(plan: One | undefined): plan is One &
   return plan?.type === 'basic' || plan?.type === 'business';
 }
 
+/** Until the sweep has dealt with it, nothing of this plan is as it is going to be. */
+export function isOver(plan: Pick<AnyPlan, 'periodEndsAt'> | undefined, at: Date): boolean {
+  return plan?.periodEndsAt != null && plan.periodEndsAt <= at;
+}
+
 export async function findPlan(db: Db | Trx, accountId: string, state: 'active'): Promise<Running | Exclude<Plan, Priced> | undefined>;
 export async function findPlan(db: Db | Trx, accountId: string, state: 'scheduled'): Promise<Plan | undefined>;
 export async function findPlan(db: Db | Trx, accountId: string, state: 'active' | 'scheduled'): Promise<Plan | undefined> {
