@@ -6,7 +6,7 @@ export const BOB = { id: '33333333-2222-4333-8444-555555555555', email: 'bob@exa
 export const REQUEST = '44444444-2222-4333-8444-555555555555';
 export const AT = `/staff/billing/realm/${UUID}/`;
 
-const REALM = { uuid: UUID, server_uuid: PLACE.server_uuid, host: PLACE.host, name: PLACE.name, plan_type: 'basic', deactivated: false, deactivated_there: false };
+const REALM = { uuid: UUID, server_uuid: PLACE.server_uuid, host: PLACE.host, host_verified: true, name: PLACE.name, plan_type: 'basic', deactivated: false, deactivated_there: false };
 
 /** A realm as support sees it: it pays, has something scheduled, and waits for an answer. */
 export const REALM_READ = {
