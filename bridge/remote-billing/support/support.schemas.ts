@@ -75,7 +75,7 @@ export const readBody = z.strictObject(place);
 export const readAnswer = z.strictObject({
   result: z.literal('place'),
   kind,
-  server: z.strictObject({ ...server, contact_email: z.string(), version: z.string().nullable(), registered_at: epochSeconds, last_request_at: epochSeconds }),
+  server: z.strictObject({ ...server, seats_reported: seatsReported, contact_email: z.string(), version: z.string().nullable(), registered_at: epochSeconds, last_request_at: epochSeconds }),
   realm: z.strictObject({ ...realm, url: z.string(), seats_reported: seatsReported }).nullable().meta({ description: 'null: a whole server' }),
   realms: z.array(z.strictObject(realm)).meta({ description: "All of the server's" }),
   ...books,

@@ -30,13 +30,13 @@ export function hitsToWire({ hits, more }: Found): z.input<typeof searchAnswer> 
   };
 }
 
-export function placeToWire({ place, facts, realms, state, users, confirmations, acts }: ReadPlace, catalog: Catalog): z.input<typeof readAnswer> {
+export function placeToWire({ place, facts, realms, activeRealms, state, users, confirmations, acts }: ReadPlace, catalog: Catalog): z.input<typeof readAnswer> {
   const { sponsorship } = state;
   return {
     result: 'place',
     kind: place.realm === undefined ? 'server' : 'realm',
-    server: { ...serverToWire(place.server), version: facts.version, registered_at: epochSeconds(facts.registeredAt), last_request_at: epochSeconds(facts.lastRequestAt) },
-    realm: place.realm === undefined ? null : { ...realmToWire(place.server, place.realm), url: place.realm.url, seats_reported: seatsToWire(place.realm) },
+    server: { ...serverToWire(place.server), seats_reported: seatsToWire(activeRealms), version: facts.version, registered_at: epochSeconds(facts.registeredAt), last_request_at: epochSeconds(facts.lastRequestAt) },
+    realm: place.realm === undefined ? null : { ...realmToWire(place.server, place.realm), url: place.realm.url, seats_reported: seatsToWire([place.realm]) },
     realms: realms.map((realm) => realmToWire(place.server, realm)),
     ...booksToWire(state, catalog),
     currency: catalog.currency,

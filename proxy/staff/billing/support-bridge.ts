@@ -34,7 +34,7 @@ export interface ShownRealm {
 /** All of a realm or a whole server; instants are epoch seconds. */
 export interface ShownPlace extends Pick<Account, 'plan' | 'scheduled' | 'details' | 'ledger' | 'invoices' | 'offers' | 'currency'> {
   kind: PlaceKind;
-  server: { uuid: string; host: string; host_verified: boolean; plan_type: PlanType; deactivated: boolean; contact_email: string; version: string | null; registered_at: number; last_request_at: number };
+  server: { uuid: string; host: string; host_verified: boolean; plan_type: PlanType; deactivated: boolean; seats_reported: Account['seats_reported']; contact_email: string; version: string | null; registered_at: number; last_request_at: number };
   realm: (ShownRealm & { url: string; seats_reported: Account['seats_reported'] }) | null;
   realms: readonly ShownRealm[];
   sponsorship: { id: string; state: 'pending' | 'granted' | 'declined'; organization_type: string; website: string; description: string; expected_users: string; paid_users: string; requested_plan: string; requested_at: number } | null;

@@ -101,7 +101,7 @@ describe('a place', () => {
   test('of a whole server lists its organizations', async () => {
     stand.answers('support/read', SERVER_READ);
     const { body } = await grace.get(`/staff/billing/server/${UUID}/`);
-    for (const one of [`href="/staff/billing/realm/${UUID}/"`, 'deactivated or deleted on its server', 'Nobody has signed in yet.', 'Deactivate this server']) expect(body).toContain(one);
+    for (const one of [`href="/staff/billing/realm/${UUID}/"`, 'deactivated or deleted on its server', 'Nobody has signed in yet.', '61 (June 15, 2025 UTC)', 'Deactivate this server']) expect(body).toContain(one);
     expect(sent('read')).toEqual([{ kind: 'server', uuid: UUID }]);
   });
 
