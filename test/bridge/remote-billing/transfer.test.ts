@@ -40,6 +40,8 @@ afterAll(async () => {
 const begin = async (hostname = server.hostname) => billing.remote('server/register/transfer', { form: { hostname } });
 const secret = async (hostname = server.hostname) => String((await begin(hostname)).body['verification_secret']);
 const verify = async (accessToken = ACCESS_TOKEN) => billing.remote('server/register/verify_challenge', { form: { hostname: server.hostname, access_token: accessToken } });
+const verifyOf = async (hostname: string, from?: string) => (await billing.remote('server/register/verify_challenge', { form: { hostname, access_token: ACCESS_TOKEN }, ...(from && { from }) })).status;
+const outcomes = async (count: number, send: () => Promise<number>) => Object.entries(Object.groupBy(await Promise.all(Array.from({ length: count }, send)), String)).map(([status, many]) => [Number(status), many?.length]);
 const serving = (body: unknown, status = 200): RequestListener => (_req, res) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 const status = (one: Server) => billing.remote('server/analytics/status', { as: one });
 
@@ -143,14 +145,12 @@ describe('a rebuilt server whose key is lost', () => {
 
   describe('is held up by nobody', () => {
     beforeEach(() => sql`delete from bridge.rate_limit where key like 'billing-challenge%'`.execute(billing.db));
-    const verifyOf = async (hostname: string, from?: string) => (await billing.remote('server/register/verify_challenge', { form: { hostname, access_token: ACCESS_TOKEN }, ...(from && { from }) })).status;
-    const all = async (count: number, send: () => Promise<number>) => Object.entries(Object.groupBy(await Promise.all(Array.from({ length: count }, send)), String)).map(([status, many]) => [Number(status), many?.length]);
     // Registered, and nobody listens there.
     const registered = async () => (await billing.server({ hostname: `127.0.0.1:${(nextPort += 1)}` })).hostname;
     let nextPort = 2;
 
     test('who names hosts that are not registered uses up nothing', async () => {
-      expect(await all(40, () => verifyOf(newServer().hostname))).toEqual([[400, 40]]);
+      expect(await outcomes(40, () => verifyOf(newServer().hostname))).toEqual([[400, 40]]);
       expect(await verifyOf(server.hostname)).toBe(400);
       expect(asked).toHaveLength(1);
     });
@@ -158,14 +158,14 @@ describe('a rebuilt server whose key is lost', () => {
     test('one client has ten an hour, and the others theirs', async () => {
       const from = randomAddress();
       const hostnames = await Promise.all(Array.from({ length: 12 }, registered));
-      expect(await all(12, () => verifyOf(hostnames.pop()!, from))).toEqual([[400, 10], [429, 2]]);
+      expect(await outcomes(12, () => verifyOf(hostnames.pop()!, from))).toEqual([[400, 10], [429, 2]]);
       expect([await verifyOf(server.hostname, from), asked.length]).toEqual([429, 0]);
       expect([await verifyOf(server.hostname), asked.length]).toEqual([400, 1]);
     });
 
     test('30 an hour in all', async () => {
       const hostnames = await Promise.all(Array.from({ length: 31 }, registered));
-      expect(await all(31, () => verifyOf(hostnames.pop()!))).toEqual([[400, 30], [429, 1]]);
+      expect(await outcomes(31, () => verifyOf(hostnames.pop()!))).toEqual([[400, 30], [429, 1]]);
     });
   });
 

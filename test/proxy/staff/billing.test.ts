@@ -64,15 +64,16 @@ describe('search', () => {
   });
 });
 
+const hitOf = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, server_uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', deactivated: false, matched: ['host'] });
+const requestOf = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', requested_plan: 'community', requested_at: 1 });
+
 describe('a host that nobody has proven is named so', () => {
   const UNPROVEN = 'chat.example.org (host name not proven)';
-  const found = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, server_uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', deactivated: false, matched: ['host'] });
-  const asks = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', requested_plan: 'community', requested_at: 1 });
 
   test.each([true, false])('in what is found, and among who waits (%s)', async (proven) => {
     const { location } = await post({ query: 'chat' }, HOME);
-    stand.answers('support/search', { result: 'found', hits: [found(proven)], more: false });
-    stand.answers('support/pending', { result: 'pending', requests: [asks(proven)], more: false });
+    stand.answers('support/search', { result: 'found', hits: [hitOf(proven)], more: false });
+    stand.answers('support/pending', { result: 'pending', requests: [requestOf(proven)], more: false });
     for (const page of [location!, HOME]) expect((await grace.get(page)).body.includes(UNPROVEN)).toBe(!proven);
   });
 
