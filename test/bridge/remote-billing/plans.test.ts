@@ -47,6 +47,7 @@ async function newCustomer(): Promise<void> {
 
 type Wanted = { type: 'basic' | 'business'; period: 'month' | 'year'; seats: number };
 const realmId = () => ('realmId' in of ? of.realmId : '');
+const shutRealm = (set: object) => billing.db.updateTable('bridge.remote_realm').set(set).where('id', '=', realmId()).execute();
 const account = () => billing.db.transaction().execute((trx) => lockAccount(trx, of));
 const quote = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => quotePlan(billing.db, using, (await account()).id, { ...wanted, when });
 const agree = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => agreeToPlan(billing.db, using, acting, { ...wanted, when, total: (await quote(wanted, when))?.total ?? -1 });
@@ -271,7 +272,6 @@ describe('the sweep', () => {
     });
   });
 
-  const shutRealm = (set: object) => billing.db.updateTable('bridge.remote_realm').set(set).where('id', '=', realmId()).execute();
   describe.each<[string, () => Promise<unknown>]>([
     ['a realm that its server has deactivated', () => shutRealm({ deactivated: true })],
     ['a realm that its server has deleted', () => shutRealm({ locally_deleted_at: new Date() })],
