@@ -31,7 +31,7 @@ const REFUSALS: Readonly<Record<Refusal, readonly [status: number, code: string,
   limited: [429, 'RATE_LIMIT_HIT', 'Too many tries', 'This server has asked the billing service too often. Try again in a minute.'],
   not_accepted: [502, 'BILLING_KEY_REFUSED', 'Billing does not accept this server', 'The billing service refuses the id or the key of this server. Whoever runs it: register the server again.'],
   other_server: [403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR', 'Another server has this organization', 'The billing service knows this organization from another server. If it was moved here, ask the service’s support.'],
-  deactivated: [403, 'REALM_DEACTIVATED', 'Billing of this organization was deactivated', 'Ask the service’s support if that is a surprise.'],
+  deactivated: [403, 'REALM_DEACTIVATED', 'Billing can’t be used here any more', 'You, or this organization, can’t use billing any more. Ask another billing user, or the service’s support.'],
   refused: [400, 'BAD_REQUEST', 'Billing refused this request', 'Whoever runs this server: its log says why.'],
 };
 

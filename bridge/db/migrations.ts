@@ -211,6 +211,14 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   '0014-joins': { up: (db) => statements(db, JOIN) },
   '0015-given-up-lives': { up: (db) => statements(db, GIVEN_UP_LIVES) },
+  '0016-books-are-not-emptied': {
+    up: (db) =>
+      statements(db, [
+        // Triggers for each row are not asked by a truncate.
+        sql`create trigger billing_invoice_not_emptied before truncate on bridge.billing_invoice for each statement execute function bridge.refuse_change()`,
+        sql`create trigger billing_ledger_not_emptied before truncate on bridge.billing_ledger for each statement execute function bridge.refuse_change()`,
+      ]),
+  },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

@@ -12,7 +12,7 @@ import { findBillingUser } from './billing-user.store.ts';
 import type { From } from './caller.ts';
 import { judgeToken, recordRefusal, type Judged } from './judge-access.service.ts';
 import { insertLoginRequest, lockCounted, requestsSince, type Counted } from './login-request.store.ts';
-import { idsOf, type Place } from './place.ts';
+import { idsOf, isHostProven, type Place } from './place.ts';
 import { refusal, type Refusal } from './standing.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
@@ -69,7 +69,7 @@ async function queue(trx: Trx, using: Using, { access, place }: Judged, { email,
     requestedAt: now,
   });
   // A host that nobody has proven is text of the request: it stays out of a mail to an unproven address (SECURITY.md 11).
-  const content: Record<string, string> = place.server.hostnameVerified && (place.realm === undefined || place.realm.host === place.server.hostname) ? { host: place.server.hostname } : {};
+  const content: Record<string, string> = isHostProven(place) ? { host: place.server.hostname } : {};
   const mailId = await insertBillingMail(trx, { kind: 'billing_login', loginRequestId: requestId, address: email, mailboxHash, locale, content, requestId: from.requestId, queuedAt: now });
   await addJob(trx, 'send_billing_mail', { billing_mail_id: mailId }, { key: `billing-mail:${mailId}`, maxAttempts: SEND_ATTEMPTS });
   await recordAct(trx, {

@@ -18,7 +18,8 @@ export interface BillingLimits {
   countWrongKey(clientAddress: string): Promise<void>;
   /** A key typed by hand counts before it is looked at, so that many tries at once are counted too; `forgive` takes a right one back. */
   typedKey(clientAddress: string, serverId: string): Promise<{ forgive(): Promise<void> }>;
-  challenge(hostname: string): Promise<void>;
+  /** The client's first, so that nobody uses up what is for all. */
+  challenge(clientAddress: string, hostname: string): Promise<void>;
 }
 
 /** Counted in Postgres by real time, so that all replicas count together. */
@@ -30,6 +31,7 @@ export function billingLimits(pool: Pool, hash: AddressHash): BillingLimits {
   const wrongKeys = limiter('billing-wrong-key', 20, 10 * MINUTE_SECONDS);
   const typedByClient = limiter('billing-typed-client', 20, 10 * MINUTE_SECONDS);
   const typedById = limiter('billing-typed-id', 10, HOUR_SECONDS);
+  const challengesByClient = limiter('billing-challenge-client', 10, HOUR_SECONDS);
   const challenges = limiter('billing-challenge', 30, HOUR_SECONDS);
   const challengesOfHost = limiter('billing-challenge-host', 5, HOUR_SECONDS);
   const client = (address: string) => hash.client(limitKey(address));
@@ -46,7 +48,8 @@ export function billingLimits(pool: Pool, hash: AddressHash): BillingLimits {
       await consume(typedById, serverId);
       return { forgive: async () => void (await Promise.all([typedByClient.reward(client(address)), typedById.reward(serverId)])) };
     },
-    challenge: async (hostname) => {
+    challenge: async (address, hostname) => {
+      await consume(challengesByClient, client(address));
       await consume(challengesOfHost, hostname);
       await consume(challenges, 'all');
     },

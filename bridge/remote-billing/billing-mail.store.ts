@@ -32,6 +32,17 @@ export async function insertBillingMail(trx: Trx, mail: Omit<BillingMail, 'id'> 
   return id;
 }
 
+export async function countBillingMails(trx: Trx, { kind, mailboxHash }: Pick<BillingMail, 'kind' | 'mailboxHash'>, since: Date): Promise<number> {
+  const { count } = await trx
+    .selectFrom('bridge.billing_mail')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('mailbox_hash', '=', mailboxHash)
+    .where('queued_at', '>', since)
+    .where('kind', '=', kind)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export async function findQueuedBillingMail(db: Db, id: string): Promise<BillingMail | undefined> {
   return db
     .selectFrom('bridge.billing_mail')

@@ -1,22 +1,18 @@
 import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { PlanType } from '../db/remote-billing.schema.ts';
 import type { Db } from '../db/schema.ts';
 import { recordAct, type AuditEntry } from './audit.store.ts';
 import { endBillingSessions } from './billing-session.store.ts';
 import type { From } from './caller.ts';
-import { findRealmsOfServer } from './realm.store.ts';
+import { hasPricedPlan } from './plans/plan.store.ts';
 import { deactivateServer, findServerForUpdate } from './server.store.ts';
 
-const PAID: ReadonlySet<PlanType> = new Set(['basic', 'business']);
-
-/** A server gives up its registration. Not while it, or a realm of it, pays. */
+/** A server gives up its registration. Not while it, or a realm of it, pays or is to pay. */
 export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: string, actor: AuditEntry['actor'], from: From): Promise<void> {
   const refused = await db.transaction().execute(async (trx) => {
     const server = await findServerForUpdate(trx, serverId);
     if (server === undefined || server.deactivated) return false;
-    const plans = [server.planType, ...(await findRealmsOfServer(trx, serverId)).map(({ planType }) => planType)];
-    if (plans.some((plan) => PAID.has(plan))) return true;
+    if (await hasPricedPlan(trx, { serverId })) return true;
     await deactivateServer(trx, serverId, using.clock.now());
     await endBillingSessions(trx, { serverId }, new Date());
     await recordAct(trx, { at: using.clock.now(), act: 'server_deactivated', actor, serverId, ...from });
@@ -24,5 +20,5 @@ export async function giveUpServer(db: Db, using: { clock: Clock }, serverId: st
   });
   if (!refused) return;
   await recordAct(db, { at: using.clock.now(), act: 'refused', actor, serverId, ...from, details: { reason: 'paid_plan_runs', step: 'server/deactivate' } });
-  throw new AppError('paid_plan_runs', 'Cannot deactivate a server with an existing paid plan. Let it end first.');
+  throw new AppError('paid_plan_runs', 'Cannot deactivate a server with an existing paid plan. Let it end first, or take back what is scheduled.');
 }

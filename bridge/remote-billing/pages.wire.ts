@@ -9,7 +9,7 @@ import type { CompletedLogin } from './complete-login.service.ts';
 import type { OpenedConfirmation } from './open-confirmation.service.ts';
 import type { OpenedLogin } from './open-login.service.ts';
 import type { completeAnswer, confirmationAnswer, deactivateUserAnswer, mailAnswer, openAnswer, serverLoginAnswer, sessionReadAnswer, usersAnswer } from './pages.schemas.ts';
-import type { Place } from './place.ts';
+import { isHostProven, type Place } from './place.ts';
 import type { OpenedServerLogin } from './server-login.service.ts';
 import type { readBillingSession } from './billing-session.service.ts';
 import type { Refusal } from './standing.ts';
@@ -107,7 +107,7 @@ function personToWire(user: BillingUser) {
 }
 
 function placeToWire({ server, realm }: Place) {
-  const verified = server.hostnameVerified && (realm === undefined || realm.host === server.hostname);
+  const verified = isHostProven({ server, realm });
   if (realm === undefined) return { kind: 'server' as const, uuid: server.id, host: server.hostname, host_verified: verified, name: server.hostname, server_uuid: server.id };
   return { kind: 'realm' as const, uuid: realm.id, host: realm.host, host_verified: verified, name: realm.name, server_uuid: server.id };
 }

@@ -28,6 +28,11 @@ function asPlace(server: RemoteServer | undefined, realm: RemoteRealm | null | u
   return { server, realm: realm ?? undefined };
 }
 
+/** What the host of a place is, somebody has proven by a challenge: of a realm only where it is the server's own. */
+export function isHostProven({ server, realm }: { server: Pick<RemoteServer, 'hostname' | 'hostnameVerified'>; realm: Pick<RemoteRealm, 'host'> | undefined }): boolean {
+  return server.hostnameVerified && (realm === undefined || realm.host === server.hostname);
+}
+
 export function idsOf({ server, realm }: Place): PlaceIds {
   return { serverId: server.id, realmId: realm?.id ?? null };
 }

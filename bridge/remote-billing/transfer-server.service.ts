@@ -28,9 +28,9 @@ export async function beginTransfer(db: Db, using: Using, hostname: string): Pro
 
 /** The host serves the secret under its own name: it gets new keys. Plans and users stay; old keys, links and sessions end. */
 export async function completeTransfer(db: Db, using: Using, hostname: string, accessToken: string, from: From): Promise<{ id: string; key: string }> {
-  await using.limits.challenge(hostname);
   const server = await findActiveServerByHostname(db, hostname);
   if (server === undefined) throw notFound();
+  await using.limits.challenge(from.clientAddress, hostname);
   try {
     await demandProof(using, hostname, accessToken);
     return await transfer(db, using, { id: server.id, hostname }, from);

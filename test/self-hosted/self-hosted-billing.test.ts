@@ -99,34 +99,36 @@ describe('a realm that billing does not know', () => {
 });
 
 const error = (status: number, code: string) => ({ status, body: { result: 'error', msg: 'in words', code } });
-const REFUSED: [string, Partial<SelfHostedBilling>, Replies, string, number, string][] = [
-  ['nobody is signed in', { currentUser: () => undefined }, [], '', 401, 'UNAUTHENTICATED_USER'],
-  ['no right to it', { mayManageBilling: () => false }, [], '', 403, 'UNAUTHORIZED_PRINCIPAL'],
-  ['no key', { serverKey: '' }, [], '', 500, 'BILLING_NOT_CONFIGURED'],
-  ['a page that is none', {}, [], '?next_page=deactivate', 400, 'BAD_REQUEST'],
-  ['two pages', {}, [], '?next_page=plans&next_page=billing', 400, 'BAD_REQUEST'],
-  ['billing is down', { bridgeUrl: 'http://127.0.0.1:9' }, [], '', 502, 'BILLING_UNREACHABLE'],
-  ['billing is broken', {}, [error(500, 'INTERNAL_SERVER_ERROR')], '', 502, 'BILLING_UNREACHABLE'],
-  ['billing answers nonsense', {}, [{ status: 200, body: { billing_access_url: 'javascript:alert(1)' } }], '', 502, 'BILLING_UNREACHABLE'],
-  ['billing leads elsewhere', {}, [{ status: 307, body: {}, headers: { location: '/elsewhere' } }], '', 502, 'BILLING_UNREACHABLE'],
-  ['the key is refused', {}, [error(401, 'UNAUTHORIZED')], '', 502, 'BILLING_KEY_REFUSED'],
-  ['another server has the realm', {}, [error(403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR')], '', 403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR'],
-  ['the realm is deactivated', {}, [error(403, 'REALM_DEACTIVATED')], '', 403, 'REALM_DEACTIVATED'],
-  ['too often', {}, [error(429, 'RATE_LIMIT_HIT')], '', 429, 'RATE_LIMIT_HIT'],
+const REFUSED: [string, Partial<SelfHostedBilling>, Replies, string, number, string, string][] = [
+  ['nobody is signed in', { currentUser: () => undefined }, [], '', 401, 'UNAUTHENTICATED_USER', 'Sign in here, then open billing again.'],
+  ['no right to it', { mayManageBilling: () => false }, [], '', 403, 'UNAUTHORIZED_PRINCIPAL', 'Ask an owner of this organization'],
+  ['no key', { serverKey: '' }, [], '', 500, 'BILLING_NOT_CONFIGURED', 'set bridgeUrl, serverId and serverKey'],
+  ['a page that is none', {}, [], '?next_page=deactivate', 400, 'BAD_REQUEST', 'There is no such page'],
+  ['two pages', {}, [], '?next_page=plans&next_page=billing', 400, 'BAD_REQUEST', 'There is no such page'],
+  ['billing is down', { bridgeUrl: 'http://127.0.0.1:9' }, [], '', 502, 'BILLING_UNREACHABLE', 'Billing does not answer'],
+  ['billing is broken', {}, [error(500, 'INTERNAL_SERVER_ERROR')], '', 502, 'BILLING_UNREACHABLE', 'Billing does not answer'],
+  ['billing answers nonsense', {}, [{ status: 200, body: { billing_access_url: 'javascript:alert(1)' } }], '', 502, 'BILLING_UNREACHABLE', 'Billing does not answer'],
+  ['billing leads elsewhere', {}, [{ status: 307, body: {}, headers: { location: '/elsewhere' } }], '', 502, 'BILLING_UNREACHABLE', 'Billing does not answer'],
+  ['the key is refused', {}, [error(401, 'UNAUTHORIZED')], '', 502, 'BILLING_KEY_REFUSED', 'register the server again'],
+  ['another server has the realm', {}, [error(403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR')], '', 403, 'REMOTE_REALM_SERVER_MISMATCH_ERROR', 'knows this organization from another server'],
+  ['the realm, or the person, is deactivated', {}, [error(403, 'REALM_DEACTIVATED')], '', 403, 'REALM_DEACTIVATED', 'You, or this organization, can’t use billing any more. Ask another billing user, or the service’s support.'],
+  ['too often', {}, [error(429, 'RATE_LIMIT_HIT')], '', 429, 'RATE_LIMIT_HIT', 'Try again in a minute.'],
 ];
 
-test.each(REFUSED)('%s: JSON by its code', async (_name, options, given, query, status, code) => {
+test.each(REFUSED)('%s: JSON by its code', async (_name, options, given, query, status, code, says) => {
   for (const path of ['/json/self-hosted-billing', '/self-hosted-billing/']) {
     replies = structuredClone(given);
     const reply = await ask(path + query, PROGRAM, options);
     expect([reply.status, reply.json()['result'], reply.json()['code']]).toEqual([status, 'error', code]);
+    expect(reply.json()['msg']).toContain(says);
   }
 });
 
-test.each(REFUSED.filter(([, , , , , code]) => !['UNAUTHENTICATED_USER', 'BILLING_NOT_CONFIGURED'].includes(code)))('%s: a page', async (_name, options, given, query, status) => {
+test.each(REFUSED.filter(([, , , , , code]) => !['UNAUTHENTICATED_USER', 'BILLING_NOT_CONFIGURED'].includes(code)))('%s: a page', async (_name, options, given, query, status, _code, says) => {
   replies = structuredClone(given);
   const reply = await ask(`/self-hosted-billing/${query}`, HTML, options);
   expect([reply.status, reply.location, reply.headers.get('content-type')]).toEqual([status, undefined, 'text/html; charset=utf-8']);
+  expect(reply.body).toContain(says);
 });
 
 test('not configured: a page of its own says what is missing', async () => {

@@ -2,9 +2,11 @@ import type { Clock } from '../../../platform/clock.ts';
 import { AppError } from '../../../platform/problem.ts';
 import { canonicalAddress } from '../../address/address.ts';
 import type { Db } from '../../db/schema.ts';
+import { findActiveRealms } from '../active-realms.ts';
 import { recordAct } from '../audit.store.ts';
 import { readBillingSession, type LiveSession } from '../billing-session.service.ts';
 import type { From } from '../caller.ts';
+import type { RemoteRealm } from '../realm.store.ts';
 import type { Refusal } from '../standing.ts';
 import { findAccount, lockAccount, updateDetails, type Account, type AccountDetails, type AccountOf } from './account.store.ts';
 import { findInvoice, listInvoices, listLedger, type Invoice } from './invoice.store.ts';
@@ -26,6 +28,8 @@ export interface AccountState {
 export interface ReadAccount extends AccountState {
   result: 'account';
   live: LiveSession;
+  /** Whose seats count here: the realm's, or those of all active ones of a whole server. */
+  counted: readonly RemoteRealm[];
 }
 
 /** For whoever's session it is, if it is alive. */
@@ -44,7 +48,8 @@ export function actingAs(live: LiveSession, from: From): Acting {
 
 /** All that the pages of an account show. */
 export async function readAccount(db: Db, live: LiveSession): Promise<ReadAccount> {
-  return { result: 'account', live, ...(await readAccountOf(db, accountOf(live))) };
+  const { server, realm } = live.place;
+  return { result: 'account', live, counted: realm === undefined ? await findActiveRealms(db, server) : [realm], ...(await readAccountOf(db, accountOf(live))) };
 }
 
 export async function readAccountOf(db: Db, of: AccountOf): Promise<AccountState> {

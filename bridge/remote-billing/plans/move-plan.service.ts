@@ -1,10 +1,10 @@
 import type { Clock } from '../../../platform/clock.ts';
 import type { Db, Trx } from '../../db/schema.ts';
+import { findActiveRealms } from '../active-realms.ts';
 import { recordAct } from '../audit.store.ts';
 import type { From } from '../caller.ts';
 import type { Place } from '../place.ts';
-import { findRealmsOfServer, type RemoteRealm } from '../realm.store.ts';
-import { isDeactivated } from '../standing.ts';
+import type { RemoteRealm } from '../realm.store.ts';
 import { deleteEmptyAccount, findAccount, giveAccountToRealm, lockAccountById, showPlan } from './account.store.ts';
 import { findPlan } from './plan.store.ts';
 import { findPendingSponsorship } from './sponsorship.store.ts';
@@ -24,7 +24,7 @@ async function moveToRealm(trx: Trx, using: { clock: Clock }, { server, realm }:
   const account = await lockAccountById(trx, found.id);
   const plan = account.serverId === null ? undefined : await findPlan(trx, account.id, 'active');
   if (plan === undefined) return true;
-  const active = (await activeRealms(trx, { server, realm })).map(({ id }) => id);
+  const active = (await findActiveRealms(trx, server)).map(({ id }) => id);
   if (active.length !== 1 || active[0] !== realm.id || (await findPendingSponsorship(trx, account.id)) !== undefined) return false;
   const own = await findAccount(trx, { realmId: realm.id });
   if (own !== undefined && !(await deleteEmptyAccount(trx, own.id, account.id))) return false;
@@ -36,9 +36,5 @@ async function moveToRealm(trx: Trx, using: { clock: Clock }, { server, realm }:
 }
 
 async function anyRealmHasPlan(db: Db | Trx, place: Place): Promise<boolean> {
-  return (await activeRealms(db, place)).some(({ planType }) => planType !== 'free');
-}
-
-async function activeRealms(db: Db | Trx, { server }: Place): Promise<readonly RemoteRealm[]> {
-  return (await findRealmsOfServer(db, server.id)).filter((realm) => !realm.isSystemBotRealm && !isDeactivated({ server, realm }));
+  return (await findActiveRealms(db, place.server)).some(({ planType }) => planType !== 'free');
 }

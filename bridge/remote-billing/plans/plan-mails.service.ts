@@ -2,7 +2,7 @@ import type { AddressHash } from '../../address/address-hash.ts';
 import { addJob } from '../../db/job.ts';
 import type { BillingMailKind } from '../../db/remote-billing.schema.ts';
 import type { Trx } from '../../db/schema.ts';
-import { insertBillingMail } from '../billing-mail.store.ts';
+import { countBillingMails, insertBillingMail } from '../billing-mail.store.ts';
 import { listBillingUsers } from '../billing-user.store.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Account } from './account.store.ts';
@@ -11,6 +11,9 @@ import { inCurrency } from './money.ts';
 import { planName } from './offer.ts';
 
 const SEND_ATTEMPTS = 14;
+const DAY_MILLISECONDS = 86_400_000;
+/** A day and mailbox, where nobody has shown that the mailbox wants them. */
+const INVOICES_TO_STRANGER = 10;
 
 export interface BillingMailUsing {
   catalog: Catalog;
@@ -27,7 +30,14 @@ export async function queueInvoiceMails(trx: Trx, using: BillingMailUsing, accou
   // What somebody typed goes to addresses that are proven, and to no other (SECURITY.md 11).
   const { buyer: _, ...withoutBuyer } = content;
   await queue(trx, using, 'billing_invoice', to.filter((address) => people.has(address)), content, invoice.issuedAt);
-  await queue(trx, using, 'billing_invoice', to.filter((address) => !people.has(address)), withoutBuyer, invoice.issuedAt);
+  // One after the other, and nobody else's meanwhile: this transaction holds the counter of invoices.
+  for (const address of to.filter((one) => !people.has(one))) {
+    if (await mayGetInvoice(trx, using, address, invoice.issuedAt)) await queue(trx, using, 'billing_invoice', [address], withoutBuyer, invoice.issuedAt);
+  }
+}
+
+async function mayGetInvoice(trx: Trx, { hash }: BillingMailUsing, address: string, at: Date): Promise<boolean> {
+  return (await countBillingMails(trx, { kind: 'billing_invoice', mailboxHash: hash.mailbox(address) }, new Date(at.getTime() - DAY_MILLISECONDS))) < INVOICES_TO_STRANGER;
 }
 
 /** All of it: who gets invoices may have no way in to look at them. `lines` is JSON. */

@@ -2,16 +2,15 @@ import type { Clock } from '../../../platform/clock.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type AuditEntry, type BillingAct } from '../audit.store.ts';
 import { readBillingSession } from '../billing-session.service.ts';
-import { findPlace } from '../place.ts';
 import { findRealmsOfServer } from '../realm.store.ts';
 import { findServer, findServerForUpdate } from '../server.store.ts';
-import { isDeactivated } from '../standing.ts';
+import { isShut } from './account-standing.service.ts';
 import { lockAccount, showPlan, type Account, type AccountOf } from './account.store.ts';
 import { chargePeriod, chargeSeats, creditRest, invoice, type BillUsing, type Charge } from './bill.service.ts';
 import { NOTHING } from './money.ts';
 import { MOST_SEATS, offerFor, planName, type Offer, type Wanted } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
-import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan, type Plan, type Priced, type Running } from './plan.store.ts';
+import { dropScheduled, endPlan, findPlan, insertPlan, isOver, isPriced, updatePlan, type Plan, type Priced, type Running } from './plan.store.ts';
 
 export interface PlanUsing extends Omit<BillUsing, 'requestId'> {
   clock: Clock;
@@ -35,7 +34,7 @@ export type PlanChange = { result: 'begun'; invoiceNumber: number } | { result: 
  */
 export async function agreeToPlan(db: Db, using: PlanUsing, acting: Acting, agreed: Wanted & { when: When; total: number }): Promise<PlanChange> {
   return changing(db, using, acting, async (trx, account, bill, at) => {
-    if (await isShut(trx, acting.audit.serverId ?? '', account.realmId)) return { result: 'changed' };
+    if (await isShut(trx, account)) return { result: 'changed' };
     if (await otherHasPlan(trx, acting.audit.serverId ?? '', account.realmId)) {
       await record(trx, acting, 'refused', at, { step: 'plan/agree', reason: 'plan_conflict' });
       return { result: 'plan_conflict' };
@@ -75,7 +74,7 @@ function mustWait(current: Plan | undefined, offer: Offer): boolean {
 export async function quotePlan(db: Db, using: PlanUsing, accountId: string | undefined, wanted: Wanted & { when: When }) {
   const offer = offerFor(using.catalog, wanted);
   const current = accountId === undefined ? undefined : await findPlan(db, accountId, 'active');
-  if (offer === undefined || (wanted.when === 'at_end' && current?.periodEndsAt == null)) return undefined;
+  if (offer === undefined || isOver(current, using.clock.now()) || (wanted.when === 'at_end' && current?.periodEndsAt == null)) return undefined;
   const credit = wanted.when === 'now' && isPriced(current) ? creditRest(current, using.clock.now()).entry : { net: 0, tax: 0, total: 0 };
   const [net, tax, total] = [offer.net + credit.net, offer.tax + credit.tax, offer.total + credit.total];
   if (total < 0 || (wanted.when === 'now' && mustWait(current, offer))) return undefined;
@@ -85,7 +84,7 @@ export async function quotePlan(db: Db, using: PlanUsing, accountId: string | un
 /** What `changeSeats` would ask for. Undefined: not to be had like that. */
 export async function quoteSeats(db: Db, using: PlanUsing, accountId: string | undefined, seats: number) {
   const plan = accountId === undefined ? undefined : await findPlan(db, accountId, 'active');
-  if (!mayHaveSeats(using, plan, seats) || (await wouldNotCount(db, plan, seats))) return undefined;
+  if (!mayHaveSeats(using, plan, seats) || isOver(plan, using.clock.now()) || (await wouldNotCount(db, plan, seats))) return undefined;
   const { net, tax, total } = seats > plan.seats ? chargeSeats(plan, seats, using.clock.now()).entry : NOTHING;
   return { plan, seats, net, tax, total, countsFrom: seats > plan.seats ? using.clock.now() : plan.periodEndsAt };
 }
@@ -149,7 +148,11 @@ function changing(db: Db, using: PlanUsing, { of, audit, sessionId }: Acting, ch
     if (audit.serverId !== undefined) await findServerForUpdate(trx, audit.serverId);
     // Whoever was signed out or deactivated while this waited changes nothing any more.
     if (sessionId !== undefined && (await readBillingSession(trx, sessionId)).result !== 'live') return { result: 'changed' };
-    return change(trx, await lockAccount(trx, of), { ...using, requestId: audit.requestId }, using.clock.now());
+    const account = await lockAccount(trx, of);
+    const at = using.clock.now();
+    // What comes after a period that is over is the sweep's to say, at most a minute later.
+    if (isOver(await findPlan(trx, account.id, 'active'), at)) return { result: 'changed' };
+    return change(trx, account, { ...using, requestId: audit.requestId }, at);
   });
 }
 
@@ -157,12 +160,6 @@ function changing(db: Db, using: PlanUsing, { of, audit, sessionId }: Acting, ch
 export async function otherHasPlan(trx: Trx, serverId: string, realmId: string | null): Promise<boolean> {
   if (realmId !== null) return (await findServer(trx, serverId))?.planType !== 'free';
   return (await findRealmsOfServer(trx, serverId)).some(({ planType }) => planType !== 'free');
-}
-
-/** What nobody may open gets no plan. */
-async function isShut(trx: Trx, serverId: string, realmId: string | null): Promise<boolean> {
-  const place = await findPlace(trx, { serverId, realmId });
-  return place === undefined || isDeactivated(place);
 }
 
 async function record(trx: Trx, { audit }: Acting, act: BillingAct, at: Date, details: Readonly<Record<string, unknown>>): Promise<void> {

@@ -29,6 +29,11 @@ export function isPriced<One extends Plan>(plan: One | undefined): plan is One &
   return plan?.type === 'basic' || plan?.type === 'business';
 }
 
+/** Until the sweep has dealt with it, nothing of this plan is as it is going to be. */
+export function isOver(plan: Pick<AnyPlan, 'periodEndsAt'> | undefined, at: Date): boolean {
+  return plan?.periodEndsAt != null && plan.periodEndsAt <= at;
+}
+
 export async function findPlan(db: Db | Trx, accountId: string, state: 'active'): Promise<Running | Exclude<Plan, Priced> | undefined>;
 export async function findPlan(db: Db | Trx, accountId: string, state: 'scheduled'): Promise<Plan | undefined>;
 export async function findPlan(db: Db | Trx, accountId: string, state: 'active' | 'scheduled'): Promise<Plan | undefined> {
@@ -120,6 +125,19 @@ export async function dropScheduled(trx: Trx, accountId: string): Promise<boolea
     .where('state', '=', 'scheduled')
     .executeTakeFirst();
   return numUpdatedRows === 1n;
+}
+
+/** Whether a plan that costs something runs or is to begin: the realm's, or without one the server's and those of all its realms. */
+export async function hasPricedPlan(trx: Trx, { serverId, realmId }: { serverId: string; realmId?: string }): Promise<boolean> {
+  const plans = trx
+    .selectFrom('bridge.billing_plan as p')
+    .innerJoin('bridge.billing_account as a', 'a.id', 'p.account_id')
+    .leftJoin('bridge.remote_realm as r', 'r.id', 'a.realm_id')
+    .select('p.id')
+    .where('p.state', 'in', ['active', 'scheduled'])
+    .where('p.type', 'in', ['basic', 'business']);
+  const own = realmId === undefined ? plans.where((eb) => eb.or([eb('a.server_id', '=', serverId), eb('r.server_id', '=', serverId)])) : plans.where('a.realm_id', '=', realmId);
+  return (await own.limit(1).executeTakeFirst()) !== undefined;
 }
 
 /** Accounts whose plan has come to the end of a period by then. */

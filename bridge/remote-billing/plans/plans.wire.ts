@@ -17,12 +17,11 @@ export function notLiveToWire(read: NotLive, catalog: Catalog) {
 }
 
 export function accountToWire(read: ReadAccount, catalog: Catalog): z.input<typeof accountAnswer> {
-  const { realm } = read.live.place;
   const { sponsorship } = read;
   return {
     result: 'account',
     ...booksToWire(read, catalog),
-    seats_reported: seatsToWire(realm),
+    seats_reported: seatsToWire(read.counted),
     sponsorship: sponsorship === undefined ? null : { state: sponsorship.state, requested_plan: sponsorship.requestedPlan, requested_at: epochSeconds(sponsorship.requestedAt) },
     currency: catalog.currency,
     tax_percent: catalog.tax_percent,
@@ -34,8 +33,11 @@ export function offersToWire(catalog: Catalog) {
   return (['basic', 'business'] as const).map((type) => ({ type, ...catalog.plans[type] }));
 }
 
-export function seatsToWire(realm: Pick<RemoteRealm, 'seats' | 'seatsReportedAt'> | undefined) {
-  return realm?.seats == null || realm.seatsReportedAt === null ? null : { seats: realm.seats, at: epochSeconds(realm.seatsReportedAt) };
+/** Of those that were reported, together, as old as the oldest. */
+export function seatsToWire(realms: readonly Pick<RemoteRealm, 'seats' | 'seatsReportedAt'>[]) {
+  const reported = realms.flatMap(({ seats, seatsReportedAt: at }) => (seats === null || at === null ? [] : [{ seats, at: epochSeconds(at) }]));
+  if (reported.length === 0) return null;
+  return { seats: reported.reduce((sum, { seats }) => sum + seats, 0), at: Math.min(...reported.map(({ at }) => at)) };
 }
 
 /** Plans, and what they cost whom. */

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Db, Trx } from '../../db/schema.ts';
 import { recordAct, type BillingAct } from '../audit.store.ts';
+import { isShut } from './account-standing.service.ts';
 import { lockAccountById, showPlan, type Account } from './account.store.ts';
 import { chargePeriod, invoice, type BillUsing } from './bill.service.ts';
 import { planName } from './offer.ts';
 import { queuePlanMails } from './plan-mails.service.ts';
-import { accountsDue, accountsToRemind, activatePlan, endPlan, findPlan, isPriced, updatePlan, type Plan } from './plan.store.ts';
+import { accountsDue, accountsToRemind, activatePlan, dropScheduled, endPlan, findPlan, isPriced, updatePlan, type Plan } from './plan.store.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
 const AT_ONCE = 100;
@@ -46,14 +47,16 @@ async function endPeriod(trx: Trx, using: Using & BillUsing, accountId: string):
   if (plan?.periodEndsAt == null || plan.periodEndsAt > using.clock.now()) return;
   const at = plan.periodEndsAt;
   const next = await findPlan(trx, accountId, 'scheduled');
-  if (next === undefined && isPriced(plan) && plan.renews) {
+  const shut = await isShut(trx, account);
+  if (!shut && next === undefined && isPriced(plan) && plan.renews) {
     const made = await invoice(trx, using, account, [await chargePeriod(trx, plan, at)], at);
     return record(trx, using, account, 'plan_renewed', at, { invoice: made.number });
   }
   await endPlan(trx, plan.id, at);
-  await record(trx, using, account, 'plan_ended', at, { plan: plan.type });
-  if (next !== undefined) await begin(trx, using, account, next, at);
-  else await showPlan(trx, account, 'free');
+  await record(trx, using, account, 'plan_ended', at, { plan: plan.type, ...(shut && { reason: 'deactivated' }) });
+  if (next !== undefined && !shut) return begin(trx, using, account, next, at);
+  await dropScheduled(trx, accountId);
+  await showPlan(trx, account, 'free');
 }
 
 async function begin(trx: Trx, using: Using & BillUsing, account: Account, next: Plan, at: Date): Promise<void> {
@@ -69,10 +72,11 @@ async function remind(trx: Trx, using: Using & BillUsing, accountId: string, by:
   const [plan, next] = [await findPlan(trx, accountId, 'active'), await findPlan(trx, accountId, 'scheduled')];
   if (plan?.periodEndsAt == null || plan.periodEndsAt > by) return;
   await updatePlan(trx, plan.id, { reminded_for: plan.periodEndsAt });
-  const ends = next !== undefined || !isPriced(plan) || !plan.renews;
+  const shut = await isShut(trx, account);
+  const ends = shut || next !== undefined || !isPriced(plan) || !plan.renews;
   // A month is short: who pays monthly is told of an end, not of every renewal.
   if (!ends && plan.months < 12) return;
-  const after = isPriced(next) ? { plan: planName(using.catalog, next.type), seats: next.seats } : undefined;
+  const after = !shut && isPriced(next) ? { plan: planName(using.catalog, next.type), seats: next.seats } : undefined;
   await queuePlanMails(trx, using, account, 'billing_reminder', { plan: planName(using.catalog, plan.type), endsAt: plan.periodEndsAt, ends, ...(after && { next: after }) }, using.clock.now());
 }
 

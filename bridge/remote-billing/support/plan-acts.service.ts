@@ -7,7 +7,7 @@ import { creditRest, invoice } from '../plans/bill.service.ts';
 import { agreeToPlan, changeSeats, dropScheduledPlan, otherHasPlan, quotePlan, quoteSeats, setRenewal, type Acting, type PlanChange, type PlanUsing, type When } from '../plans/plan.service.ts';
 import { NOTHING } from '../plans/money.ts';
 import type { Wanted } from '../plans/offer.ts';
-import { dropScheduled, endPlan, findPlan, insertPlan, isPriced, updatePlan } from '../plans/plan.store.ts';
+import { dropScheduled, endPlan, findPlan, insertPlan, isOver, isPriced, updatePlan, type Plan } from '../plans/plan.store.ts';
 import { queueSponsorshipMails } from '../plans/plan-mails.service.ts';
 import { decideRequest } from '../plans/sponsorship.store.ts';
 import { ofPlace } from './read-place.service.ts';
@@ -69,6 +69,7 @@ export async function giveEndQuote(db: Db, using: PlanUsing, place: Place) {
   const account = await findAccount(db, ofPlace(place));
   const plan = account && (await findPlan(db, account.id, 'active'));
   if (plan === undefined) throw notPossible('No plan runs here.');
+  demandRunning(plan, using.clock.now());
   return { plan, credit: isPriced(plan) ? creditRest(plan, using.clock.now()).entry : NOTHING };
 }
 
@@ -80,7 +81,7 @@ export async function endNow(db: Db, using: PlanUsing, place: Place, { giveBack 
     const plan = await findPlan(trx, account.id, 'active');
     if (plan === undefined) throw notPossible('No plan runs here.');
     if (giveBack !== undefined && !isPriced(plan)) throw notPossible('This plan costs nothing: there is nothing to give back.');
-    if (isPriced(plan) && plan.periodEndsAt <= at) throw notPossible('The period has just ended and is being dealt with: read it again.');
+    demandRunning(plan, at);
     const credit = giveBack !== undefined && isPriced(plan) ? creditRest(plan, at) : undefined;
     if (credit !== undefined && 0 - credit.entry.total !== giveBack) throw notPossible('Something else is left of the period now: look at it again.');
     await endPlan(trx, plan.id, at);
@@ -109,6 +110,7 @@ export async function decideSponsorship(db: Db, using: PlanUsing, place: Place, 
 
 async function give(trx: Trx, using: PlanUsing, account: Account, { type, endsAt }: Gift, at: Date): Promise<void> {
   const [current, next] = [await findPlan(trx, account.id, 'active'), await findPlan(trx, account.id, 'scheduled')];
+  if (current !== undefined) demandRunning(current, at);
   if (isPriced(current)) throw notPossible('A paid plan runs: end it first.');
   // What was agreed to begin with the end of the plan before would lose that end.
   if (next !== undefined) throw notPossible('A plan is scheduled: take that back first.');
@@ -116,6 +118,10 @@ async function give(trx: Trx, using: PlanUsing, account: Account, { type, endsAt
   const id = await insertPlan(trx, { accountId: account.id, type, months: null, seats: null, unitPrice: null, currency: using.catalog.currency, taxBasisPoints: 0, agreedAt: at }, 'active');
   if (endsAt !== undefined) await updatePlan(trx, id, { period_ends_at: endsAt });
   await showPlan(trx, account, type);
+}
+
+function demandRunning(plan: Plan, at: Date): void {
+  if (isOver(plan, at)) throw notPossible('The period has just ended and is being dealt with: read it again.');
 }
 
 async function demandNoOtherPlan(trx: Trx, { server, realm }: Place): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../platform/clock.ts';
 import type { Db } from '../../db/schema.ts';
+import { findActiveRealms } from '../active-realms.ts';
 import { listActs } from '../audit.store.ts';
 import { listAllBillingUsers, type BillingUser } from '../billing-user.store.ts';
 import { listOpenConfirmations } from '../login-request.store.ts';
@@ -22,6 +23,7 @@ export interface ReadPlace {
   place: Place;
   facts: ServerFacts;
   realms: readonly RemoteRealm[];
+  activeRealms: readonly RemoteRealm[];
   state: AccountState;
   users: readonly BillingUser[];
   confirmations: Awaited<ReturnType<typeof listOpenConfirmations>>;
@@ -44,6 +46,7 @@ export async function readPlace(db: Db, using: { clock: Clock }, name: PlaceName
     place,
     facts: await readServerFacts(db, place.server.id),
     realms: await findRealmsOfServer(db, place.server.id),
+    activeRealms: await findActiveRealms(db, place.server),
     state: await readAccountOf(db, of),
     users: await listAllBillingUsers(db, of),
     confirmations: await listOpenConfirmations(db, { serverId: place.server.id, realmId: place.realm?.id ?? null }, using.clock.now()),

@@ -7,6 +7,7 @@ import { findBillingUserById, setBillingUserState } from '../billing-user.store.
 import { standingUsers } from '../billing-users.service.ts';
 import { giveUpServer } from '../deactivate-server.service.ts';
 import { lockPlace, type Place } from '../place.ts';
+import { hasPricedPlan } from '../plans/plan.store.ts';
 import { findRealm, setRegistrationDeactivated } from '../realm.store.ts';
 import { findServer, findServerForUpdate, reactivateServer } from '../server.store.ts';
 import { notPossible, nothingThere, type StaffFrom } from './staff.ts';
@@ -42,7 +43,7 @@ async function setRealm(trx: Trx, using: Using, id: string, active: boolean, sta
   const { realm } = await lockPlaceOf(trx, id, null);
   if (realm === undefined) throw nothingThere();
   if (realm.registrationDeactivated !== active) throw already(active ? 'active' : 'deactivated');
-  if (!active && (realm.planType === 'basic' || realm.planType === 'business')) throw new AppError('paid_plan_runs', 'This realm pays: end its plan first.');
+  if (!active && (await hasPricedPlan(trx, { serverId: realm.serverId, realmId: id }))) throw new AppError('paid_plan_runs', 'This realm pays, or is to pay: end its plan first, or take back what is scheduled.');
   await setRegistrationDeactivated(trx, id, active ? null : using.clock.now());
   if (!active) await endBillingSessions(trx, { realmId: id }, new Date());
   await record(trx, using, staff, active ? 'realm_reactivated' : 'realm_deactivated', { serverId: realm.serverId, realmId: id });

@@ -15,10 +15,11 @@ const act = {
 };
 
 const planType = z.enum(['free', 'community', 'basic', 'business', 'legacy']);
+const hostVerified = z.boolean().meta({ description: "Proven by a challenge, of a realm only where the host is its server's; else what the server says of itself" });
 const server = {
   uuid: z.string(),
   host: z.string(),
-  host_verified: z.boolean().meta({ description: 'Proven by a challenge; else what the server says of itself' }),
+  host_verified: hostVerified,
   plan_type: planType,
   deactivated: z.boolean(),
 };
@@ -26,6 +27,7 @@ const realm = {
   uuid: z.string(),
   server_uuid: z.string(),
   host: z.string(),
+  host_verified: hostVerified,
   name: z.string(),
   plan_type: planType,
   deactivated: z.boolean().meta({ description: 'Here, by staff' }),
@@ -41,6 +43,7 @@ export const searchAnswer = z.strictObject({
       uuid: z.string(),
       server_uuid: z.string(),
       host: z.string(),
+      host_verified: hostVerified,
       name: z.string().meta({ description: "The organization's; a server's host" }),
       deactivated: z.boolean(),
       matched: z.array(z.enum(['uuid', 'host', 'contact_email', 'billing_user', 'confirmation', 'invoice_recipient'])),
@@ -64,7 +67,7 @@ const sponsorship = z.strictObject({
 export const pendingBody = z.strictObject({ limit: z.int().min(1).max(MOST_PENDING) });
 export const pendingAnswer = z.strictObject({
   result: z.literal('pending'),
-  requests: z.array(z.strictObject({ ...place, uuid: z.string(), host: z.string(), name: z.string(), requested_plan: z.string(), requested_at: epochSeconds })),
+  requests: z.array(z.strictObject({ ...place, uuid: z.string(), host: z.string(), host_verified: hostVerified, name: z.string(), requested_plan: z.string(), requested_at: epochSeconds })),
   more: z.boolean(),
 });
 
@@ -72,7 +75,7 @@ export const readBody = z.strictObject(place);
 export const readAnswer = z.strictObject({
   result: z.literal('place'),
   kind,
-  server: z.strictObject({ ...server, contact_email: z.string(), version: z.string().nullable(), registered_at: epochSeconds, last_request_at: epochSeconds }),
+  server: z.strictObject({ ...server, seats_reported: seatsReported, contact_email: z.string(), version: z.string().nullable(), registered_at: epochSeconds, last_request_at: epochSeconds }),
   realm: z.strictObject({ ...realm, url: z.string(), seats_reported: seatsReported }).nullable().meta({ description: 'null: a whole server' }),
   realms: z.array(z.strictObject(realm)).meta({ description: "All of the server's" }),
   ...books,

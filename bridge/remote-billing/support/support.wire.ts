@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog.ts';
 import type { Invoice } from '../plans/invoice.store.ts';
 import { booksToWire, issuedToWire, offersToWire, quoteToWire, seatsToWire } from '../plans/plans.wire.ts';
 import { isPriced } from '../plans/plan.store.ts';
+import { isHostProven } from '../place.ts';
 import type { RemoteRealm } from '../realm.store.ts';
 import type { RemoteServer } from '../server.store.ts';
 import { isDeactivated } from '../standing.ts';
@@ -20,6 +21,7 @@ export function hitsToWire({ hits, more }: Found): z.input<typeof searchAnswer> 
       uuid: (place.realm ?? place.server).id,
       server_uuid: place.server.id,
       host: place.realm?.host ?? place.server.hostname,
+      host_verified: isHostProven(place),
       name: place.realm?.name ?? place.server.hostname,
       deactivated: isDeactivated(place),
       matched: [...matched],
@@ -28,14 +30,14 @@ export function hitsToWire({ hits, more }: Found): z.input<typeof searchAnswer> 
   };
 }
 
-export function placeToWire({ place, facts, realms, state, users, confirmations, acts }: ReadPlace, catalog: Catalog): z.input<typeof readAnswer> {
+export function placeToWire({ place, facts, realms, activeRealms, state, users, confirmations, acts }: ReadPlace, catalog: Catalog): z.input<typeof readAnswer> {
   const { sponsorship } = state;
   return {
     result: 'place',
     kind: place.realm === undefined ? 'server' : 'realm',
-    server: { ...serverToWire(place.server), version: facts.version, registered_at: epochSeconds(facts.registeredAt), last_request_at: epochSeconds(facts.lastRequestAt) },
-    realm: place.realm === undefined ? null : { ...realmToWire(place.realm), url: place.realm.url, seats_reported: seatsToWire(place.realm) },
-    realms: realms.map(realmToWire),
+    server: { ...serverToWire(place.server), seats_reported: seatsToWire(activeRealms), version: facts.version, registered_at: epochSeconds(facts.registeredAt), last_request_at: epochSeconds(facts.lastRequestAt) },
+    realm: place.realm === undefined ? null : { ...realmToWire(place.server, place.realm), url: place.realm.url, seats_reported: seatsToWire([place.realm]) },
+    realms: realms.map((realm) => realmToWire(place.server, realm)),
     ...booksToWire(state, catalog),
     currency: catalog.currency,
     offers: offersToWire(catalog),
@@ -95,6 +97,7 @@ export function pendingToWire({ requests, more }: Awaited<ReturnType<typeof list
       kind: place.realm === undefined ? ('server' as const) : ('realm' as const),
       uuid: (place.realm ?? place.server).id,
       host: place.realm?.host ?? place.server.hostname,
+      host_verified: isHostProven(place),
       name: place.realm?.name ?? place.server.hostname,
       requested_plan: requestedPlan,
       requested_at: epochSeconds(requestedAt),
@@ -111,11 +114,12 @@ function serverToWire(server: RemoteServer) {
   return { uuid: server.id, host: server.hostname, host_verified: server.hostnameVerified, plan_type: server.planType, deactivated: server.deactivated, contact_email: server.contactEmail };
 }
 
-function realmToWire(realm: RemoteRealm) {
+function realmToWire(server: RemoteServer, realm: RemoteRealm) {
   return {
     uuid: realm.id,
     server_uuid: realm.serverId,
     host: realm.host,
+    host_verified: isHostProven({ server, realm }),
     name: realm.name,
     plan_type: realm.planType,
     deactivated: realm.registrationDeactivated,

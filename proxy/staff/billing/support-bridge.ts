@@ -14,6 +14,7 @@ export interface PlaceName {
 export interface Hit extends PlaceName {
   server_uuid: string;
   host: string;
+  host_verified: boolean;
   name: string;
   deactivated: boolean;
   matched: readonly string[];
@@ -23,6 +24,7 @@ export interface ShownRealm {
   uuid: string;
   server_uuid: string;
   host: string;
+  host_verified: boolean;
   name: string;
   plan_type: PlanType;
   deactivated: boolean;
@@ -32,7 +34,7 @@ export interface ShownRealm {
 /** All of a realm or a whole server; instants are epoch seconds. */
 export interface ShownPlace extends Pick<Account, 'plan' | 'scheduled' | 'details' | 'ledger' | 'invoices' | 'offers' | 'currency'> {
   kind: PlaceKind;
-  server: { uuid: string; host: string; host_verified: boolean; plan_type: PlanType; deactivated: boolean; contact_email: string; version: string | null; registered_at: number; last_request_at: number };
+  server: { uuid: string; host: string; host_verified: boolean; plan_type: PlanType; deactivated: boolean; seats_reported: Account['seats_reported']; contact_email: string; version: string | null; registered_at: number; last_request_at: number };
   realm: (ShownRealm & { url: string; seats_reported: Account['seats_reported'] }) | null;
   realms: readonly ShownRealm[];
   sponsorship: { id: string; state: 'pending' | 'granted' | 'declined'; organization_type: string; website: string; description: string; expected_users: string; paid_users: string; requested_plan: string; requested_at: number } | null;
@@ -46,7 +48,7 @@ export type EndQuote = Amount & { plan: PlanType; currency: string; tax_percent:
 /** Calls that change nothing. */
 export interface SupportReads {
   search: { message: { query: string }; answer: { hits: readonly Hit[]; more: boolean } };
-  pending: { message: { limit: number }; answer: { requests: readonly (PlaceName & { host: string; name: string; requested_plan: string; requested_at: number })[]; more: boolean } };
+  pending: { message: { limit: number }; answer: { requests: readonly (PlaceName & { host: string; host_verified: boolean; name: string; requested_plan: string; requested_at: number })[]; more: boolean } };
   read: { message: PlaceName; answer: ShownPlace };
   'invoice/read': { message: PlaceName & { number: number }; answer: Invoice };
   'plan/quote': { message: PlaceName & Wanted; answer: Quote };

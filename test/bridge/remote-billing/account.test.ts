@@ -262,6 +262,19 @@ describe('a whole server', () => {
     expect((await billing.remote('server/analytics/status', { as: server })).status).toBe(401);
   });
 
+  test('counts the seats of its active realms together, as old as the oldest report', async () => {
+    const [second, bots, gone] = [newRealm(), newRealm({ is_system_bot_realm: true }), newRealm({ deactivated: true })];
+    const whole = String((await signInToServer())['session_id']);
+    expect((await read(whole))['seats_reported']).toBeNull();
+    const counts = [[realm, 12, 1_795_000_000], [second, 30, 1_794_000_000], [bots, 3, 1_793_000_000], [gone, 7, 1_793_000_000]] as const;
+    const realmauditlog_rows = JSON.stringify(counts.map(([{ id: local }, seats, event_time], index) => ({ id: index + 1, realm: local, event_time, extra_data: { 10: { 11: { 400: seats } } } })));
+    await billing.report(server, [realm, second, bots, gone], { realmauditlog_rows });
+    expect((await read(whole))['seats_reported']).toEqual({ seats: 42, at: 1_794_000_000 });
+    expect((await read())['seats_reported']).toEqual({ seats: 12, at: 1_795_000_000 });
+    const { body } = await billing.send('/api/remote-billing/support/read', { body: { kind: 'server', uuid: server.id }, headers: { authorization: `Bearer ${await billing.realm.serviceToken('vestibule-proxy', 'support')}` } });
+    expect(body['server']).toMatchObject({ seats_reported: { seats: 42, at: 1_794_000_000 } });
+  });
+
   test('is not deactivated by a realm of it', async () => {
     expect(await call('server/deactivate')).toEqual({ result: 'unknown' });
   });

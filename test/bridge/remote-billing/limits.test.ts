@@ -91,6 +91,34 @@ describe('mails', () => {
   });
 });
 
+test('invoices to who does not sign in here are 10 a day per mailbox, of all accounts and however it is spelled; the pages have them all', async () => {
+  const books = newPerson().email;
+  const spelled = books.replace('@', '+b@');
+  const ada = newPerson();
+  const account = async () => {
+    const { server, realm } = await billing.place();
+    const session_id = String((await billing.signIn(server, realm, ada)).body['session_id']);
+    const act = async (path: string, body: object) => (await billing.pages(path, { session_id, ...body })).body;
+    await act('account/save', { invoice_recipients: [books, spelled, ada.email] });
+    await act('plan/agree', { type: 'basic', period: 'month', seats: 10, when: 'now', total: 4_200 });
+    return act;
+  };
+  const mailed = async () => {
+    await billing.settled();
+    const invoices = billing.inbox.messages().filter(({ subject }) => subject.startsWith('Invoice'));
+    return [invoices.filter(({ to }) => to.includes(books) || to.includes(spelled)).length, invoices.filter(({ to }) => to.includes(ada.email)).length];
+  };
+  billing.inbox.clear();
+  const moreSeats = async (act: Awaited<ReturnType<typeof account>>, seats: number) => act('plan/seats', { seats, total: (await act('plan/seats/quote', { seats }))['total'] });
+  const [first, second] = [await account(), await account()];
+  for (const seats of [11, 12, 13, 14]) expect(await moreSeats(seats % 2 === 0 ? first : second, seats)).toMatchObject({ result: 'begun' });
+  expect(await mailed()).toEqual([10, 6]);
+  expect((await first('account/read', {}))['invoices']).toHaveLength(3);
+  billing.clock.pass(DAY);
+  await moreSeats(first, 15);
+  expect(await mailed()).toEqual([12, 7]);
+});
+
 // SECURITY 18
 describe('a key typed by hand', () => {
   test('that is wrong, of an unknown id or of a deactivated server gets one answer, at one price', async () => {

@@ -46,6 +46,8 @@ async function newCustomer(): Promise<void> {
 }
 
 type Wanted = { type: 'basic' | 'business'; period: 'month' | 'year'; seats: number };
+const realmId = () => ('realmId' in of ? of.realmId : '');
+const shutRealm = (set: object) => billing.db.updateTable('bridge.remote_realm').set(set).where('id', '=', realmId()).execute();
 const account = () => billing.db.transaction().execute((trx) => lockAccount(trx, of));
 const quote = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => quotePlan(billing.db, using, (await account()).id, { ...wanted, when });
 const agree = async (wanted: Wanted, when: 'now' | 'at_end' = 'now') => agreeToPlan(billing.db, using, acting, { ...wanted, when, total: (await quote(wanted, when))?.total ?? -1 });
@@ -53,14 +55,14 @@ const toSeats = async (seats: number, bill = using) => changeSeats(billing.db, b
 const active = async () => (await findPlan(billing.db, (await account()).id, 'active')) as Running;
 const ledger = async () => listLedger(billing.db, (await account()).id);
 const invoices = async () => (await listInvoices(billing.db, (await account()).id)).toReversed();
-const planType = async () => (await billing.db.selectFrom('bridge.remote_realm').select('plan_type').where('id', '=', 'realmId' in of ? of.realmId : '').executeTakeFirst())?.plan_type;
+const planType = async () => (await billing.db.selectFrom('bridge.remote_realm').select('plan_type').where('id', '=', realmId()).executeTakeFirst())?.plan_type;
 const sweep = async () => {
   await addJob(billing.db, 'sweep_plans', {}, { key: 'sweep_plans' });
   await billing.settled();
 };
 /** Of a plan that runs; of none there is nothing to end. */
 const endByStaff = async (back: boolean) => {
-  const place = await findPlaceOf(billing.db, { kind: 'realm', uuid: 'realmId' in of ? of.realmId : '' });
+  const place = await findPlaceOf(billing.db, { kind: 'realm', uuid: realmId() });
   const plan = await active();
   if (plan === undefined) return;
   const { credit } = await giveEndQuote(billing.db, using, place);
@@ -246,6 +248,54 @@ describe('the sweep', () => {
     expect(ended?.ended_at).toEqual(periodEndsAt);
   });
 
+  describe('has not come yet to a period that is over', () => {
+    const larger = { type: 'business', period: 'year', seats: 30 } as const;
+    const atOnce = async (when: 'now' | 'at_end', total: number) => agreeToPlan(billing.db, using, acting, { ...larger, when, total });
+    test.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+      ['another plan at once', () => agree(MONTH), () => atOnce('now', 30 * 8_004 * 1.2)],
+      ['another plan at the end', () => agree(MONTH), () => atOnce('at_end', 30 * 8_004 * 1.2)],
+      ['another plan at the end of legacy', () => legacy(31), () => atOnce('at_end', 30 * 8_004 * 1.2)],
+      ['no renewal', () => agree(MONTH), () => setRenewal(billing.db, using, acting, false)],
+      ['more seats', () => agree(MONTH), () => changeSeats(billing.db, using, acting, { seats: 20, total: 0 })],
+      ['fewer seats', () => agree(MONTH), () => changeSeats(billing.db, using, acting, { seats: 5, total: 0 })],
+      ['not what was scheduled', async () => (await legacy(31), agree(MONTH, 'at_end')), () => dropScheduledPlan(billing.db, using, acting)],
+    ])('%s: to be looked at again, once it is dealt with', async (_what, begin, change) => {
+      await begin();
+      const [before, made] = [await active(), await invoices()];
+      billing.clock.pass(32 * DAY);
+      const { id } = await account();
+      expect([await quote(larger), await quote(larger, 'at_end'), await quoteSeats(billing.db, using, id, 20), await change()]).toEqual([undefined, undefined, undefined, { result: 'changed' }]);
+      const place = await findPlaceOf(billing.db, { kind: 'realm', uuid: realmId() });
+      await expect(giveEndQuote(billing.db, using, place)).rejects.toThrow('has just ended');
+      await expect(endNow(billing.db, using, place, { giveBack: undefined }, { actor: { kind: 'staff', id: 'grace' }, reason: 'x', clientAddress: '::1', requestId: 'test' })).rejects.toThrow('has just ended');
+      expect([await active(), await invoices()]).toEqual([before, made]);
+    });
+  });
+
+  describe.each<[string, () => Promise<unknown>]>([
+    ['a realm that its server has deactivated', () => shutRealm({ deactivated: true })],
+    ['a realm that its server has deleted', () => shutRealm({ locally_deleted_at: new Date() })],
+    ['a realm that staff has deactivated', () => shutRealm({ registration_deactivated_at: new Date() })],
+    ['a deactivated server', () => billing.db.updateTable('bridge.remote_server').set({ deactivated_at: new Date() }).where('id', '=', acting.audit.serverId ?? '').execute()],
+  ])('of %s', (_name, shut) => {
+    test.each<[string, () => Promise<unknown>, number]>([
+      ['renews nothing', () => agree(MONTH), 1],
+      ['begins nothing that is scheduled', async () => (await legacy(20), agree(MONTH, 'at_end')), 0],
+    ])('%s: the plan ends, and people were told of it', async (_what, begin, invoiced) => {
+      await begin();
+      await shut();
+      const { type, periodEndsAt } = await active();
+      billing.clock.set(periodEndsAt.getTime() / 1000 - 13 * DAY);
+      await sweep();
+      expect((await mails()).filter((subject) => / ends on /.test(subject))).toHaveLength(1);
+      billing.clock.pass(14 * DAY);
+      await sweep();
+      const { id } = await account();
+      expect([await active(), await findPlan(billing.db, id, 'scheduled'), await planType(), (await invoices()).length]).toEqual([undefined, undefined, 'free', invoiced]);
+      expect(await billing.db.selectFrom('bridge.billing_audit').selectAll().where('realm_id', '=', realmId()).orderBy('id', 'desc').executeTakeFirst()).toMatchObject({ act: 'plan_ended', actor_kind: 'system', details: { plan: type, reason: 'deactivated' } });
+    });
+  });
+
   test.each<[string, () => Promise<unknown>, RegExp[]]>([
     ['the renewal of a year', () => agree(YEAR), [/^Your Basic plan renews on /]],
     ['no renewal of a month', () => agree(MONTH), []],
@@ -348,7 +398,7 @@ describe('invoices', () => {
     expect([mail!.subject.replace(/\d+/, 'N'), mail!.text.includes(favour), mail!.text.includes(amount), /due on|échéance|règler/i.test(mail!.text), mail!.text.includes('invitation')]).toEqual([locale === 'en' ? `${title} N: ${amount}` : `${title} N : ${amount}`, true, true, false, false]);
   });
 
-  test.each(['update bridge.billing_invoice set total = 0, net = 0, tax = 0', 'delete from bridge.billing_ledger', 'update bridge.billing_ledger set seats = 1', 'delete from bridge.billing_invoice'])('are immutable: %s', async (statement) => {
+  test.each(['update bridge.billing_invoice set total = 0, net = 0, tax = 0', 'delete from bridge.billing_ledger', 'update bridge.billing_ledger set seats = 1', 'delete from bridge.billing_invoice', 'truncate bridge.billing_ledger', 'truncate bridge.billing_invoice cascade'])('are immutable: %s', async (statement) => {
     await agree(MONTH);
     await expect(sql.raw(statement).execute(billing.db)).rejects.toThrow(/is never changed/);
   });

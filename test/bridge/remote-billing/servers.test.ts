@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { lockAccount, type AccountOf } from '../../../bridge/remote-billing/plans/account.store.ts';
+import { endPlan, insertPlan } from '../../../bridge/remote-billing/plans/plan.store.ts';
 import { statementsDuring } from '../support/statements.ts';
 import { basic, billingStatements, newKey, newPerson, newRealm, newServer, openBilling, randomAddress, registrationOf, type RealmOnWire, type Server, type TestBilling } from './support/billing.ts';
 
@@ -353,11 +355,13 @@ describe('billing', () => {
 describe('deactivate', () => {
   test.each(['basic', 'business'] as const)('is refused while the %s plan runs, of the server or of a realm', async (plan) => {
     const { server: own, realm: first } = await billing.place();
-    await billing.db.updateTable('bridge.remote_realm').set({ plan_type: plan }).where('id', '=', first.uuid).execute();
+    const begin = (of: AccountOf) =>
+      billing.db.transaction().execute(async (trx) => insertPlan(trx, { accountId: (await lockAccount(trx, of)).id, type: plan, months: 1, seats: 30, unitPrice: 350, currency: 'EUR', taxBasisPoints: 2_000, agreedAt: billing.clock.now() }, 'active'));
+    const ofRealm = await begin({ realmId: first.uuid });
     expect(errorOf(await billing.remote('server/deactivate', { as: own, form: {} }))).toEqual([400, 'error', 'BAD_REQUEST']);
     expect((await billing.audit({ serverId: own.id })).at(-1)).toMatchObject({ act: 'refused', actor_kind: 'server', actor_id: own.id, details: { reason: 'paid_plan_runs' } });
-    await billing.db.updateTable('bridge.remote_realm').set({ plan_type: 'free' }).where('id', '=', first.uuid).execute();
-    await billing.db.updateTable('bridge.remote_server').set({ plan_type: plan }).where('id', '=', own.id).execute();
+    await billing.db.transaction().execute((trx) => endPlan(trx, ofRealm, billing.clock.now()));
+    await begin({ serverId: own.id });
     expect(errorOf(await billing.remote('server/deactivate', { as: own, form: {} }))).toEqual([400, 'error', 'BAD_REQUEST']);
   });
 

@@ -131,6 +131,23 @@ describe('what is read', () => {
     expect((await support('invoice/read', { ...ofServer(), number })).status).toBe(404);
   });
 
+  test('says of a host that it is proven only where the challenge was for it', async () => {
+    const atHome = newRealm({ host: server.hostname });
+    await billing.report(server, [realm, atHome]);
+    await own('sponsorship/ask', WISH);
+    const said = async () => {
+      const whole = (await read(ofServer())) as { server: { host_verified: boolean }; realms: { uuid: string; host_verified: boolean }[] };
+      const ofOne = async (uuid: string) => ((await read({ kind: 'realm', uuid }))['realm'] as { host_verified: boolean }).host_verified;
+      const listed = (uuid: string) => whole.realms.find((one) => one.uuid === uuid)?.host_verified;
+      const hit = async (uuid: string) => ((await support('search', { query: uuid })).body['hits'] as { host_verified: boolean }[])[0]?.host_verified;
+      const waiting = ((await support('pending', { limit: 100 })).body['requests'] as { uuid: string; host_verified: boolean }[]).find(({ uuid }) => uuid === realm.uuid)?.host_verified;
+      return { server: whole.server.host_verified, own: [await ofOne(atHome.uuid), listed(atHome.uuid), await hit(atHome.uuid)], other: [await ofOne(realm.uuid), listed(realm.uuid), await hit(realm.uuid), waiting] };
+    };
+    expect(await said()).toEqual({ server: false, own: [false, false, false], other: [false, false, false, false] });
+    await billing.db.updateTable('bridge.remote_server').set({ hostname_verified_at: new Date() }).where('id', '=', server.id).execute();
+    expect(await said()).toEqual({ server: true, own: [true, true, true], other: [false, false, false, false] });
+  });
+
   test('is of a whole server with its realms, free at first', async () => {
     expect(await read(ofServer())).toMatchObject({ kind: 'server', realm: null, realms: [{ uuid: realm.uuid }], plan: null, sponsorship: null, users: [] });
   });
@@ -303,6 +320,15 @@ describe('standing', () => {
   test('of who pays is not taken', async () => {
     await own('plan/agree', { ...BASIC, total: 4_200 });
     for (const place of [ofRealm(), ofServer()]) expect(await refused('standing', { ...place, active: false })).toEqual([409, 'paid_plan_runs']);
+  });
+
+  test.each(['realm', 'server'] as const)('of a %s with a paid plan scheduled behind legacy is not taken', async (whose) => {
+    const of = whose === 'realm' ? ofRealm() : ofServer();
+    await done('plan/give', { ...of, type: 'legacy', ends_at: inSeconds(MONTH_SECONDS) });
+    await done('plan/change', { ...of, ...BASIC, when: 'at_end', total: 4_200 });
+    for (const place of whose === 'realm' ? [ofRealm(), ofServer()] : [ofServer()]) expect(await refused('standing', { ...place, active: false })).toEqual([409, 'paid_plan_runs']);
+    await done('plan/unschedule', of);
+    await setStanding(of, false);
   });
 
   test('of a server is not given back while another has its hostname', async () => {

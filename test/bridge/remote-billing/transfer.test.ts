@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server as HttpServer } from 'n
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
 import { isPublic } from '../../../bridge/outbound/addresses.ts';
 import { challengeFetch } from '../../../bridge/remote-billing/challenge-fetch.ts';
 import { newAttempt, newPerson, newRealm, newServer, openBilling, randomAddress, registrationOf, TERMS, type Server, type TestBilling } from './support/billing.ts';
@@ -39,6 +40,8 @@ afterAll(async () => {
 const begin = async (hostname = server.hostname) => billing.remote('server/register/transfer', { form: { hostname } });
 const secret = async (hostname = server.hostname) => String((await begin(hostname)).body['verification_secret']);
 const verify = async (accessToken = ACCESS_TOKEN) => billing.remote('server/register/verify_challenge', { form: { hostname: server.hostname, access_token: accessToken } });
+const verifyOf = async (hostname: string, from?: string) => (await billing.remote('server/register/verify_challenge', { form: { hostname, access_token: ACCESS_TOKEN }, ...(from && { from }) })).status;
+const outcomes = async (count: number, send: () => Promise<number>) => Object.entries(Object.groupBy(await Promise.all(Array.from({ length: count }, send)), String)).map(([status, many]) => [Number(status), many?.length]);
 const serving = (body: unknown, status = 200): RequestListener => (_req, res) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 const status = (one: Server) => billing.remote('server/analytics/status', { as: one });
 
@@ -138,6 +141,32 @@ describe('a rebuilt server whose key is lost', () => {
     for (let count = 0; count < 6; count += 1) answers.push(await verify());
     expect(answers.map((one) => one.status)).toEqual([400, 400, 400, 400, 400, 429]);
     expect(asked).toHaveLength(5);
+  });
+
+  describe('is held up by nobody', () => {
+    beforeEach(() => sql`delete from bridge.rate_limit where key like 'billing-challenge%'`.execute(billing.db));
+    // Registered, and nobody listens there.
+    const registered = async () => (await billing.server({ hostname: `127.0.0.1:${(nextPort += 1)}` })).hostname;
+    let nextPort = 2;
+
+    test('who names hosts that are not registered uses up nothing', async () => {
+      expect(await outcomes(40, () => verifyOf(newServer().hostname))).toEqual([[400, 40]]);
+      expect(await verifyOf(server.hostname)).toBe(400);
+      expect(asked).toHaveLength(1);
+    });
+
+    test('one client has ten an hour, and the others theirs', async () => {
+      const from = randomAddress();
+      const hostnames = await Promise.all(Array.from({ length: 12 }, registered));
+      expect(await outcomes(12, () => verifyOf(hostnames.pop()!, from))).toEqual([[400, 10], [429, 2]]);
+      expect([await verifyOf(server.hostname, from), asked.length]).toEqual([429, 0]);
+      expect([await verifyOf(server.hostname), asked.length]).toEqual([400, 1]);
+    });
+
+    test('30 an hour in all', async () => {
+      const hostnames = await Promise.all(Array.from({ length: 31 }, registered));
+      expect(await outcomes(31, () => verifyOf(hostnames.pop()!))).toEqual([[400, 30], [429, 1]]);
+    });
   });
 
   test('is unverified again under another hostname', async () => {

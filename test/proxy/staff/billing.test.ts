@@ -64,6 +64,32 @@ describe('search', () => {
   });
 });
 
+const hitOf = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, server_uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', deactivated: false, matched: ['host'] });
+const requestOf = (host_verified: boolean) => ({ kind: 'realm', uuid: UUID, host: 'chat.example.org', host_verified, name: 'Bank', requested_plan: 'community', requested_at: 1 });
+
+describe('a host that nobody has proven is named so', () => {
+  const UNPROVEN = 'chat.example.org (host name not proven)';
+
+  test.each([true, false])('in what is found, and among who waits (%s)', async (proven) => {
+    const { location } = await post({ query: 'chat' }, HOME);
+    stand.answers('support/search', { result: 'found', hits: [hitOf(proven)], more: false });
+    stand.answers('support/pending', { result: 'pending', requests: [requestOf(proven)], more: false });
+    for (const page of [location!, HOME]) expect((await grace.get(page)).body.includes(UNPROVEN)).toBe(!proven);
+  });
+
+  // Anybody's server may be proven and tell of a realm at any host.
+  test.each([[true, true], [true, false], [false, false]])('on the page of a realm, whose server is proven: %s, and itself: %s', async (ofServer, proven) => {
+    stand.answers('support/read', { ...FREE_READ, server: { ...FREE_READ.server, host_verified: ofServer }, realm: { ...FREE_READ.realm, host_verified: proven } });
+    const { body } = await grace.get(AT);
+    expect([/Host name proven<\/dt><dd>(\w+)/.exec(body)?.[1], body.includes('zulip.example.org</a> (host name not proven)')]).toEqual([proven ? 'yes' : 'no', !ofServer]);
+  });
+
+  test.each([true, false])('in the list of a server (%s)', async (proven) => {
+    stand.answers('support/read', { ...SERVER_READ, realms: [{ ...SERVER_READ.realms[0], host: 'chat.example.org', host_verified: proven }] });
+    expect((await grace.get(`/staff/billing/server/${UUID}/`)).body.includes(UNPROVEN)).toBe(!proven);
+  });
+});
+
 describe('a place', () => {
   test('shows all that is known', async () => {
     const { status, body } = await grace.get(AT);
@@ -76,7 +102,7 @@ describe('a place', () => {
   test('of a whole server lists its organizations', async () => {
     stand.answers('support/read', SERVER_READ);
     const { body } = await grace.get(`/staff/billing/server/${UUID}/`);
-    for (const one of [`href="/staff/billing/realm/${UUID}/"`, 'deactivated or deleted on its server', 'Nobody has signed in yet.', 'Deactivate this server']) expect(body).toContain(one);
+    for (const one of [`href="/staff/billing/realm/${UUID}/"`, 'deactivated or deleted on its server', 'Nobody has signed in yet.', '61 (June 15, 2025 UTC)', 'Deactivate this server']) expect(body).toContain(one);
     expect(sent('read')).toEqual([{ kind: 'server', uuid: UUID }]);
   });
 

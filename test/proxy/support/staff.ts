@@ -6,13 +6,13 @@ export const BOB = { id: '33333333-2222-4333-8444-555555555555', email: 'bob@exa
 export const REQUEST = '44444444-2222-4333-8444-555555555555';
 export const AT = `/staff/billing/realm/${UUID}/`;
 
-const REALM = { uuid: UUID, server_uuid: PLACE.server_uuid, host: PLACE.host, name: PLACE.name, plan_type: 'basic', deactivated: false, deactivated_there: false };
+const REALM = { uuid: UUID, server_uuid: PLACE.server_uuid, host: PLACE.host, host_verified: true, name: PLACE.name, plan_type: 'basic', deactivated: false, deactivated_there: false };
 
 /** A realm as support sees it: it pays, has something scheduled, and waits for an answer. */
 export const REALM_READ = {
   result: 'place',
   kind: 'realm',
-  server: { uuid: PLACE.server_uuid, host: 'zulip.example.org', host_verified: true, plan_type: 'free', deactivated: false, contact_email: 'root@example.org', version: '10.1', registered_at: 1_700_000_000, last_request_at: 1_760_000_000 },
+  server: { uuid: PLACE.server_uuid, host: 'zulip.example.org', host_verified: true, plan_type: 'free', deactivated: false, seats_reported: { seats: 61, at: 1_750_000_000 }, contact_email: 'root@example.org', version: '10.1', registered_at: 1_700_000_000, last_request_at: 1_760_000_000 },
   realm: { ...REALM, url: `https://${PLACE.host}`, seats_reported: { seats: 37, at: 1_760_000_000 } },
   realms: [REALM],
   plan: PAYING.plan,
