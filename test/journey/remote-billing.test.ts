@@ -128,6 +128,37 @@ test('two people of one realm sign in side by side, see each other, and one is n
   expect(await signedInAs(ada)).toContain('Grace Hopper');
 });
 
+/** On the page that asks for a server's id and key. */
+async function askForMail(page: Page, id: string, key: string, address: string): Promise<void> {
+  await page.fill('#zulip_org_id', id);
+  await page.fill('#zulip_org_key', key);
+  await page.click('form .primary');
+  await page.fill('input[name=email]', address);
+  await page.click('form .primary');
+}
+
+test('a link of a mail that is too old says so, and leads to where a new one ends on the wanted page', async () => {
+  const [late, again] = [freshAddress('late'), freshAddress('again')];
+  const page = await browse({ javaScriptEnabled: false });
+  await page.goto(`${stack().selfHosted}/`);
+  const [id, key] = [(await page.textContent('#server-id'))!, (await page.textContent('#server-key'))!];
+  await page.goto(`${stack().proxy}/serverlogin/?next_page=sponsorship`);
+  await askForMail(page, id, key, late);
+  const link = await linkTo(late);
+  await queryDatabase(`update bridge.billing_mail_token set expires_at = now() - interval '1 second' where mail_id in (select id from bridge.billing_mail where address = '${late}')`);
+  await page.goto(link);
+  expect(await page.textContent('h1')).toBe('This link has expired');
+  expect(await axe(page)).toEqual([]);
+  await look(page, 'expired');
+  await page.locator('main a[href*="serverlogin"]').click();
+  expect(page.url()).toContain(`${stack().proxy}/serverlogin/`);
+  await page.goto(`${stack().proxy}/serverlogin/?next_page=sponsorship`);
+  await askForMail(page, id, key, again);
+  await page.goto(await linkTo(again));
+  await confirm(page);
+  expect(page.url()).toBe(`${stack().proxy}/server/${id}/sponsorship/`);
+});
+
 test('a whole server: id and key, a mail, a session of its own that opens no realm', async () => {
   const address = freshAddress('operator');
   const page = await browse();
@@ -140,10 +171,7 @@ test('a whole server: id and key, a mail, a session of its own that opens no rea
   await page.click('form .primary');
   expect(await page.textContent('.alert')).toContain('don’t open anything');
   await look(page, 'serverlogin-refused');
-  await page.fill('#zulip_org_key', key);
-  await page.click('form .primary');
-  await page.fill('input[name=email]', address);
-  await page.click('form .primary');
+  await askForMail(page, id, key, address);
   await page.goto(await linkTo(address));
   await confirm(page);
   expect(page.url()).toBe(`${stack().proxy}/server/${id}/billing/`);
