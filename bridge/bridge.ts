@@ -22,6 +22,7 @@ import { trialKeeper, type TrialKeeper } from './keycloak/trial-keeper.ts';
 import { signingKeys } from './keycloak/signing-keys.ts';
 import { goOnErasing } from './life/erase.service.ts';
 import { keepLife } from './life/keep.service.ts';
+import { followProducts } from './life/product-clients.service.ts';
 import { collectSightings } from './life/sightings.ts';
 import { sweepLives } from './life/sweep.service.ts';
 import { endRehearsal } from './rehearsal/remove.service.ts';
@@ -97,6 +98,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
   const meter = createMeter(registry);
   const keeper = given.keeper ?? trialKeeper(config.keycloak, () => admin.getAccessToken().then((token) => token ?? ''));
   const jobs = { ...config, keeper, products, isBlocked, clock, hash, accounts, links, render, transport, meter, log };
+  await followProducts(db, products, log);
   const worker = await startWorker(
     pool,
     {

@@ -4,6 +4,7 @@ import { BILLING_PLANS } from './billing-plans.migration.ts';
 import { ERASURE } from './erasure.migration.ts';
 import { GIVEN_UP_LIVES } from './given-up-lives.migration.ts';
 import { JOIN } from './join.migration.ts';
+import { KEPT_LIVES } from './kept-lives.migration.ts';
 import { REMOTE_BILLING } from './remote-billing.migration.ts';
 import { TRIAL_LIFE } from './trial-life.migration.ts';
 import { TELL_TRIAL, WEBHOOKS } from './webhooks.migration.ts';
@@ -219,6 +220,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         sql`create trigger billing_ledger_not_emptied before truncate on bridge.billing_ledger for each statement execute function bridge.refuse_change()`,
       ]),
   },
+  '0017-kept-lives': { up: (db) => statements(db, KEPT_LIVES) },
 };
 
 async function statements(db: Kysely<unknown>, all: readonly ReturnType<typeof sql>[]): Promise<void> {

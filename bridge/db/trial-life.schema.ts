@@ -6,6 +6,7 @@ import type { LifeState } from '../life/transitions.ts';
 export interface TrialLifeSchema {
   'bridge.life': LifeTable;
   'bridge.life_event': LifeEventTable;
+  'bridge.product_clients': ProductClientsTable;
 }
 
 /** One trial, from its invitation on. Its ends stand in bridge.trial, which has the same user and product. */
@@ -36,6 +37,17 @@ export interface LifeTable {
   address_hash: Buffer | null;
   /** Staff decided that the erased address may have a trial again. */
   second_allowed_at: Date | null;
+}
+
+/** The clients that stamps name, as the replica that was started last has them. */
+export interface ProductClientsTable {
+  product: string;
+  /** Sorted. */
+  clients: string[];
+  /** Real time. */
+  changed_at: Date;
+  /** Whether every trial that had begun by then is to be stamped again already. */
+  told: boolean;
 }
 
 /** Timeline and audit of a life. */

@@ -8,6 +8,7 @@ import { productOf } from '../trial/provision.service.ts';
 import { hasConfirmedRegistration } from '../trial/registration.store.ts';
 import { stampOf } from '../trial/stamp.ts';
 import { findLife, markKept, type Life } from './life.store.ts';
+import { demandCurrentClients } from './product-clients.service.ts';
 import { rolesIn } from './roles.ts';
 
 /** Keycloak is asked at once by whoever made the change; the job is for when that failed. */
@@ -34,6 +35,7 @@ export async function keepLife(db: Db, using: Using, lifeId: string, requestId?:
   const life = await findLife(db, lifeId);
   if (life?.userId == null || life.trialAppId === null) return undefined;
   const product = productOf(using.products, life.product);
+  await demandCurrentClients(db, product);
   const kept = await keepStamp(db, using, product, { ...life, userId: life.userId, trialAppId: life.trialAppId }, requestId);
   if (kept === 'held' || kept === 'newer') await markKept(db, life.id, life.version);
   if (life.state === 'expired' || life.state === 'revoked') await using.keeper.endSessions(life.userId, life.product, requestId);

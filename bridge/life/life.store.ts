@@ -147,12 +147,13 @@ export async function setDeadline(trx: Trx, id: string, nextDeadline: Date | nul
   await trx.updateTable('bridge.life').set({ next_deadline: nextDeadline }).where('id', '=', id).execute();
 }
 
-/** Those that no other sweep has in hand. */
-export async function lockLivesDue(trx: Trx, now: Date, limit: number): Promise<readonly string[]> {
+/** Those of these products that no other sweep has in hand; of what was erased, whatever its product was. */
+export async function lockLivesDue(trx: Trx, now: Date, products: readonly string[], limit: number): Promise<readonly string[]> {
   const rows = await trx
     .selectFrom('bridge.life')
     .select('id')
     .where('next_deadline', '<=', now)
+    .where((eb) => eb.or([eb('product', 'in', products), eb('erased_at', 'is not', null)]))
     .orderBy('next_deadline')
     .limit(limit)
     .forNoKeyUpdate()

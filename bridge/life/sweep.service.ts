@@ -1,8 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
-import type { Log } from '../../platform/log.ts';
-import { findProduct, type Product, type Products } from '../../platform/products.ts';
+import type { Product, Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
+import { productOf } from '../trial/provision.service.ts';
 import { nextDeadline, reminderDue } from './deadlines.ts';
 import { forgetIds } from './erase.store.ts';
 import { recordEvent, type LifeEventKind } from './event.store.ts';
@@ -17,7 +17,6 @@ interface Using {
   products: Products;
   clock: Clock;
   hash: AddressHash;
-  log: Log;
 }
 
 interface Step {
@@ -29,7 +28,8 @@ interface Step {
 /**
  * What the domain clock has brought to trials: reminders, ends, the end of grace. As often as it runs, and in as many
  * processes: a life is locked, and what is done moves its deadline. Nothing is enforced here: who is refused is decided
- * by `trial_access_until` alone. Answers how many trials were due.
+ * by `trial_access_until` alone. Trials of a product that this replica does not know wait for one that does. Answers how
+ * many were due.
  */
 export async function sweepLives(db: Db, using: Using): Promise<number> {
   let due = 0;
@@ -40,7 +40,7 @@ export async function sweepLives(db: Db, using: Using): Promise<number> {
 async function sweepSome(db: Db, using: Using): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
-    const ids = await lockLivesDue(trx, now, AT_ONCE);
+    const ids = await lockLivesDue(trx, now, using.products.map(({ id }) => id), AT_ONCE);
     for (const id of ids) {
       const life = await findLife(trx, id);
       if (life !== undefined) await pass(trx, using, life, now);
@@ -55,11 +55,7 @@ async function pass(trx: Trx, using: Using, life: Life, now: Date): Promise<void
     await forgetIds(trx, life.id);
     return setDeadline(trx, life.id, null);
   }
-  const product = findProduct(using.products, life.product);
-  if (product === undefined) {
-    using.log.error({ life_id: life.id, product: life.product }, 'a trial of a product that is no longer in the products file is not looked after any more: put it back, or erase its trials');
-    return setDeadline(trx, life.id, null);
-  }
+  const product = productOf(using.products, life.product);
   const later = nextDeadline(product, life, now);
   let { state } = life;
   for (const { command, kind, mail } of stepsDue(product, life, now)) {

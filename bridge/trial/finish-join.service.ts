@@ -4,6 +4,7 @@ import type { Products } from '../../platform/products.ts';
 import type { Db } from '../db/schema.ts';
 import type { Begun, TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { findLifeOfUser, markKept } from '../life/life.store.ts';
+import { demandCurrentClients } from '../life/product-clients.service.ts';
 import { rolesIn } from '../life/roles.ts';
 import { confirmSeen, releasePending } from './confirm.service.ts';
 import { lockRegistrant } from './invitation.store.ts';
@@ -37,6 +38,7 @@ async function begin(db: Db, { products, clock, keeper }: Using, { product: prod
   const product = productOf(products, productId);
   const life = await findLifeOfUser(db, productId, userId);
   if (life?.trialAppId !== trialAppId) throw new Error('The life of a trial that begins is gone');
+  await demandCurrentClients(db, product);
   const { grant } = rolesIn(product, life);
   const keeping = { product: productId, entry: stampOf(product, { ...life, trialAppId }, clock, life), version: life.version, roles: { grant, revoke: [] }, username: address };
   const begun = await keeper.beginStamp(userId, keeping, requestId);

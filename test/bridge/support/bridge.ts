@@ -43,7 +43,7 @@ export interface KnownAccounts extends Accounts {
 
 /** Keycloak's stamps as the jar keeps them: the highest version of each person and product. */
 export interface KeptTrials extends TrialKeeper {
-  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number; trial_app: string } | undefined;
+  stampOf(userId: string, product?: string): { state: string; trial_ends_at: number | null; trial_access_until: number | null; version: number; trial_app: string; clients: readonly string[] } | undefined;
   rolesOf(userId: string): ReadonlySet<string>;
   /** On whose accounts trials began, in order. */
   begun: string[];
@@ -103,13 +103,18 @@ export interface TestBridgeOptions extends Given {
   smtpUrl?: string;
   /** Asks the realm for accounts, as in production. */
   realAccounts?: boolean;
+  /** Another replica of this one, on its database and with what is Keycloak to it. Closed before it. */
+  replicaOf?: TestBridge;
 }
 
 export async function openBridge(options: TestBridgeOptions = {}): Promise<TestBridge> {
-  const [database, realm, inbox] = await Promise.all([freshDatabase(), openRealm(), openInbox({ host: '127.0.0.1', smtpPort: 0 })]);
-  const clock = testClock();
-  const accounts = knownAccounts();
-  const keeper = keptTrials();
+  const { replicaOf } = options;
+  const [database, realm, inbox] = await Promise.all([
+    replicaOf === undefined ? freshDatabase() : { bridgeUrl: replicaOf.databaseUrl, drop: async () => {} },
+    openRealm(),
+    openInbox({ host: '127.0.0.1', smtpPort: 0 }),
+  ]);
+  const { clock, accounts, keeper } = replicaOf ?? { clock: testClock(), accounts: knownAccounts(), keeper: keptTrials() };
   const lines: string[] = [];
   const config = loadConfig({
     VESTIBULE_MODE: 'development',
