@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { Product, Products } from '../../platform/products.ts';
+import { findProduct, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import { lockRegistrant, revokeInvitationsOf } from '../trial/invitation.store.ts';
-import { productOf } from '../trial/provision.service.ts';
 import { setTrialEnds } from '../trial/trial.store.ts';
 import { endsAfter, isRemindedOf, nextDeadline } from './deadlines.ts';
 import { findEventByKey, recordEvent, type LifeEventKind } from './event.store.ts';
@@ -15,6 +14,8 @@ import { changeLife, findLife, lockLife, type Life } from './life.store.ts';
 import { next, possible, type Act } from './transitions.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
+/** From now. Whoever is to stay for longer gets a full account. */
+const LONGEST_DAYS = 20 * 365;
 
 export interface ActUsing {
   products: Products;
@@ -37,6 +38,8 @@ export interface ActFrom {
 interface Done {
   kind: LifeEventKind;
   ends?: { trialEndsAt: Date | null; trialAccessUntil: Date | null };
+  /** `shortly`: to an end whose first reminder would be past. */
+  extended?: { shortly: boolean; nextDeadline: Date | null };
   plan?: string | null;
   detail: Readonly<Record<string, unknown>>;
 }
@@ -55,16 +58,14 @@ export async function act(db: Db, using: ActUsing, lifeId: string, wish: Wish, f
     if (await isRepeated(trx, life, wish, from)) return life;
     if (life.eraseAskedAt !== null) throw goneForGood();
     if (next(wish.act, life.state) === undefined) throw impossible(wish.act, life);
-    const product = productOf(using.products, life.product);
     const now = using.clock.now();
-    const done = await DOING[wish.act](trx, { product, life, wish: wish as never, now });
+    const done = await DOING[wish.act](trx, { products: using.products, life, wish: wish as never, now });
     if (done.ends && life.userId !== null) await setTrialEnds(trx, { userId: life.userId, product: life.product }, done.ends);
-    const ends = done.ends ?? life;
-    const to = next(wish.act === 'extend' && isRemindedOf(product, ends, now) ? 'extend_shortly' : wish.act, life.state) ?? life.state;
+    const to = next(done.extended?.shortly ? 'extend_shortly' : wish.act, life.state) ?? life.state;
     await changeLife(trx, life.id, {
       state: to,
-      nextDeadline: wish.act === 'extend' ? nextDeadline(product, ends, now) : null,
-      ...(wish.act === 'extend' ? { remindedAt: now } : {}),
+      nextDeadline: done.extended?.nextDeadline ?? null,
+      ...(done.extended ? { remindedAt: now } : {}),
       ...(done.plan === undefined ? {} : { plan: done.plan }),
     });
     await recordEvent(trx, { ...from, lifeId: life.id, at: now, kind: done.kind, from: life.state, to, detail: { ...done.detail, wish: fingerprint(wish) } });
@@ -84,7 +85,7 @@ export function goneForGood(): AppError {
 }
 
 interface Doing<One extends Wish> {
-  product: Product;
+  products: Products;
   life: Life;
   wish: One;
   now: Date;
@@ -93,13 +94,19 @@ interface Doing<One extends Wish> {
 type DoingOf = { [Name in Act]: (trx: Trx, doing: Doing<Extract<Wish, { act: Name }>>) => Promise<Done> };
 
 const DOING: DoingOf = {
-  extend: async (_trx, { product, life, wish, now }) => {
+  extend: async (_trx, { products, life, wish, now }) => {
+    const product = findProduct(products, life.product);
+    if (product === undefined) throw new AppError('not_possible', `Its product, ${life.product}, is not offered any more: put it back into the products file, revoke the trial, or make it a full account.`);
     const { trialEndsAt } = life;
     // Somebody who was over for a month gets the days from today on.
     const from = trialEndsAt === null || trialEndsAt < now ? now : trialEndsAt;
     const ends = endsAfter(product, 'until' in wish ? wish.until : new Date(from.getTime() + wish.days * DAY_MILLISECONDS));
     if (ends.trialEndsAt <= from) throw new AppError('invalid_request', 'until: must be later than now and than the present end. To end a trial, revoke it.', { field: 'until' });
-    return { kind: 'extended', ends, detail: { ends_at: ends.trialEndsAt, ended_at: trialEndsAt } };
+    if (ends.trialEndsAt.getTime() > now.getTime() + LONGEST_DAYS * DAY_MILLISECONDS) {
+      throw new AppError('invalid_request', `${'until' in wish ? 'until' : 'days'}: must lead to an end within twenty years. For one without an end, make it a full account.`, { field: 'until' in wish ? 'until' : 'days' });
+    }
+    const extended = { shortly: isRemindedOf(product, ends, now), nextDeadline: nextDeadline(product, ends, now) };
+    return { kind: 'extended', ends, extended, detail: { ends_at: ends.trialEndsAt, ended_at: trialEndsAt } };
   },
   convert: async (_trx, { wish }) => ({ kind: 'converted', ends: { trialEndsAt: null, trialAccessUntil: null }, plan: wish.plan, detail: { plan: wish.plan } }),
   revoke: async (trx, { life, now }) => {

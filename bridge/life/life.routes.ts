@@ -25,7 +25,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
   const { db, clock, products } = using;
   const manager = { caller: { role: 'trial-manage' }, status: 200 } as const;
   const acting = { ...manager, method: 'post', headers: idempotencyHeaders, reply: trialAnswer } as const;
-  const problems = ['not_found', 'impossible_transition', 'idempotency_key_reused'] as const;
+  const problems = ['not_found', 'impossible_transition', 'not_possible', 'idempotency_key_reused'] as const;
   const from = (body: { reason: string; actor?: string | undefined }, req: Request, res: Response): ActFrom => ({
     actor: actorOf(body.actor, callerOf(res), using.proxyClientId),
     reason: body.reason,
@@ -91,7 +91,7 @@ export function lifeRoutes(using: LifeRoutesUsing): readonly Route[] {
       params: lifeParams,
       summary: 'The mail that fits its state, once more; an invitation with a new link.',
       body: actBody,
-      problems: [...problems, 'not_possible'],
+      problems,
       answer: async ({ params, body, req, res }) => lifeToWire(await resend(db, using, params.id, from(body, req, res)), clock),
     }),
     route({

@@ -4,6 +4,8 @@ import { ACTS, LIFE_STATES } from './transitions.ts';
 
 const MOST_DAYS = 3_650;
 const MOST_ON_A_PAGE = 200;
+/** The end of the year 9999. */
+const LATEST_SECONDS = 253_402_300_799;
 
 const product = line(32).min(1);
 const username = line(320).min(1).meta({ description: 'An e-mail address' });
@@ -19,7 +21,7 @@ const oneOfThem = (body: { username?: string | undefined; user_id?: string | und
 const ONE_OF_THEM = { message: 'send either username or user_id' };
 
 const days = z.int().min(1).max(MOST_DAYS).meta({ description: 'More days: from the present end, from now where that has passed' });
-const until = epochSeconds.meta({ description: 'The new end that people are told; grace comes after it. Seconds since 1970' });
+const until = epochSeconds.min(0).max(LATEST_SECONDS).meta({ description: 'The new end that people are told; grace comes after it. Seconds since 1970' });
 
 export const extendBody = z
   .strictObject({ ...whose, days: days.optional(), until: until.optional(), reason, actor })
@@ -102,8 +104,9 @@ export const exportAnswer = z.strictObject({
 
 const MOST_FUNNEL_DAYS = 366;
 const day = z.iso.date();
+const countedDay = day.refine((written) => written >= '2000-01-01' && written < '9999-01-01', { message: 'must be a day of the years 2000 to 9998' });
 export const funnelQuery = z
-  .strictObject({ from: day.meta({ description: 'The first day, UTC' }), to: day.meta({ description: 'The last day, UTC' }), product: product.optional() })
+  .strictObject({ from: countedDay.meta({ description: 'The first day, UTC' }), to: countedDay.meta({ description: 'The last day, UTC' }), product: product.optional() })
   .refine(({ from, to }) => from <= to && daysBetween(from, to) < MOST_FUNNEL_DAYS, { message: `must be the day of from or a later one, ${MOST_FUNNEL_DAYS} days in all at most`, path: ['to'] });
 const count = z.int().min(0);
 export const funnelAnswer = z.strictObject({

@@ -78,10 +78,10 @@ export async function findLifeOfUser(db: Db | Trx, product: string, userId: stri
   return row && toLife(row);
 }
 
-/** The newest one that began under this address. */
-export async function findLifeByAddress(db: Db | Trx, product: string, address: string): Promise<Life | undefined> {
-  const row = await selectLives(db).where('bridge.life.address', '=', address).where('bridge.life.product', '=', product).orderBy('bridge.life.began_at', 'desc').executeTakeFirst();
-  return row && toLife(row);
+/** Those that began under this address, newest first. */
+export async function listLivesByAddress(db: Db | Trx, product: string, address: string): Promise<readonly Life[]> {
+  const rows = await selectLives(db).where('bridge.life.address', '=', address).where('bridge.life.product', '=', product).orderBy('bridge.life.began_at', 'desc').execute();
+  return rows.map(toLife);
 }
 
 /** The life that an invitation to this address belongs to: one that is invited, or whose registration is not settled yet. */

@@ -8,6 +8,9 @@ import type { exportAnswer, listAnswer, timelineAnswer, trialAnswer } from './li
 import type { Life } from './life.store.ts';
 import { possible } from './transitions.ts';
 
+/** The year 9999: what comes later has no cursor of ours. */
+const LATEST_MILLISECONDS = 253_402_300_799_999;
+
 export function lifeToWire(life: Life, clock: Clock): z.input<typeof trialAnswer> {
   return {
     id: life.id,
@@ -58,8 +61,8 @@ function erasureToWire({ eraseAskedAt, erasedAt, secondAllowedAt }: Life): Pick<
 /** @throws AppError `invalid_request` for one that no answer of ours had */
 export function cursorFromWire(cursor: string | undefined): After | undefined {
   if (cursor === undefined) return undefined;
-  const [, milliseconds, id] = /^(\d{1,15}) ([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (milliseconds === undefined || id === undefined) throw new AppError('invalid_request', 'cursor: send next_cursor of the page before, unchanged.', { field: 'cursor' });
+  const [, milliseconds, id] = /^(\d{1,15}) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  if (milliseconds === undefined || id === undefined || Number(milliseconds) > LATEST_MILLISECONDS) throw new AppError('invalid_request', 'cursor: send next_cursor of the page before, unchanged.', { field: 'cursor' });
   return { beganAt: new Date(Number(milliseconds)), id };
 }
 

@@ -7,12 +7,11 @@ import type { AddressHash } from '../address/address-hash.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import type { TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { findOfferedAccount, isSuppressed, lockMailbox } from '../mail/mail.store.ts';
-import { findUserIdByAddress } from '../trial/registration.store.ts';
 import { findNewestRequest } from '../trial/sign-up-request.store.ts';
 import { act, goneForGood, keyReused, nothingThere, type ActFrom, type Wish } from './act.service.ts';
 import { findEventByKey, recordEvent } from './event.store.ts';
 import { keepLife } from './keep.service.ts';
-import { findLife, findLifeByAddress, findLifeOfUser, lockLife, type Life } from './life.store.ts';
+import { findLife, listLivesByAddress, findLifeOfUser, lockLife, type Life } from './life.store.ts';
 import type { LifeState } from './transitions.ts';
 import { putInOutbox } from '../mail/outbox.ts';
 
@@ -30,15 +29,24 @@ export interface Whose {
   product?: string | undefined;
 }
 
-/** The trial of a person; who has none yet, the one that they are invited to. */
+/**
+ * The trial of a person; who has none yet, the one that they are invited to. An address that had an owner before may be
+ * the beginning of several: whose is meant is not guessed (SECURITY.md 3).
+ */
 export async function findLifeOf(db: Db, products: Products, whose: Whose): Promise<Life> {
   const product = findProduct(products, whose.product);
   if (product === undefined) throw new AppError('invalid_request', 'product: there is no such product.', { field: 'product' });
   const address = whose.username === undefined ? undefined : canonicalAddress(whose.username);
-  const userId = whose.user_id ?? (address && (await findUserIdByAddress(db, address)));
-  const life = (userId && (await findLifeOfUser(db, product.id, userId))) || (address && (await findLifeByAddress(db, product.id, address)));
-  if (!life) throw nothingThere();
+  const lives = whose.user_id === undefined ? await listLivesByAddress(db, product.id, address ?? '') : [await findLifeOfUser(db, product.id, whose.user_id)];
+  const [life, another] = lives.some(isSomebodys) ? lives.filter(isSomebodys) : lives.slice(0, 1);
+  if (life === undefined) throw nothingThere();
+  if (another !== undefined) throw new AppError('not_possible', 'Several trials began under this address: name the one that is meant by user_id, as GET /api/trial?search= has it.', { field: 'username' });
   return life;
+}
+
+/** An invitation that was withdrawn is nobody's. */
+function isSomebodys(life: Life | undefined): boolean {
+  return life !== undefined && (life.userId !== null || life.state !== 'revoked');
 }
 
 /**

@@ -2,14 +2,14 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Products } from '../../platform/products.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
-import type { Db, MailKind } from '../db/schema.ts';
+import type { Db, MailKind, Trx } from '../db/schema.ts';
 import { recordEvent } from '../life/event.store.ts';
 import type { LifeState } from '../life/transitions.ts';
-import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
+import { deleteInvitation, insertInvitation, lockRegistrant } from '../trial/invitation.store.ts';
 import { productOf } from '../trial/provision.service.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { landingOf, type LinksIn } from './links.ts';
-import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
+import { deleteNotMe, findMail, insertNotMe, isSuppressed, lockMailbox, markFailed, markSent, type Mail } from './mail.store.ts';
 import type { RenderMail } from './render.ts';
 import { deliver } from './deliver.ts';
 import type { Transport } from './transport.ts';
@@ -32,16 +32,9 @@ interface Using {
  * the mail. A crash between sending and marking, or an answer that is lost, may send it twice, with another token; never zero times.
  */
 export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
-  const mail = await findMail(db, mailId);
-  if (mail === undefined || mail.state !== 'queued') return;
-  const needless = (await isSuppressed(db, mail.mailboxHash)) ? 'suppressed' : isOvertaken(mail) ? 'overtaken' : undefined;
-  if (needless !== undefined) {
-    using.meter.mail(mail.kind, needless);
-    return settle(db, mail, needless, using.clock.now());
-  }
-  const notMeToken = newToken();
-  await insertNotMe(db, hashToken(notMeToken), mail);
-  const invitation = mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(db, using, mail) : undefined;
+  const ready = await db.transaction().execute((trx) => prepare(trx, using, mailId));
+  if (ready === undefined) return;
+  const { mail, notMeToken, invitation } = ready;
   const message = compose(using, mail, notMeToken, invitation);
   const failure = await deliver(using, mail, message, lastTry, async () => {
     await deleteNotMe(db, hashToken(notMeToken));
@@ -50,13 +43,43 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
   await settle(db, mail, failure, using.clock.now());
 }
 
+interface Ready {
+  mail: Mail;
+  notMeToken: string;
+  invitation: { token: string; expiresAt: Date } | undefined;
+}
+
+/**
+ * The tokens of a mail that is still wanted. Under the locks of whoever withdraws an invitation or wants no mails: what they
+ * say comes before the link, which is then not made, or finds it.
+ */
+async function prepare(trx: Trx, using: Using, mailId: string): Promise<Ready | undefined> {
+  const queued = await findMail(trx, mailId);
+  if (queued === undefined) return undefined;
+  await lockRegistrant(trx, queued);
+  await lockMailbox(trx, queued.mailboxHash);
+  const mail = await findMail(trx, mailId);
+  if (mail === undefined || mail.state !== 'queued') return undefined;
+  const needless = (await isSuppressed(trx, mail.mailboxHash)) ? 'suppressed' : isOvertaken(mail) ? 'overtaken' : undefined;
+  if (needless !== undefined) {
+    using.meter.mail(mail.kind, needless);
+    await settleIn(trx, mail, needless, using.clock.now());
+    return undefined;
+  }
+  const notMeToken = newToken();
+  await insertNotMe(trx, hashToken(notMeToken), mail);
+  return { mail, notMeToken, invitation: mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(trx, using, mail) : undefined };
+}
+
 async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await (failure === undefined ? markSent(trx, mail.id, at) : markFailed(trx, mail.id, failure));
-    if (mail.lifeId === null) return;
-    const detail = { mail: mail.kind, ...(failure === undefined ? {} : { failure }) };
-    await recordEvent(trx, { lifeId: mail.lifeId, at, kind: failure === undefined ? 'mail_sent' : 'mail_failed', actor: 'bridge', requestId: mail.requestId ?? undefined, detail });
-  });
+  await db.transaction().execute((trx) => settleIn(trx, mail, failure, at));
+}
+
+async function settleIn(trx: Trx, mail: Mail, failure: string | undefined, at: Date): Promise<void> {
+  await (failure === undefined ? markSent(trx, mail.id, at) : markFailed(trx, mail.id, failure));
+  if (mail.lifeId === null) return;
+  const detail = { mail: mail.kind, ...(failure === undefined ? {} : { failure }) };
+  await recordEvent(trx, { lifeId: mail.lifeId, at, kind: failure === undefined ? 'mail_sent' : 'mail_failed', actor: 'bridge', requestId: mail.requestId ?? undefined, detail });
 }
 
 /** What mails about a trial are true of. One that waited until the trial went on says what is not so any more. */
@@ -87,11 +110,11 @@ function instantOf({ kind, life }: Mail): Date | undefined {
   return (kind === 'trial_grace' || kind === 'trial_over' ? life?.trialAccessUntil : life?.trialEndsAt) ?? undefined;
 }
 
-async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ token: string; expiresAt: Date }> {
+async function issueInvitation(trx: Trx, using: Using, mail: Mail): Promise<{ token: string; expiresAt: Date }> {
   const token = newToken();
   const issuedAt = using.clock.now();
   const expiresAt = new Date(issuedAt.getTime() + using.invitationLifetimeDays * MILLISECONDS_PER_DAY);
-  await insertInvitation(db, {
+  await insertInvitation(trx, {
     tokenHash: hashToken(token),
     product: mail.product,
     address: mail.address,

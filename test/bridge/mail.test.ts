@@ -7,6 +7,7 @@ import { SMTPServer } from 'smtp-server';
 import { openInbox } from '../../dev/inbox/inbox.ts';
 import { addJob } from '../../bridge/db/job.ts';
 import { BILLING_MAIL_KINDS } from '../../bridge/db/remote-billing.schema.ts';
+import { withClient } from '../../dev/postgres.ts';
 import { openRelay } from '../support/relay.ts';
 import { CONTACT_URL, creationOf, eventually, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
 
@@ -57,6 +58,41 @@ test('who used Keycloak in a language that we have no mails in gets them in the 
   await bridge.asManager('/api/trial/extend', { user_id: creation.user_id, days: 3, reason: 'They asked.' });
   await bridge.settled();
   await eventually(async () => mailsTo(address).length === 2);
+});
+
+describe('what is withdrawn while its mail goes out is withdrawn', () => {
+  const lifeOf = async () => (await bridge.db.selectFrom('bridge.life').select('id').where('address', '=', address).executeTakeFirstOrThrow()).id;
+  const waits = async (query: string) => (await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ilike ${`%${query}%`}`.execute(bridge.db)).rows.length > 0;
+
+  test.each<[string, () => Promise<() => Promise<{ status: number }>>]>([
+    ['by staff', async () => {
+      const id = await lifeOf();
+      return () => bridge.asManager(`/api/trial/${id}/revoke`, { reason: 'By mistake.' });
+    }],
+    ['by the owner of the mailbox', async () => {
+      const token = notMe();
+      return () => bridge.asProxy('/api/trial/not-me', { token });
+    }],
+  ])('%s', async (_name, prepare) => {
+    await register();
+    const withdraw = await prepare();
+    await withClient(bridge.databaseUrl, async (client) => {
+      // The job has looked whether the mail is wanted, and writes its tokens.
+      await client.query('begin');
+      await client.query('lock table bridge.not_me in share mode');
+      await bridge.asManager(`/api/trial/${await lifeOf()}/resend`, { reason: 'They asked.' });
+      await eventually(() => waits('insert into "bridge"."not_me"'));
+      let answered = false;
+      const answer = withdraw().finally(() => (answered = true));
+      await eventually(async () => answered || waits('pg_advisory_xact_lock'));
+      await client.query('commit');
+      expect((await answer).status).toBeLessThan(300);
+    });
+    await bridge.settled();
+    const states = await bridge.db.selectFrom('bridge.invitation').select('state').where('address', '=', address).execute();
+    expect(states.map(({ state }) => state)).toEqual(['revoked', 'revoked']);
+    expect((await bridge.asStep('/api/trial/verify', { token: tokenOf() })).body).toMatchObject({ valid: false, reason: 'revoked' });
+  });
 });
 
 describe('an invitation', () => {

@@ -51,6 +51,8 @@ test.each([
   ['more than a year', '2026-01-01', '2027-01-03'],
   ['no day', '2026-02-30', '2026-03-01'],
   ['words', 'today', 'today'],
+  ['a year that Postgres does not have', '0000-01-01', '0000-01-02'],
+  ['the last day of all', '9999-12-31', '9999-12-31'],
   ['a time', '2026-11-01T00:00:00Z', '2026-11-02'],
 ])('refuses %s', async (_name, from, to) => {
   expect((await funnel(from, to)).body).toMatchObject({ code: 'invalid_request' });

@@ -139,12 +139,38 @@ describe('extend', () => {
     ['half a day', { days: 0.5 }],
     ['more than ten years', { days: 3_651 }],
     ['two people', { days: 3, username: 'ada@example.com' }],
+    ['an instant beyond all dates', { until: 9_000_000_000_000 }],
+    ['an instant whose grace is beyond all dates', { until: 8_640_000_000_000 }],
+    ['the last second of the year 9999', { until: 253_402_300_799 }],
+    ['more than twenty years from now', { until: NOW + 7_301 * DAY }],
     ['no reason', { days: 3, reason: '' }],
     ['another actor, although not the proxy asks', { days: 3, actor: 'the-boss' }],
   ])('refuses %s', async (_name, wish) => {
     const ada = await signedUp(bridge);
     expect((await extend(ada, wish)).status).toBe(400);
     expect(await infos(ada)).toMatchObject({ trial_ends_at: NOW + 14 * DAY });
+  });
+
+  test('ten years three times are more than twenty from now', async () => {
+    const ada = await signedUp(bridge);
+    expect((await extend(ada, { days: 3_650 })).status).toBe(200);
+    expect((await extend(ada, { days: 3_600 })).status).toBe(200);
+    expect(await extend(ada, { days: 3_650 })).toMatchObject({ status: 400, body: { field: 'days' } });
+  });
+
+  test('by an address that had two owners names nobody, also when the second one is invited only (SECURITY.md 3)', async () => {
+    const ada = await signedUp(bridge);
+    const eve = await invited(bridge, ada.address);
+    const whose = { username: ada.address, ...BECAUSE };
+    for (const answer of [await bridge.asManager('/api/trial/completion', whose), await bridge.asManager('/api/trial/extend', { ...whose, days: 1 })]) {
+      expect(answer).toMatchObject({ status: 409, body: { code: 'not_possible', field: 'username' } });
+    }
+    expect(await stateOf(ada)).toBe('active');
+    await revoke(eve);
+    expect((await bridge.asManager('/api/trial/extend', { ...whose, days: 1 })).body).toMatchObject({ user_id: ada.userId });
+    await signedUp(bridge, ada.address);
+    expect((await bridge.asManager('/api/trial/extend', { ...whose, days: 1 })).status).toBe(409);
+    expect((await extend(ada, { days: 1 })).status).toBe(200);
   });
 
   test('by address, and of nobody', async () => {
@@ -181,6 +207,13 @@ describe('revoke', () => {
     expect(await infos(ada)).toMatchObject({ expired: true });
     expect(bridge.keeper.ended).toContain(ada.userId);
     expect(bridge.keeper.stampOf(ada.userId)).toMatchObject({ state: 'revoked', trial_access_until: NOW + 2 * DAY });
+  });
+
+  test('ends a trial of a product that is not offered any more', async () => {
+    const ada = await signedUp(bridge);
+    await bridge.db.updateTable('bridge.life').set({ product: 'gone' }).where('id', '=', ada.id).execute();
+    expect(await revoke(ada)).toMatchObject({ status: 200, body: { state: 'revoked' } });
+    await bridge.db.updateTable('bridge.life').set({ product: 'app' }).where('id', '=', ada.id).execute();
   });
 });
 
@@ -313,7 +346,7 @@ describe('the list', () => {
     expect((await bridge.asManager(`/api/trial?search=${encodeURIComponent(search)}`)).body).toMatchObject({ trials: [], next_cursor: null });
   });
 
-  test.each(['x', Buffer.from('1 2').toString('base64url'), Buffer.from(`x ${'0'.repeat(36)}`).toString('base64url')])('refuses the cursor %j', async (cursor) => {
+  test.each(['x', Buffer.from('1 2').toString('base64url'), ...[`x ${'0'.repeat(36)}`, `1 ${'0'.repeat(36)}`, `1 ${'-'.repeat(36)}`, `999999999999999 ${crypto.randomUUID()}`].map((text) => Buffer.from(text).toString('base64url'))])('refuses the cursor %j', async (cursor) => {
     expect((await bridge.asManager(`/api/trial?cursor=${cursor}`)).body).toMatchObject({ code: 'invalid_request', field: 'cursor' });
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { addJob } from '../../../bridge/db/job.ts';
 import { sweepLives } from '../../../bridge/life/sweep.service.ts';
 import { addressHash } from '../../../bridge/address/address-hash.ts';
@@ -13,9 +13,16 @@ const withClients = (...clients: string[]): Products => [{ ...app, clients }];
 const without: Products = [{ ...app, id: 'another' }];
 
 let bridge: TestBridge;
+const replicas: TestBridge[] = [];
+const replicaWith = async (products: Products) => {
+  const replica = await openBridge({ products, replicaOf: bridge });
+  replicas.push(replica);
+  return replica;
+};
 beforeAll(async () => {
   bridge = await openBridge({ products: withClients('vestibule-proxy') });
 });
+afterEach(() => Promise.all(replicas.splice(0).map((replica) => replica.close())));
 afterAll(() => bridge.close());
 beforeEach(() => bridge.clock.set(NOW));
 
@@ -33,7 +40,7 @@ test('a client that a product gains refuses those whose trials began before, als
   const ada = await signedUp(bridge);
   await bridge.hurry();
   expect(clientsOf(eve)).toEqual(['vestibule-proxy']);
-  const newer = await openBridge({ products: withClients('vestibule-proxy', 'mobile'), replicaOf: bridge });
+  const newer = await replicaWith(withClients('vestibule-proxy', 'mobile'));
   // Whichever of the two takes the jobs.
   const told = async (one: Person) => {
     await newer.hurry();
@@ -49,8 +56,7 @@ test('a client that a product gains refuses those whose trials began before, als
   await eventually(() => told(tim));
   // The same again is no change.
   const [before] = await bridge.db.selectFrom('bridge.life').select('version').where('id', '=', tim.id).execute();
-  await newer.close();
-  await (await openBridge({ products: withClients('mobile', 'vestibule-proxy'), replicaOf: bridge })).close();
+  await replicaWith(withClients('mobile', 'vestibule-proxy'));
   expect(await bridge.db.selectFrom('bridge.life').select('version').where('id', '=', tim.id).execute()).toEqual([before]);
 });
 
@@ -61,9 +67,9 @@ test('a replica whose products file lacks a product takes nothing from its trial
   const before = await lives();
   expect(await sweepLives(bridge.db, { products: without, clock: bridge.clock, hash: addressHash(secret('0'.repeat(44))) })).toBe(0);
   expect(await lives()).toEqual(before);
-  const lacking = await openBridge({ products: without, replicaOf: bridge });
+  const lacking = await replicaWith(without);
   expect(lacking.log()).toContain('trials of products that are not in the products file');
-  await lacking.close();
+  await lacking.stopBridge();
   await sweep();
   expect(await read(bridge, ada)).toMatchObject({ state: 'expired' });
   expect(await mailsTo(bridge, ada.address)).toEqual(['Your trial of Vestibule sample app is over']);
