@@ -108,7 +108,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
       sweep_plans: () => sweepPlans(db, { ...jobs, ...demandBilling() }),
       sweep_lives: async () => void (await sweepLives(db, jobs)),
       keep_life: async ({ life_id }) => void (await keepLife(db, jobs, life_id)),
-      erase_life: ({ life_id }) => goOnErasing(db, jobs, life_id),
+      erase_life: ({ life_id, request_id }) => goOnErasing(db, jobs, life_id, request_id),
       end_rehearsal: ({ life_id }) => endRehearsal(db, jobs, life_id),
       reconcile: async ({ attempt_id }) => countStep('reconcile', await reconcile(db, jobs, attempt_id)),
       finish_join: async ({ attempt_id }) => {

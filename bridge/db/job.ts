@@ -9,7 +9,7 @@ export interface Jobs {
   reconcile: { attempt_id: string };
   finish_join: { attempt_id: string };
   keep_life: { life_id: string };
-  erase_life: { life_id: string };
+  erase_life: { life_id: string; request_id?: string };
   end_rehearsal: { life_id: string };
   sweep_lives: Record<string, never>;
   sweep_plans: Record<string, never>;

@@ -1,5 +1,9 @@
 import { sql } from 'kysely';
 import type { Db, RegistrationState } from '../db/schema.ts';
+import type { LifeState } from '../life/transitions.ts';
+
+/** By then Keycloak has been away for half a minute, or it is not that. */
+const TRIES_UNTOLD = 4;
 
 export interface RegistrationRow {
   attemptId: string;
@@ -25,6 +29,7 @@ export interface TrialRow {
   trialAppId: string | null;
   trialEndsAt: Date | null;
   trialAccessUntil: Date | null;
+  life: { id: string; state: LifeState; nextDeadline: Date | null; eraseAskedAt: Date | null } | undefined;
   /** Of its life; Keycloak is still to hear of it where `keptVersion` is less. */
   version: number;
   keptVersion: number;
@@ -59,6 +64,10 @@ export async function listTrials(db: Db): Promise<readonly TrialRow[]> {
     .leftJoin('bridge.trial_app as a', 'a.trial_id', 't.id')
     .leftJoin('bridge.life as l', (join) => join.onRef('l.user_id', '=', 't.user_id').onRef('l.product', '=', 't.product'))
     .select([
+      'l.id as lifeId',
+      'l.state',
+      'l.next_deadline as nextDeadline',
+      'l.erase_asked_at as eraseAskedAt',
       'l.version',
       'l.kept_version as keptVersion',
       't.product',
@@ -69,7 +78,22 @@ export async function listTrials(db: Db): Promise<readonly TrialRow[]> {
       't.trial_access_until as trialAccessUntil',
     ])
     .execute();
-  return rows.map((row) => ({ ...row, version: Number(row.version ?? 0), keptVersion: Number(row.keptVersion ?? 0) }));
+  return rows.map(({ lifeId, state, nextDeadline, eraseAskedAt, ...row }) => ({
+    ...row,
+    life: lifeId === null || state === null ? undefined : { id: lifeId, state, nextDeadline, eraseAskedAt },
+    version: Number(row.version ?? 0),
+    keptVersion: Number(row.keptVersion ?? 0),
+  }));
+}
+
+/** Lives of people who are there that Keycloak has not heard of, and for which no job tries, or one that fails again and again. */
+export async function listNotTold(db: Db): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select life.id from bridge.life
+      join bridge.registration on registration.user_id = life.user_id and registration.product = life.product and registration.state = 'confirmed'
+      left join graphile_worker.jobs job on job.key = 'keep:' || life.id
+    where life.kept_version < life.version and (job.id is null or job.attempts >= least(job.max_attempts, ${TRIES_UNTOLD}::int))`.execute(db);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Invitations that are reserved for an attempt that is not pending. */

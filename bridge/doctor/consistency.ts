@@ -3,9 +3,11 @@ import type { Db } from '../db/schema.ts';
 import type { Account } from '../keycloak/accounts.ts';
 import { readStamp, type Stamp } from '../keycloak/stamp.ts';
 import { listErasuresUnderWay } from '../life/erase.store.ts';
+import { listClients } from '../life/product-clients.store.ts';
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
 import {
   listForeignPermissions,
+  listNotTold,
   listOrphanedReservations,
   listRegistrations,
   listTrials,
@@ -13,6 +15,7 @@ import {
   type TrialRow,
 } from './consistency.store.ts';
 import type { Finding } from './finding.ts';
+import { lifeFindings } from './lives.ts';
 
 /** Keycloak may be away for a moment. */
 const ERASED_AFTER_MINUTES = 10;
@@ -30,6 +33,8 @@ interface Seen {
   /** Every user that either side names, by id. */
   users: ReadonlyMap<string, Account>;
   stamps: ReadonlyMap<string, readonly Stamp[]>;
+  /** Of each product, sorted, as the bridge that was started last has them. */
+  clients: ReadonlyMap<string, readonly string[]>;
   clock: Clock;
   movedClock: boolean;
 }
@@ -43,13 +48,14 @@ export async function findDisagreements(
 ): Promise<readonly Finding[]> {
   // Keycloak first: what is created meanwhile is then in Postgres, and too young to be a disagreement.
   const stamped = await keycloak.listStamped();
-  const [registrations, trials] = await Promise.all([listRegistrations(db), listTrials(db)]);
+  const [registrations, trials, notTold, clients] = await Promise.all([listRegistrations(db), listTrials(db), listNotTold(db), listClients(db)]);
   const users = await usersOf(keycloak, stamped, registrations);
   const stamps = new Map([...users].map(([id, user]) => [id, user.stamps.flatMap(readStamp)]));
-  const seen: Seen = { now: clock.now(), registrations, trials, users, stamps, clock, ...options };
+  const seen: Seen = { now: clock.now(), registrations, trials, clients, users, stamps, clock, ...options };
   return [
     ...attemptFindings(seen),
     ...stampFindings(seen),
+    ...lifeFindings(trials, new Set([...notTold].filter((id) => isStamped(seen, id))), seen.now),
     ...doubleFindings(seen),
     ...(await leftOverFindings(db)),
     ...(await erasureFindings(db, seen.now)),
@@ -167,6 +173,8 @@ function wrongStamp(seen: Seen, userId: string, stamp: Stamp): readonly Finding[
       },
     ];
   }
+  // Still to be told, or said to be never told: by the life.
+  if (trial.keptVersion < trial.version) return [];
   const differing = differences(seen, trial, stamp);
   if (differing.length === 0) return [];
   return [
@@ -188,7 +196,18 @@ function differences(seen: Seen, trial: TrialRow, stamp: Stamp): readonly string
     stamp.trial_ends_at === (endsAt && endsAt + shift) ? '' : 'trial_ends_at',
     stamp.trial_access_until === (accessUntil && accessUntil + shift) ? '' : 'trial_access_until',
     stamp.trial_app === trial.trialAppId ? '' : 'trial_app',
+    hasClients(stamp, seen.clients.get(trial.product)) ? '' : 'clients',
   ].filter(Boolean);
+}
+
+function hasClients({ clients }: Stamp, wanted: readonly string[] | undefined): boolean {
+  return wanted === undefined || clients.toSorted().join(' ') === wanted.join(' ');
+}
+
+/** Without a stamp or a user, that is what is told. */
+function isStamped(seen: Seen, lifeId: string): boolean {
+  const trial = seen.trials.find(({ life }) => life?.id === lifeId);
+  return trial !== undefined && seen.stamps.get(trial.userId)?.some(({ product }) => product === trial.product) === true;
 }
 
 function inSeconds(seen: Seen, instant: Date | null): number | null {

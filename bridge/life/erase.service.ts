@@ -61,7 +61,7 @@ async function askErasure(db: Db, { clock, hash }: EraseUsing, lifeId: string, f
     await end(trx, life, now, from);
     await markErasureAsked(trx, lifeId, { at: now, addressHash: hash.address(address) });
     await recordEvent(trx, { ...from, lifeId, at: now, kind: 'erase_asked' });
-    await addJob(trx, 'erase_life', { life_id: lifeId }, { key: `erase:${lifeId}`, inSeconds: FIRST_TRY_SECONDS, maxAttempts: ERASE_ATTEMPTS });
+    await addJob(trx, 'erase_life', { life_id: lifeId, request_id: from.requestId }, { key: `erase:${lifeId}`, inSeconds: FIRST_TRY_SECONDS, maxAttempts: ERASE_ATTEMPTS });
     return (await findLife(trx, lifeId)) ?? life;
   });
 }

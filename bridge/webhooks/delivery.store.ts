@@ -1,5 +1,5 @@
-import { sql } from 'kysely';
-import type { Db, Trx } from '../db/schema.ts';
+import { sql, type ExpressionBuilder } from 'kysely';
+import type { Db, Schema, Trx } from '../db/schema.ts';
 import type { WebhookDelivery } from '../db/webhooks.schema.ts';
 import type { LifeState } from '../life/transitions.ts';
 import type { TrialEventKind } from './event-types.ts';
@@ -97,11 +97,12 @@ export interface Backlog {
   oldestSeconds: number;
 }
 
+/** Of apps that somebody tells: what waits for others goes on when products.yaml names them again. */
 export async function findBacklog(db: Db): Promise<Backlog> {
   const { rows } = await sql<Backlog>`
     select count(*) filter (where delivery = 'waiting')::int as waiting, count(*) filter (where delivery = 'dead')::int as dead,
       coalesce(extract(epoch from now() - min(added_at) filter (where delivery = 'waiting')), 0)::float8 as "oldestSeconds"
-    from bridge.webhook where delivery in ('waiting', 'dead')`.execute(db);
+    from bridge.webhook join bridge.webhook_subscription using (product, kind) where delivery in ('waiting', 'dead')`.execute(db);
   return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
 }
 
@@ -115,17 +116,27 @@ export interface Listed {
   failure: string | null;
 }
 
-/** What is not delivered, oldest first; of one trial everything. */
+/** What is not delivered to apps that somebody tells, oldest first; of one trial everything. */
 export async function listDeliveries(db: Db, which: { lifeId?: string | undefined; dead?: boolean }, limit: number): Promise<readonly Listed[]> {
   return db
     .selectFrom('bridge.webhook')
     .innerJoin('bridge.life_event', 'bridge.life_event.id', 'bridge.webhook.event_id')
     .select(['bridge.webhook.life_id as lifeId', 'product', 'bridge.webhook.kind', 'bridge.life_event.at', 'delivery', 'tries', 'failure'])
     .$if(which.lifeId !== undefined, (all) => all.where('bridge.webhook.life_id', '=', which.lifeId ?? ''))
-    .$if(which.lifeId === undefined, (all) => all.where('delivery', 'in', which.dead === true ? ['dead'] : ['waiting', 'dead']))
+    .$if(which.lifeId === undefined, (all) => all.where('delivery', 'in', which.dead === true ? ['dead'] : ['waiting', 'dead']).where(isSubscribed))
     .orderBy('event_id')
     .limit(limit)
     .execute();
+}
+
+function isSubscribed(eb: ExpressionBuilder<Schema, 'bridge.webhook'>) {
+  return eb.exists(
+    eb
+      .selectFrom('bridge.webhook_subscription as subscription')
+      .select('subscription.product')
+      .whereRef('subscription.product', '=', 'bridge.webhook.product')
+      .whereRef('subscription.kind', '=', 'bridge.webhook.kind'),
+  );
 }
 
 /** Sent again from the first of them on, each trial in its order. Answers how many. */
@@ -134,7 +145,7 @@ export async function replay(db: Db, which: { lifeId: string } | { since: Date }
     .updateTable('bridge.webhook')
     .set({ delivery: 'waiting', tries: 0, next_try_at: sql<Date>`now()`, added_at: sql<Date>`now()`, failure: null, delivered_at: null })
     .$if('lifeId' in which, (all) => all.where('life_id', '=', 'lifeId' in which ? which.lifeId : ''))
-    .$if('dead' in which, (all) => all.where('delivery', '=', 'dead'))
+    .$if('dead' in which, (all) => all.where('delivery', '=', 'dead').where(isSubscribed))
     .$if('since' in which, (all) => all.where('event_id', 'in', (eb) => eb.selectFrom('bridge.life_event').select('id').where('at', '>=', 'since' in which ? which.since : new Date())))
     .executeTakeFirst();
   return Number(numUpdatedRows);

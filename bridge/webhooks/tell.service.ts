@@ -45,7 +45,7 @@ export async function tell(db: Db, using: TellUsing, endpoint: Endpoint, deliver
   log.error({ life_id: lifeId, product: delivery.product, type, failure, tries }, 'a webhook was given up; what follows of this trial waits: npm run webhooks -- list --dead');
   await db.transaction().execute(async (trx) => {
     await markDead(trx, eventId, failure);
-    await recordEvent(trx, { lifeId, at: clock.now(), kind: 'webhook_failed', actor: 'bridge', detail: { event: type, failure, tries } });
+    await recordEvent(trx, { lifeId, at: clock.now(), kind: 'webhook_failed', actor: 'bridge', requestId: delivery.requestId ?? undefined, detail: { event: type, failure, tries } });
   });
 }
 
@@ -54,7 +54,7 @@ async function takeDelivered(db: Db, clock: Clock, delivery: Delivery): Promise<
     if (!(await markDelivered(trx, delivery.eventId))) return;
     if (delivery.kind === 'erased') await forgetUser(trx, delivery.lifeId);
     if (delivery.kind !== PROVISIONING || !(await markReady(trx, delivery))) return;
-    await recordEvent(trx, { lifeId: delivery.lifeId, at: clock.now(), kind: 'provisioned', actor: 'app' });
+    await recordEvent(trx, { lifeId: delivery.lifeId, at: clock.now(), kind: 'provisioned', actor: 'app', requestId: delivery.requestId ?? undefined });
   });
 }
 

@@ -57,6 +57,7 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
   };
 
   const signIn = async (req: Request, res: Response, id: string, { sessionId, nextPage: wanted, person, join }: SignedIn): Promise<void> => {
+    if (person.trial && parts.productIds.length > 0) tellSignedIn(parts, req, res, { user_id: person.sub, products: parts.productIds });
     const login = parts.cookies.login(id);
     res.append('Set-Cookie', parts.cookies.set(parts.cookies.session, sessionId));
     res.append('Set-Cookie', parts.cookies.set(login, onlyCookie(readCookies(req.headers.cookie), login) ?? '', FINISHED_LEADS_ON_SECONDS));
@@ -71,7 +72,6 @@ export function loginRoutes(parts: LoginRouteParts): Record<'callback' | 'ended'
       parts.meter.login(finished.outcome);
       switch (finished.outcome) {
         case 'signed_in':
-          if (finished.onTrial !== undefined && parts.productIds.length > 0) tellSignedIn(parts, req, res, { user_id: finished.onTrial, products: parts.productIds });
           return signIn(req, res, finished.id, finished.signedIn);
         case 'other_person':
           return res.redirect(303, `/api/login/other-person?login=${finished.id}`);

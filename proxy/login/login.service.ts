@@ -1,5 +1,6 @@
 import type { Cookies } from '../cookie.ts';
 import { openSession, type NewLogin, type Session } from '../session/session.service.ts';
+import type { Identity } from '../provider/provider.ts';
 import type { JoinWish } from '../trial/join.service.ts';
 import { deleteExpiredLogins, giveBackLogin, keepOtherPerson, settleInvitation, takeLogin, takeOtherPerson, type LoginTransaction } from './login.store.ts';
 import { loginId, loginsOf, type LoginParts, type Sealed } from './start.service.ts';
@@ -17,12 +18,13 @@ interface OtherPerson {
 export interface SignedIn {
   sessionId: string;
   nextPage: string;
-  person: { sub: string; email: string };
+  /** Somebody has a trial whose tokens say so. */
+  person: Pick<Identity, 'sub' | 'email' | 'trial'>;
   join: JoinWish | undefined;
 }
 
 export type FinishedLogin =
-  | { outcome: 'signed_in'; signedIn: SignedIn; id: string; /** The `sub` of somebody who has a trial. */ onTrial: string | undefined }
+  | { outcome: 'signed_in'; signedIn: SignedIn; id: string }
   | { outcome: 'other_person'; id: string }
   /** A second answer to a finished login, or one that came too late, of somebody who is signed in. */
   | { outcome: 'lead_on'; nextPage: string | undefined }
@@ -57,7 +59,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
     return { outcome: 'other_person', id };
   }
   const opened = await openSession(parts, { ...answer, takenAt }, current);
-  if (opened.outcome === 'opened') return { outcome: 'signed_in', signedIn: { sessionId: opened.id, nextPage, person: answer.identity, join }, id, onTrial: answer.identity.trial ? answer.identity.sub : undefined };
+  if (opened.outcome === 'opened') return { outcome: 'signed_in', signedIn: { sessionId: opened.id, nextPage, person: answer.identity, join }, id };
   return opened.outcome === 'trial_over' ? { outcome: 'trial_over' } : { outcome: 'stale', nextPage };
 }
 

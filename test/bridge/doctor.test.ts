@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { findDisagreements } from '../../bridge/doctor/consistency.ts';
 import type { Account } from '../../bridge/keycloak/accounts.ts';
+import { sql, type Updateable } from 'kysely';
+import { addJob } from '../../bridge/db/job.ts';
+import type { LifeTable } from '../../bridge/db/trial-life.schema.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from './support/bridge.ts';
 
 const MINUTE = 60;
@@ -43,6 +46,7 @@ const restamp = (userId: string, change: object) => {
   const stamps = user?.stamps.map((stamp) => JSON.stringify({ ...(JSON.parse(stamp) as object), ...change })) ?? [];
   users.set(userId, { ...(user as Account), stamps });
 };
+const change = async (userId: string, row: Updateable<LifeTable>) => void (await bridge.db.updateTable('bridge.life').set(row).where('user_id', '=', userId).execute());
 const moveTo = (attemptId: string, state: 'released' | 'superseded') =>
   bridge.db.updateTable('bridge.registration').set({ state }).where('attempt_id', '=', attemptId).execute();
 
@@ -72,6 +76,16 @@ describe('doctor consistency', () => {
     ['stamp-differs', ({ user_id }) => restamp(user_id, { trial_ends_at: 1 })],
     ['stamp-differs', ({ user_id }) => restamp(user_id, { trial_access_until: 4_000_000_000 })],
     ['stamp-differs', ({ user_id }) => restamp(user_id, { trial_app: randomUUID() })],
+    ['stamp-differs', ({ user_id }) => restamp(user_id, { clients: [] })],
+    ['life-without-deadline', ({ user_id }) => change(user_id, { next_deadline: null })],
+    ['life-not-swept', ({ user_id }) => change(user_id, { next_deadline: new Date((NOW - 31 * MINUTE) * 1000) })],
+    ['life-differs', ({ user_id }) => change(user_id, { state: 'revoked', next_deadline: null })],
+    ['life-differs', ({ user_id }) => change(user_id, { state: 'converted', next_deadline: null })],
+    ['life-not-kept', ({ user_id }) => change(user_id, { version: '2' })],
+    ['life-not-kept', async ({ user_id }) => {
+      restamp(user_id, { trial_ends_at: 1 });
+      await change(user_id, { version: '2' });
+    }],
     ['given-up-with-user', async ({ attempt_id, user_id }) => {
       await moveTo(attempt_id, 'released');
       await bridge.db.deleteFrom('bridge.trial').where('user_id', '=', user_id).execute();
@@ -93,6 +107,17 @@ describe('doctor consistency', () => {
   ])('finds %s', async (check, breakIt) => {
     await breakIt(await signUp());
     expect(new Set(await examine())).toEqual(new Set(check === 'confirmed-without-trial' ? await withStampTold(check) : [check]));
+  });
+
+  test('finds nothing while a job is about to tell Keycloak, whatever the stamp says; once it was given up, that Keycloak does not know', async () => {
+    const { user_id } = await signUp();
+    restamp(user_id, { trial_ends_at: 1 });
+    await change(user_id, { version: '2' });
+    const { id } = await bridge.db.selectFrom('bridge.life').select('id').where('user_id', '=', user_id).executeTakeFirstOrThrow();
+    await addJob(bridge.db, 'keep_life', { life_id: id }, { key: `keep:${id}`, inSeconds: 3600, maxAttempts: 1 });
+    expect(await examine()).toEqual([]);
+    await sql`select graphile_worker.permanently_fail_jobs(array(select jobs.id from graphile_worker.jobs where key = ${`keep:${id}`}), 'Keycloak was away')`.execute(bridge.db);
+    expect(await examine()).toEqual(['life-not-kept']);
   });
 
   test('finds an attempt that is pending for longer than 10 minutes', async () => {

@@ -82,6 +82,17 @@ describe('a sign-in', () => {
     expect((await toldOnce('/api/trial/signed-in')).message).toEqual({ user_id: 'user-ada', products: ['app'] });
   });
 
+  test('of somebody on a trial who takes the place of another person is told once they go on', async () => {
+    stand.provider.person = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada' };
+    const browser = await stand.signedIn();
+    stand.provider.person = { sub: 'user-grace', email: 'grace@example.com', name: 'Grace', trial: { app: 'a2', endsAt: soon, accessUntil: soon } };
+    const question = await browser.signIn(`/api/login?invitation_token=${TOKEN}`);
+    const login = new URL(question.location ?? '', stand.url).searchParams.get('login');
+    expect(told('/api/trial/signed-in')).toEqual([]);
+    await browser.post('/api/login/other-person', { login: login ?? '', choice: 'go_on' });
+    expect((await toldOnce('/api/trial/signed-in')).message).toEqual({ user_id: 'user-grace', products: ['app'] });
+  });
+
   test('of anybody else is not', async () => {
     stand.provider.person = { sub: 'user-eve', email: 'eve@example.com', name: 'Eve' };
     await stand.signedIn();

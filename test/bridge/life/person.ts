@@ -32,7 +32,7 @@ export async function pass(bridge: TestBridge, days: number, sweep: () => Promis
   await sweep();
 }
 
-export async function read(bridge: TestBridge, { id }: { id: string }): Promise<Record<string, unknown> & { timeline: { kind: string; from: string | null; to: string | null; actor: string; reason: string | null; detail: Record<string, unknown> }[] }> {
+export async function read(bridge: TestBridge, { id }: { id: string }): Promise<Record<string, unknown> & { timeline: { kind: string; from: string | null; to: string | null; actor: string; reason: string | null; request_id: string | null; detail: Record<string, unknown> }[] }> {
   const { body } = await bridge.asManager(`/api/trial/${id}`);
   return body as never;
 }

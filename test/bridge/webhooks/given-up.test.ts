@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkWebhooks } from '../../../bridge/doctor/webhooks.ts';
-import { replay } from '../../../bridge/webhooks/delivery.store.ts';
+import { findBacklog, listDeliveries, replay } from '../../../bridge/webhooks/delivery.store.ts';
+import { keepSubscriptions } from '../../../bridge/webhooks/subscription.store.ts';
+import { loadProducts } from '../../../platform/products.ts';
 import { eventually, read, signedUp, type Person } from '../life/person.ts';
 import { NOW } from '../support/bridge.ts';
 import { scrape } from '../../support/exposition.ts';
@@ -49,7 +51,10 @@ test('after its last try an event is given up, staff sees it, and what follows o
   const bob = await signedUp(bridge);
   await eventually(async () => app.of(bob.id).length === 2);
   expect(app.typesOf(ada.id)).toEqual(['trial.created', 'trial.created', 'trial.created']);
-  expect((await read(bridge, ada)).timeline.find(({ kind }) => kind === 'webhook_failed')).toMatchObject({ actor: 'bridge', detail: { event: 'trial.created', failure: 'answered_500', tries: 3 } });
+  const { timeline } = await read(bridge, ada);
+  const requestId = timeline.find(({ kind }) => kind === 'registered')?.request_id;
+  expect(requestId).toEqual(expect.any(String));
+  expect(timeline.find(({ kind }) => kind === 'webhook_failed')).toMatchObject({ actor: 'bridge', request_id: requestId, detail: { event: 'trial.created', failure: 'answered_500', tries: 3 } });
   expect((await scrape(bridge.metricsPort)).sum('vestibule_bridge_webhooks_dead')).toBe(await dead(ada));
   expect(bridge.log()).toContain('a webhook was given up');
 });
@@ -69,6 +74,24 @@ describe('npm run doctor -- webhooks', () => {
     await replay(told.bridge.db, { dead: true });
     await eventually(async () => (await diagnose(told.app.url, true)).length === 0);
   });
+});
+
+test('what waits for an app that nobody tells any more rings nowhere, and goes on when somebody does', async () => {
+  const ada = await givenUp();
+  const products = loadProducts('products.yaml');
+  const endpoints = [{ product: products[0].id, url: told.app.url, secrets: [], waits: false }];
+  await keepSubscriptions(told.bridge.db, []);
+  try {
+    expect(await findBacklog(told.bridge.db)).toEqual({ waiting: 0, dead: 0, oldestSeconds: 0 });
+    expect(await listDeliveries(told.bridge.db, {}, 500)).toEqual([]);
+    expect(await replay(told.bridge.db, { dead: true })).toBe(0);
+    expect(await listDeliveries(told.bridge.db, { lifeId: ada.id }, 500)).toHaveLength(3);
+  } finally {
+    await keepSubscriptions(told.bridge.db, endpoints);
+  }
+  expect(await findBacklog(told.bridge.db)).toMatchObject({ dead: expect.any(Number), waiting: expect.any(Number) });
+  expect(await dead(ada)).toBe(1);
+  expect((await listDeliveries(told.bridge.db, { dead: true }, 500)).map(({ lifeId }) => lifeId)).toContain(ada.id);
 });
 
 describe('npm run webhooks', () => {

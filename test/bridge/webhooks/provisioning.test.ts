@@ -39,7 +39,8 @@ test('the feed says that a trial is not ready until its app has answered trial.c
   await eventually(async () => (await isReady(ada.userId)) === true);
   const [after] = await fed(ada.userId);
   expect(after!.version).toBeGreaterThan(before!.version);
-  expect((await kinds(ada)).filter((kind) => kind === 'provisioned')).toHaveLength(1);
+  const { timeline } = await read(told.bridge, ada);
+  expect(timeline.filter(({ kind }) => kind === 'provisioned')).toEqual([expect.objectContaining({ request_id: timeline.find(({ kind }) => kind === 'registered')?.request_id })]);
 });
 
 test('an app that gives up leaves the trial active and unready, and staff sees why; an operator lets the person in', async () => {
