@@ -190,7 +190,10 @@ test('while Keycloak is away the erasure is under way, which the doctor finds; t
   expect(half.map(({ check }) => check)).toContain('erasure-not-done');
   bridge.keeper.fail(false);
   await bridge.hurry();
-  expect(await read(bridge, ada)).toMatchObject({ erasure: 'done', username: null });
+  const { timeline, ...after } = await read(bridge, ada);
+  expect(after).toMatchObject({ erasure: 'done', username: null });
+  const requests = timeline.filter(({ kind }) => kind.startsWith('erase')).map(({ request_id }) => request_id);
+  expect(requests).toEqual([expect.any(String), requests[0]]);
   gone(ada);
   expect((await findings()).filter(({ subject }) => subject.includes(ada.id) || subject.includes(ada.userId))).toEqual([]);
 });
@@ -212,8 +215,7 @@ test('asked for many times at once, and again, it is done once', async () => {
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
   expect((await erase(ada)).body).toMatchObject({ erasure: 'done' });
   await bridge.hurry();
-  const told = (await read(bridge, ada)).timeline.filter(({ kind }) => kind.startsWith('erase'));
-  expect(told.map(({ kind, request_id }) => [kind, request_id])).toEqual([['erase_asked', told[0]?.request_id], ['erased', expect.stringMatching(/./)]]);
+  expect((await kinds(ada)).filter((kind) => kind.startsWith('erase'))).toEqual(['erase_asked', 'erased']);
 });
 
 describe('nothing else can be done with it', () => {

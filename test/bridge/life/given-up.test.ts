@@ -32,21 +32,23 @@ interface Someone {
   token: string;
   attempts: Attempt[];
   account: Account | undefined;
+  erased: boolean;
 }
 
-const someone = async (): Promise<Someone> => ({ ...(await invited(bridge)), attempts: [], account: undefined });
+const someone = async (): Promise<Someone> => ({ ...(await invited(bridge)), attempts: [], account: undefined, erased: false });
 
 async function attempt(one: Someone): Promise<void> {
   const creation = creationOf(one.token, { username: one.address });
   const { status, body } = await bridge.asStep('/api/trial/creation', creation);
   if (status !== 200) return;
   const { app, trial_ends_at, trial_access_until } = body as { app: { id: string }; trial_ends_at: number; trial_access_until: number };
-  one.attempts.push({ ...creation, stamp: JSON.stringify({ product: 'app', state: 'active', trial_ends_at, trial_access_until, trial_app: app.id }) });
+  one.attempts.push({ ...creation, stamp: JSON.stringify({ product: 'app', state: 'active', trial_ends_at, trial_access_until, trial_app: app.id, clients: ['vestibule-proxy'] }) });
 }
 
 /** Keycloak has committed one of them after all, and nobody told us. */
 function appears(one: Someone, which: Attempt | undefined): void {
-  if (which === undefined || one.account !== undefined) return;
+  // Nobody is erased before what Keycloak may still commit has come through.
+  if (which === undefined || one.account !== undefined || one.erased) return;
   one.account = bridge.accounts.add({ id: which.user_id, username: one.address, stamps: [which.stamp] });
 }
 
@@ -60,6 +62,17 @@ const DOES = {
   extend: ({ address }) => bridge.asManager('/api/trial/extend', { username: address, days: 10, ...BECAUSE }),
   convert: ({ address }) => bridge.asManager('/api/trial/completion', { username: address, ...BECAUSE }),
   revoke: ({ id }) => bridge.asManager(`/api/trial/${id}/revoke`, BECAUSE),
+  resend: ({ id }) => bridge.asManager(`/api/trial/${id}/resend`, BECAUSE),
+  erase: async (one) => {
+    const { status, body } = await bridge.asManager(`/api/trial/${one.id}`, BECAUSE, {}, 'DELETE');
+    expect([200, 409]).toContain(status);
+    if (status === 409) return;
+    expect(body['erasure']).toBe('done');
+    one.erased = true;
+    if (one.account === undefined || !bridge.keeper.removed.includes(one.account.id)) return;
+    bridge.accounts.remove(one.account.id);
+    one.account = undefined;
+  },
   'the last one commits': async (one) => {
     const last = one.attempts.at(-1);
     appears(one, last);
@@ -109,6 +122,7 @@ function fits({ life, trial, state, ends, has_user }: Row): boolean {
 /** What Postgres holds of this address fits itself, and what Keycloak holds. */
 async function agree(one: Someone): Promise<void> {
   await DOES['it is given up'](one);
+  await DOES['a day goes by']();
   if (one.account) await bridge.asStep(`/api/trial/infos?user_id=${one.account.id}`);
   await bridge.hurry();
   const { rows } = await sql<Row>`
@@ -121,7 +135,7 @@ async function agree(one: Someone): Promise<void> {
   const kept = account && bridge.keeper.stampOf(account.id);
   const seen = account && { ...account, stamps: kept ? [JSON.stringify(kept)] : account.stamps };
   const findings = await findDisagreements(bridge.db, { listStamped: async () => (seen ? [seen] : []), findById: async (id) => (id === seen?.id ? seen : undefined) }, bridge.clock, { movedClock: false });
-  const about = [one.address, ...rows.flatMap(({ life, trial }) => [life, trial]), ...one.attempts.flatMap(({ attempt_id, user_id }) => [attempt_id, user_id])];
+  const about = [one.address, one.id, ...rows.flatMap(({ life, trial }) => [life, trial]), ...one.attempts.flatMap(({ attempt_id, user_id }) => [attempt_id, user_id])];
   expect(findings.filter(({ subject }) => about.some((name) => name !== null && subject.includes(name)))).toEqual([]);
 }
 

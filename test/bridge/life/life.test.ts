@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { addJob } from '../../../bridge/db/job.ts';
 import { TRANSITIONS, LIFE_STATES } from '../../../bridge/life/transitions.ts';
@@ -29,8 +30,10 @@ const convert = ({ userId }: Person, wish: object = {}) => bridge.asManager('/ap
 const revoke = ({ id }: { id: string }) => bridge.asManager(`/api/trial/${id}/revoke`, BECAUSE);
 const infos = async ({ userId }: Person) => (await bridge.asStep(`/api/trial/infos?user_id=${userId}`)).body;
 
-test('the table of transitions is the one of the documents', () => {
+test('the table of transitions is the one of the documents, and the one that docs/trial-life.md draws', () => {
   const drawn = Object.entries(TRANSITIONS).flatMap(([command, { from, to }]) => from.map((one) => `${one} ${command} ${to}`));
+  const page = [...readFileSync('docs/trial-life.md', 'utf8').matchAll(/^ (.+?) +── (\w+) ─*▶ (\w+)/gm)].flatMap(([, from = '', command, to]) => from.split(', ').map((one) => `${one} ${command} ${to}`));
+  expect(page.sort()).toEqual(drawn.toSorted());
   expect(drawn.sort()).toEqual(
     [
       'invited register active',
