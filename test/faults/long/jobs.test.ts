@@ -9,7 +9,7 @@ import { END_OF_MAIL, kill, mendAll, OUTCOME, relay, start } from '../support/st
 
 jest.setTimeout(180_000);
 
-/** A killed worker's jobs are freed 10 s after they were taken, by a sweep every 10 s. */
+/** A killed worker's jobs are freed by the second sweep that finds it dead; there is one every 10 s. */
 const TAKEN_OVER_WITHIN_MS = 40_000;
 
 const smtp = relay('bridge-smtp');
