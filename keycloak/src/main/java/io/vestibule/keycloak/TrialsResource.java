@@ -50,7 +50,7 @@ public class TrialsResource {
     public Response health() {
         try {
             String breaker = BridgeHealth.look(session);
-            return answer(BridgeBreaker.CLOSED.equals(breaker) ? 200 : 503, Map.of("bridge", Map.of("breaker", breaker)));
+            return answer(BridgeBreaker.CLOSED.equals(breaker) ? 200 : 503, BridgeHealth.words(breaker));
         } catch (KeeperRefusal refusal) {
             return refusal.answer(requestId());
         }
@@ -86,7 +86,7 @@ public class TrialsResource {
     public Response endSessions(@PathParam("id") String userId, String body) {
         return guarded("end_sessions", userId, body, json -> {
             String product = KeepRequest.product(json);
-            return inTransaction(inner -> TrialLeaving.endSessions(inner, userId, product, nowSeconds()), ended -> Map.of("ended", ended));
+            return inTransaction(inner -> TrialLeaving.endSessions(inner, userId, product, nowSeconds()), TrialLeaving::ended);
         });
     }
 
@@ -97,7 +97,7 @@ public class TrialsResource {
     public Response remove(@PathParam("id") String userId, String body) {
         return guarded("remove", userId, body, json -> {
             String product = KeepRequest.product(json);
-            return inTransaction(inner -> TrialLeaving.remove(inner, userId, product, nowSeconds()), result -> Map.of("result", result));
+            return inTransaction(inner -> TrialLeaving.remove(inner, userId, product, nowSeconds()), TrialLeaving::result);
         });
     }
 
