@@ -36,6 +36,7 @@ public class TrialsResource {
 
     private static final Logger LOG = Logger.getLogger(TrialsResource.class);
     private static final String REQUEST_ID = "X-Request-Id";
+    private static final int MOST_BODY_CHARACTERS = 16 * 1024;
 
     private final KeycloakSession session;
 
@@ -123,6 +124,9 @@ public class TrialsResource {
     }
 
     private static JsonNode json(String body) {
+        if (body != null && body.length() > MOST_BODY_CHARACTERS) {
+            throw KeeperRefusal.tooLarge(MOST_BODY_CHARACTERS);
+        }
         try {
             JsonNode json = JsonSerialization.mapper.readTree(body == null ? "" : body);
             if (json != null && json.isObject()) {
