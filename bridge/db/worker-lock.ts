@@ -10,18 +10,18 @@ const LOCK_AGAIN_MILLISECONDS = 500;
  * process is replaced: jobs under way, a mail above all, are not another's to do again (docs/decisions/0060).
  */
 export async function holdWorkerLock(pool: Pool, workerPoolId: string, onLost: () => void): Promise<() => void> {
-  let over = false;
+  const over = new AbortController();
   const lost = () => {
-    if (over) return;
+    if (over.signal.aborted) return;
     onLost();
     void again();
   };
   let release = await lock(pool, workerPoolId, lost);
   const again = async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       try {
         release = await lock(pool, workerPoolId, lost);
-        if (over) release();
+        if (over.signal.aborted) release();
         return;
       } catch {
         await pause(LOCK_AGAIN_MILLISECONDS, undefined, { ref: false });
@@ -29,7 +29,7 @@ export async function holdWorkerLock(pool: Pool, workerPoolId: string, onLost: (
     }
   };
   return () => {
-    over = true;
+    over.abort();
     release();
   };
 }

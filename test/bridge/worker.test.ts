@@ -31,6 +31,10 @@ beforeEach(() => {
 const register = () => bridge.send('/api/trial/register', { body: { username } });
 const mailCame = async () => bridge.inbox.messages().some((message) => message.to === username);
 
+const lockedBy = async () => (await sql<{ locked_by: string }>`select locked_by from graphile_worker._private_jobs`.execute(bridge.db)).rows;
+const cutSession = () => sql`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
+  and (classid::bigint << 32 | objid::bigint) = hashtextextended('worker other', 0)`.execute(bridge.db);
+
 describe('a job that is locked', () => {
   beforeEach(async () => {
     bridge.accounts.fail(true);
@@ -39,9 +43,6 @@ describe('a job that is locked', () => {
     bridge.accounts.fail(false);
     await sql`update graphile_worker._private_jobs set locked_by = 'other', locked_at = now(), run_at = now()`.execute(bridge.db);
   });
-  const lockedBy = async () => (await sql<{ locked_by: string }>`select locked_by from graphile_worker._private_jobs`.execute(bridge.db)).rows;
-  const cutSession = () => sql`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
-    and (classid::bigint << 32 | objid::bigint) = hashtextextended('worker other', 0)`.execute(bridge.db);
 
   test('by a killed worker is taken by another at the second look', async () => {
     const dead = await freeJobsOfDeadWorkers(pool, []);

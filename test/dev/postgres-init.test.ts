@@ -58,13 +58,14 @@ const bridge = () => urlIn(settingOf('bridge', 'BRIDGE_DATABASE_URL'));
 const proxy = () => urlIn(settingOf('proxy', 'PROXY_DATABASE_URL'));
 const keycloak = () => urlOf(settingOf('keycloak', 'KC_DB_USERNAME'), settingOf('keycloak', 'KC_DB_PASSWORD'), settingOf('keycloak', 'KC_DB_URL').replace(/^jdbc:postgresql:\/\/postgres\//, ''));
 
+const at = (url: string, database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
+
 test('bridge and proxy make their schemas where compose sends them, and Keycloak its tables', async () => {
   expect(await Promise.all([migrateBridge(bridge()), migrateProxy(proxy())])).toEqual([[], []]);
   await withClient(keycloak(), (client) => client.query('create table realm (id text)'));
 });
 
 test('each gets into its own database only, and into nobody else’s schema', async () => {
-  const at = (url: string, database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
   for (const url of [bridge(), proxy()]) await expect(withClient(at(url, 'keycloak'), (client) => client.query('select 1'))).rejects.toThrow('permission denied');
   await expect(withClient(at(keycloak(), 'vestibule'), (client) => client.query('select 1'))).rejects.toThrow('permission denied');
   await expect(withClient(proxy(), (client) => client.query('select * from bridge.mail'))).rejects.toThrow('permission denied');

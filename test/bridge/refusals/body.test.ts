@@ -166,7 +166,10 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
         ...['admin', '__proto__', 'toString'].map((unknown) => `{${JSON.stringify(unknown)}:"x",${JSON.stringify(item).slice(1)}`),
         ...Object.keys(items.properties).flatMap((one) => [42, null, true, ['x'], { x: 'x' }].map((value) => JSON.stringify({ ...item, [one]: value }))),
         ...(items.required ?? []).map((one) => JSON.stringify({ ...item, [one]: undefined })),
-        ...['null', '"x"', '[]', '{}'],
+        'null',
+        '"x"',
+        '[]',
+        '{}',
       ];
       const { [name]: _list, ...rest } = await endpoint.valid(bridge);
       for (const one of wrong) {
@@ -227,6 +230,8 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
   });
 });
 
+const refused = (query: string) => ({ query: query.slice(0, 200), status: 400, code: 'invalid_request' });
+
 describe.each(ENDPOINTS.filter(({ method }) => method === 'GET'))('$method $path ($caller)', (endpoint) => {
   const parameters = () => (operationOf(endpoint).parameters ?? []).filter((one) => one.in === 'query').map(({ name }) => name);
   const answerTo = async (query: string, path = addressOf(endpoint)) => {
@@ -234,7 +239,6 @@ describe.each(ENDPOINTS.filter(({ method }) => method === 'GET'))('$method $path
     return { query: query.slice(0, 200), status, code: body['code'] };
   };
   const validQuery = async () => new URLSearchParams((await endpoint.valid(bridge)) as Record<string, string>);
-  const refused = (query: string) => ({ query: query.slice(0, 200), status: 400, code: 'invalid_request' });
 
   test('takes the query that the others are made from', async () => {
     expect((await answerTo((await validQuery()).toString())).status).toBe(endpoint.status);
