@@ -2,7 +2,7 @@ import type { Log } from '../../platform/log.ts';
 import { AppError } from '../../platform/problem.ts';
 import type { Product, Products } from '../../platform/products.ts';
 import type { Db } from '../db/schema.ts';
-import { findClients, listMissingProducts, queueStamps, storeClients } from './product-clients.store.ts';
+import { findClients, listMissingProducts, queueForgotten, queueStamps, storeClients } from './product-clients.store.ts';
 
 /**
  * At a start: stamps name the clients that a trial's end applies to, so trials of a product whose clients are others than
@@ -13,6 +13,7 @@ export async function followProducts(db: Db, products: Products, log: Log): Prom
     await db.transaction().execute((trx) => storeClients(trx, id, clients.toSorted()));
     // Apart, so that nobody who signs up waits for so many rows.
     const trials = await db.transaction().execute((trx) => queueStamps(trx, id));
+    await queueForgotten(db, id);
     if (trials > 0) log.info({ product: id, trials }, 'the clients of a product have changed: Keycloak is told of them for each of its trials');
   }
   const missing = await listMissingProducts(db, products.map(({ id }) => id));

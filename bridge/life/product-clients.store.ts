@@ -37,6 +37,13 @@ export async function queueStamps(trx: Trx, product: string): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
+/** Whoever Keycloak has not heard of, and for whom no job is there any more: a replica that did not know the product has ended it. */
+export async function queueForgotten(db: Db, product: string): Promise<void> {
+  await sql`select graphile_worker.add_job('keep_life', payload => json_build_object('life_id', life.id), job_key => 'keep:' || life.id, queue_name => 'keep_life')
+    from bridge.life where product = ${product} and user_id is not null and erase_asked_at is null and kept_version < version
+      and not exists (select from graphile_worker.jobs where key = 'keep:' || life.id)`.execute(db);
+}
+
 /** Products that trials wait for, and that are none of these. */
 export async function listMissingProducts(db: Db, products: readonly string[]): Promise<readonly string[]> {
   const rows = await db

@@ -1,12 +1,11 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import type { Products } from '../../platform/products.ts';
+import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
 import { recordEvent } from '../life/event.store.ts';
 import type { LifeState } from '../life/transitions.ts';
 import { deleteInvitation, insertInvitation, lockRegistrant } from '../trial/invitation.store.ts';
-import { productOf } from '../trial/provision.service.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { landingOf, type LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, lockMailbox, markFailed, markSent, type Mail } from './mail.store.ts';
@@ -34,8 +33,8 @@ interface Using {
 export async function sendMail(db: Db, using: Using, mailId: string, lastTry: boolean): Promise<void> {
   const ready = await db.transaction().execute((trx) => prepare(trx, using, mailId));
   if (ready === undefined) return;
-  const { mail, notMeToken, invitation } = ready;
-  const message = compose(using, mail, notMeToken, invitation);
+  const { product, mail, notMeToken, invitation } = ready;
+  const message = compose(using, product, mail, notMeToken, invitation);
   const failure = await deliver(using, mail, message, lastTry, async () => {
     await deleteNotMe(db, hashToken(notMeToken));
     if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
@@ -44,6 +43,7 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
 }
 
 interface Ready {
+  product: Product;
   mail: Mail;
   notMeToken: string;
   invitation: { token: string; expiresAt: Date } | undefined;
@@ -61,14 +61,17 @@ async function prepare(trx: Trx, using: Using, mailId: string): Promise<Ready | 
   const mail = await findMail(trx, mailId);
   if (mail === undefined || mail.state !== 'queued') return undefined;
   const needless = (await isSuppressed(trx, mail.mailboxHash)) ? 'suppressed' : isOvertaken(mail) ? 'overtaken' : undefined;
-  if (needless !== undefined) {
-    using.meter.mail(mail.kind, needless);
-    await settleIn(trx, mail, needless, using.clock.now());
-    return undefined;
-  }
+  const product = findProduct(using.products, mail.product);
+  if (needless !== undefined || product === undefined) return giveUp(trx, using, mail, needless ?? 'not_offered');
   const notMeToken = newToken();
   await insertNotMe(trx, hashToken(notMeToken), mail);
-  return { mail, notMeToken, invitation: mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(trx, using, mail) : undefined };
+  return { product, mail, notMeToken, invitation: mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(trx, using, mail) : undefined };
+}
+
+async function giveUp(trx: Trx, using: Using, mail: Mail, why: 'suppressed' | 'overtaken' | 'not_offered'): Promise<undefined> {
+  using.meter.mail(mail.kind, why);
+  using.log.info({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId, product: mail.product, why }, 'mail not sent');
+  await settleIn(trx, mail, why, using.clock.now());
 }
 
 async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date): Promise<void> {
@@ -130,8 +133,7 @@ async function issueInvitation(trx: Trx, using: Using, mail: Mail): Promise<{ to
   return { token, expiresAt };
 }
 
-function compose(using: Using, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
-  const product = productOf(using.products, mail.product);
+function compose(using: Using, product: Product, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
   const landing = landingOf(using.products, product, mail.nextPage);
   const links = using.links(mail.locale, landing);
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {

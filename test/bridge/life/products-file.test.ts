@@ -74,3 +74,19 @@ test('a replica whose products file lacks a product takes nothing from its trial
   expect(await read(bridge, ada)).toMatchObject({ state: 'expired' });
   expect(await mailsTo(bridge, ada.address)).toEqual(['Your trial of Vestibule sample app is over']);
 });
+
+test('what Keycloak was not told of, and no job is there for, is told once a replica starts that knows the product', async () => {
+  const ada = await signedUp(bridge);
+  const both = withClients('vestibule-proxy', 'mobile');
+  await replicaWith(both);
+  await eventually(async () => {
+    await bridge.hurry();
+    return (await read(bridge, ada))['held_by_keycloak'] === true;
+  });
+  await bridge.db.updateTable('bridge.life').set((eb) => ({ version: eb('version', '+', '1') })).where('id', '=', ada.id).execute();
+  const last = await replicaWith(both);
+  await eventually(async () => {
+    await last.hurry();
+    return (await read(last, ada))['held_by_keycloak'] === true;
+  });
+});
