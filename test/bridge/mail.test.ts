@@ -44,6 +44,8 @@ const tokenOf = () => linkIn(`${PROXY_URL}/api/login`).searchParams.get('invitat
 const notMe = () => linkIn(`${PROXY_URL}/trial/not-me`).searchParams.get('t') ?? '';
 const resultOf = async (to: string) =>
   (await bridge.db.selectFrom('bridge.sign_up_request').select('result').where('address', '=', to).orderBy('requested_at', 'desc').orderBy('id').execute()).map((row) => row.result);
+const lifeOf = async () => (await bridge.db.selectFrom('bridge.life').select('id').where('address', '=', address).executeTakeFirstOrThrow()).id;
+const waits = async (query: string) => (await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ilike ${`%${query}%`}`.execute(bridge.db)).rows.length > 0;
 const signUp = async () => {
   await register();
   const creation = creationOf(tokenOf(), { username: address });
@@ -63,9 +65,6 @@ test('who used Keycloak in a language that we have no mails in gets them in the 
 });
 
 describe('what is withdrawn while its mail goes out is withdrawn', () => {
-  const lifeOf = async () => (await bridge.db.selectFrom('bridge.life').select('id').where('address', '=', address).executeTakeFirstOrThrow()).id;
-  const waits = async (query: string) => (await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ilike ${`%${query}%`}`.execute(bridge.db)).rows.length > 0;
-
   test.each<[string, () => Promise<() => Promise<{ status: number }>>]>([
     ['by staff', async () => {
       const id = await lifeOf();

@@ -316,7 +316,10 @@ function keptTrials(): KeptTrials {
       }),
     keepStamp: (userId, { product, entry, version, roles: { grant, revoke } }) =>
       answer(() => {
-        if ((stamps.get(`${userId} ${product}`)?.version ?? 0) >= version) return 'newer';
+        const held = stamps.get(`${userId} ${product}`);
+        // The first stamp is the creation's, which comes by another way.
+        if (held === undefined && removed.includes(userId)) return removal === 'removed' ? 'unknown_user' : 'not_managed';
+        if ((held?.version ?? 0) >= version) return 'newer';
         stamps.set(`${userId} ${product}`, JSON.parse(entry) as ReturnType<KeptTrials['stampOf']> & object);
         roles.set(userId, new Set([...rolesOf(userId), ...grant].filter((role) => !revoke.includes(role))));
         return 'held';
