@@ -55,7 +55,7 @@ export async function findDisagreements(
   return [
     ...attemptFindings(seen),
     ...stampFindings(seen),
-    ...lifeFindings(trials, new Set([...notTold].filter((id) => isStamped(seen, id))), seen.now),
+    ...lifeFindings(trials, new Set([...notTold].filter((id) => isStamped(seen, id))), seen.now, options),
     ...doubleFindings(seen),
     ...(await leftOverFindings(db)),
     ...(await erasureFindings(db, seen.now)),

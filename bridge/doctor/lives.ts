@@ -5,7 +5,7 @@ import type { Finding } from './finding.ts';
 const SWEPT_AFTER_MINUTES = 30;
 
 /** What of a trial's state, ends and turns does not fit, and what Keycloak will not hear of by itself. Of a person who is being erased nothing. */
-export function lifeFindings(trials: readonly TrialRow[], notTold: ReadonlySet<string>, now: Date): readonly Finding[] {
+export function lifeFindings(trials: readonly TrialRow[], notTold: ReadonlySet<string>, now: Date, { movedClock }: { movedClock: boolean }): readonly Finding[] {
   return trials.flatMap((trial) => {
     const { life } = trial;
     if (life === undefined || life.eraseAskedAt !== null) return [];
@@ -15,10 +15,10 @@ export function lifeFindings(trials: readonly TrialRow[], notTold: ReadonlySet<s
     if (nextDeadline === null && (state === 'active' || state === 'ending' || state === 'grace')) {
       findings.push(about('life-without-deadline', `is ${state} and nothing looks after it any more`, `Have the sweep look at it: update bridge.life set next_deadline = began_at where id = '${life.id}'.`));
     }
-    if (nextDeadline !== null && now.getTime() - nextDeadline.getTime() > SWEPT_AFTER_MINUTES * 60_000) {
+    if (!movedClock && nextDeadline !== null && now.getTime() - nextDeadline.getTime() > SWEPT_AFTER_MINUTES * 60_000) {
       findings.push(about('life-not-swept', `should have gone on at ${nextDeadline.toISOString()}`, 'See that a bridge runs whose products file has this product, and that its /readyz shows its worker up. Its log names missing products at its start.'));
     }
-    if (!fitsItsEnd(trial, state, now)) {
+    if (!fitsItsEnd(trial, state, movedClock ? undefined : now)) {
       findings.push(about('life-differs', `is ${state}, and its access ends ${trial.trialAccessUntil?.toISOString() ?? 'never'}`, 'The end is what is enforced. Restore both rows from one backup, or revoke, extend or convert the trial again.'));
     }
     if (notTold.has(life.id)) {
@@ -28,7 +28,8 @@ export function lifeFindings(trials: readonly TrialRow[], notTold: ReadonlySet<s
   });
 }
 
-function fitsItsEnd({ trialAccessUntil }: TrialRow, state: string, now: Date): boolean {
-  if (state === 'revoked' || state === 'expired') return trialAccessUntil !== null && trialAccessUntil <= now;
+/** Without `now`, of a clock that may have been moved back since, nothing is said about instants. */
+function fitsItsEnd({ trialAccessUntil }: TrialRow, state: string, now: Date | undefined): boolean {
+  if (state === 'revoked' || state === 'expired') return trialAccessUntil !== null && (now === undefined || trialAccessUntil <= now);
   return (state === 'converted') === (trialAccessUntil === null);
 }

@@ -180,6 +180,8 @@ describe('joining', () => {
     bridge.clock.pass(18 * DAY);
     expect([await infos(), await infos('vestibule-lab')]).toMatchObject([{ state: 'expired' }, { state: 'active' }]);
     expect(bridge.keeper.stampOf(account.id, 'lab')).toMatchObject({ version: 2 });
+    await addJob(bridge.db, 'sweep_lives', {}, { key: 'sweep_lives' });
+    await bridge.settled();
     expect(await disagreements()).toEqual([]);
   });
 

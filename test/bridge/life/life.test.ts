@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { addJob } from '../../../bridge/db/job.ts';
 import { TRANSITIONS, LIFE_STATES } from '../../../bridge/life/transitions.ts';
+import { withClient } from '../../../dev/postgres.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from '../support/bridge.ts';
-import { invited, mailsTo, pass, read, signedUp, type Person } from './person.ts';
+import { eventually, invited, mailsTo, pass, read, signedUp, type Person } from './person.ts';
 
 const DAY = 86_400;
 const BECAUSE = { reason: 'They asked by telephone.' };
@@ -286,6 +287,24 @@ test('a registration that came to nothing leaves the trial invited, and the next
   await bridge.asStep('/api/trial/creation', second);
   expect(await read(bridge, ada)).toMatchObject({ state: 'active', user_id: second.user_id });
   expect(await kinds(ada)).toEqual(['registered', 'released', 'registered']);
+});
+
+test('a confirmation waits for whoever writes of the same trial: apps hear of both in the order of commits', async () => {
+  const ada = await invited(bridge);
+  const creation = creationOf(ada.token, { username: ada.address });
+  await bridge.asStep('/api/trial/creation', creation);
+  await withClient(bridge.databaseUrl, async (client) => {
+    await client.query('begin');
+    await client.query('select from bridge.life where id = $1 for no key update', [ada.id]);
+    await client.query(`insert into bridge.life_event (life_id, at, kind, actor) values ($1, now(), 'link_opened', 'person')`, [ada.id]);
+    let answered = false;
+    const answer = bridge.asStep('/api/trial/creation/outcome', { attempt_id: creation.attempt_id, user_id: creation.user_id, outcome: 'committed' }).finally(() => (answered = true));
+    await eventually(async () => answered || (await client.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).rows.length > 0);
+    expect(answered).toBe(false);
+    await client.query('commit');
+    await answer;
+  });
+  expect(await kinds(ada)).toEqual(['registered', 'link_opened', 'confirmed']);
 });
 
 test('who acted, and why, stands in the timeline; an invitation and its mail too', async () => {
