@@ -16,13 +16,14 @@ let byClient: Replica;
 let byIssuer: Replica;
 /** As it was, after a restart. */
 let restarted: Replica;
+const more: Replica[] = [];
 
 beforeAll(async () => {
   [stand, elsewhere] = await Promise.all([startStand(), startProvider()]);
   [byClient, byIssuer, restarted] = await Promise.all([stand.replica({ PROXY_CLIENT_ID: OTHER_CLIENT }), stand.replica({ KEYCLOAK_PUBLIC_URL: elsewhere.publicUrl }), stand.replica()]);
 });
 afterAll(async () => {
-  await Promise.all([byClient, byIssuer, restarted].map(({ proxy }) => proxy.stop()));
+  await Promise.all([byClient, byIssuer, restarted, ...more].map(({ proxy }) => proxy.stop()));
   await Promise.all([stand.stop(), elsewhere.stop()]);
 });
 afterEach(() => {
@@ -98,13 +99,14 @@ test('two sites that swap their providers swap no sessions', async () => {
   const written = (url: string) => JSON.stringify({ sites: [[url, first], [url.replace('127.0.0.1', 'localhost'), second]].map(([public_url, issuer]) => ({ public_url, issuer, client_id: CLIENT.id, client_secret_variable: 'SITE_SECRET', upstreams: [{ to: stand.app.url }] })) });
   const env = () => ({ PROXY_SITES: written(stand.url), SITE_SECRET: CLIENT.secret });
   const before = await stand.replica(env());
+  more.push(before);
   [first, second] = [second, first];
   const after = await stand.replica(env());
+  more.push(after);
   const browser = await stand.signedIn();
   const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   const ask = async (replica: Replica, url: string) => (await send(replica.url, { headers: { ...XHR, cookie, host: new URL(url).host } }, '/')).status;
   const hosts = [stand.url, stand.url.replace('127.0.0.1', 'localhost')];
   expect(await Promise.all(hosts.map((url) => ask(before, url)))).toEqual([200, 401]);
   expect(await Promise.all(hosts.map((url) => ask(after, url)))).toEqual([401, 401]);
-  await Promise.all([before.proxy.stop(), after.proxy.stop()]);
 });

@@ -11,6 +11,8 @@ import { asSuperuser } from './support/superuser.ts';
 const HOLDS_WITHIN_MS = 1_000;
 const HOLDS_UNHEARD_WITHIN_MS = 10_000;
 const ACCESS_SECONDS = 300;
+/** As the connection for notices calls itself. */
+const NOTICES = 'vestibule-proxy-notices';
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };
@@ -31,9 +33,9 @@ afterEach(() => {
   stand.clock.setOffset(0);
 });
 
-/** The same person at the other replica: a load balancer sends them here and there. */
-function atOther(browser: Browser): Browser {
-  const same = new Browser(other.url);
+/** The same person at another replica: a load balancer sends them here and there. */
+function at(replica: Pick<Replica, 'url'>, browser: Browser): Browser {
+  const same = new Browser(replica.url);
   for (const [name, value] of browser.cookies) same.cookies.set(name, value);
   return same;
 }
@@ -48,7 +50,7 @@ const now = () => Math.floor(Date.now() / 1000);
 /** Signed in, and known in the memory of both. */
 async function knownToBoth(): Promise<{ here: Browser; there: Browser }> {
   const here = await stand.signedIn();
-  const there = atOther(here);
+  const there = at(other, here);
   expect([await statusOf(here), await statusOf(there)]).toEqual([200, 200]);
   return { here, there };
 }
@@ -78,10 +80,43 @@ describe('on the other replica', () => {
 
   test('a change that was made while its connection was down holds within 10 s', async () => {
     const { here, there } = await knownToBoth();
-    await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vestibule-proxy-notices' and datname = current_database()`);
+    await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${NOTICES}' and datname = current_database()`);
     await asSuperuser(stand, 'delete from proxy.session');
     await eventually(isRefused(here), HOLDS_UNHEARD_WITHIN_MS);
     await eventually(isRefused(there), HOLDS_UNHEARD_WITHIN_MS);
+  });
+
+  test('while its connection for notices stays down a logout holds within 10 s, and once it is back within one (SECURITY 23)', async () => {
+    const url = new URL(stand.database.proxyUrl);
+    const relay = await openRelay(Number(url.port));
+    url.port = String(relay.port);
+    const deaf = await stand.replica({ PROXY_DATABASE_URL: url.href });
+    const told = (what: string) => deaf.log().split(what).length - 1;
+    const signedInAtBoth = async (sub: string) => {
+      stand.provider.person = { ...ADA, sub };
+      const here = await stand.signedIn();
+      const there = at(deaf, here);
+      expect(await statusOf(there)).toBe(200);
+      return { here, there };
+    };
+    try {
+      // By what a connection says of itself first: all others of this replica go on.
+      relay.inject({ sees: NOTICES, does: 'cut-request', times: Number.POSITIVE_INFINITY });
+      await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${NOTICES}' and datname = current_database()`);
+      await eventually(() => told('are not heard') === 1);
+      const [first, second] = [await signedInAtBoth('user-ada'), await signedInAtBoth('user-max')];
+      await first.here.post('/api/logout', {});
+      await eventually(isRefused(first.there), HOLDS_UNHEARD_WITHIN_MS);
+      expect([await statusOf(second.there), told('are heard again')]).toEqual([200, 0]);
+      await relay.mend();
+      await eventually(() => told('are heard again') === 1);
+      expect(await statusOf(second.there)).toBe(200);
+      await second.here.post('/api/logout', {});
+      await eventually(isRefused(second.there), HOLDS_WITHIN_MS);
+    } finally {
+      await deaf.proxy.stop();
+      await relay.close();
+    }
   });
 
   test('what another replica saw counts against the idle end', async () => {
@@ -131,8 +166,7 @@ describe('Postgres silent', () => {
     url.port = String(relay.port);
     const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
     const browser = await stand.signedIn();
-    const known = new Browser(there.url);
-    for (const [name, value] of browser.cookies) known.cookies.set(name, value);
+    const known = at(there, browser);
     const stranger = new Browser(there.url);
     stranger.cookies.set('vestibule_dev', 'B'.repeat(43));
     try {
@@ -274,8 +308,7 @@ describe('refresh', () => {
   test('tokens that no key of ours opens end it: unrefreshed it would go on for hours', async () => {
     const rekeyed = await stand.replica({ SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
     const here = await stand.signedIn();
-    const there = new Browser(rekeyed.url);
-    for (const [name, value] of here.cookies) there.cookies.set(name, value);
+    const there = at(rekeyed, here);
     expect(await statusOf(there)).toBe(200);
     stand.clock.setOffset(ACCESS_SECONDS + 1);
     expect(await statusOf(there)).toBe(401);
