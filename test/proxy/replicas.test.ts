@@ -33,9 +33,9 @@ afterEach(() => {
   stand.clock.setOffset(0);
 });
 
-/** The same person at another replica: a load balancer sends them here and there. */
-function at(replica: Pick<Replica, 'url'>, browser: Browser): Browser {
-  const same = new Browser(replica.url);
+/** The same person at the other replica: a load balancer sends them here and there. */
+function atOther(browser: Browser, { url } = other): Browser {
+  const same = new Browser(url);
   for (const [name, value] of browser.cookies) same.cookies.set(name, value);
   return same;
 }
@@ -50,7 +50,7 @@ const now = () => Math.floor(Date.now() / 1000);
 /** Signed in, and known in the memory of both. */
 async function knownToBoth(): Promise<{ here: Browser; there: Browser }> {
   const here = await stand.signedIn();
-  const there = at(other, here);
+  const there = atOther(here);
   expect([await statusOf(here), await statusOf(there)]).toEqual([200, 200]);
   return { here, there };
 }
@@ -95,7 +95,7 @@ describe('on the other replica', () => {
     const signedInAtBoth = async (sub: string) => {
       stand.provider.person = { ...ADA, sub };
       const here = await stand.signedIn();
-      const there = at(deaf, here);
+      const there = atOther(here, deaf);
       expect(await statusOf(there)).toBe(200);
       return { here, there };
     };
@@ -165,8 +165,7 @@ describe('Postgres silent', () => {
     const relay = await openRelay(Number(url.port));
     url.port = String(relay.port);
     const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
-    const browser = await stand.signedIn();
-    const known = at(there, browser);
+    const known = atOther(await stand.signedIn(), there);
     const stranger = new Browser(there.url);
     stranger.cookies.set('vestibule_dev', 'B'.repeat(43));
     try {
@@ -308,7 +307,7 @@ describe('refresh', () => {
   test('tokens that no key of ours opens end it: unrefreshed it would go on for hours', async () => {
     const rekeyed = await stand.replica({ SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
     const here = await stand.signedIn();
-    const there = at(rekeyed, here);
+    const there = atOther(here, rekeyed);
     expect(await statusOf(there)).toBe(200);
     stand.clock.setOffset(ACCESS_SECONDS + 1);
     expect(await statusOf(there)).toBe(401);
