@@ -65,9 +65,10 @@ export async function beginLogin(parts: LoginParts, wish: LoginWish, { cookies, 
   const binding = newToken();
   const now = parts.clock.now();
   const dropped = stillToKeep(await loginsOf(parts, cookies)).slice(LOGINS_PER_BROWSER - 1).map((login) => login.id);
-  await deleteLogins(parts.db, dropped);
   const begunBy = markOf(parts, address);
-  await demandRoom(parts, begunBy);
+  // What takes the place of another adds nothing.
+  if (dropped.length === 0) await demandRoom(parts, begunBy);
+  await deleteLogins(parts.db, dropped);
   await insertLogin(parts.db, hashToken(state), {
     id,
     bindingHash: hashToken(binding),

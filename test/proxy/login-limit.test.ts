@@ -74,6 +74,10 @@ test('nor is a browser that begins again and again: its five are all it has', as
   const before = await countLogins();
   for (let tab = 0; tab < 3 * PER_CLIENT; tab += 1) expect((await browser.get('/api/login', { 'x-forwarded-for': '192.0.2.5' })).status).toBe(302);
   expect(await countLogins()).toBe(before + 5);
+  // Others at its address are many by now; it goes on.
+  await beginMany('192.0.2.5', PER_CLIENT - 5);
+  expect((await begin('192.0.2.5')).status).toBe(429);
+  expect((await browser.get('/api/login', { 'x-forwarded-for': '192.0.2.5' })).status).toBe(302);
 });
 
 test('whoever has a /64 of IPv6 is one client (SECURITY 11)', async () => {
