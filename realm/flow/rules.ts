@@ -11,6 +11,7 @@ const CREATIONS_FROM_PROVIDER: ReadonlySet<string | undefined> = new Set(['idp-c
 const REPLACED: ReadonlyMap<string, string> = new Map([
   ['registration-page-form', 'trial-registration-page'],
   ['registration-user-creation', 'trial-token-form-action'],
+  ['registration-password-action', 'trial-password-action'],
   ['auth-username-password-form', 'vestibule-username-password-form'],
   ['reset-credentials-choose-user', 'vestibule-reset-choose-user'],
   ['reset-credential-email', 'vestibule-reset-credential-email'],
@@ -18,7 +19,7 @@ const REPLACED: ReadonlyMap<string, string> = new Map([
 ]);
 const REPLACED_IN: Readonly<Record<Purpose, readonly string[]>> = {
   browser: ['auth-username-password-form'],
-  registration: ['registration-page-form', 'registration-user-creation'],
+  registration: ['registration-page-form', 'registration-user-creation', 'registration-password-action'],
   'direct grant': [],
   'reset credentials': ['reset-credentials-choose-user', 'reset-credential-email'],
   'first broker login': ['idp-create-user-if-unique'],

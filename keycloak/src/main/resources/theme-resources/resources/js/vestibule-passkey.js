@@ -1,0 +1,84 @@
+// A passkey instead of a password. On the form: whoever chooses it is not asked for a password. On the page after it: it is made.
+addEventListener("DOMContentLoaded", () => {
+    const possible = Boolean(window.PublicKeyCredential);
+    const choice = document.getElementById("trial-passkey-create");
+    const page = document.getElementById("trial-passkey-form");
+    if (choice) {
+        offer(choice);
+    }
+    if (page) {
+        document.getElementById("trial-passkey-make").addEventListener("click", () => make(page));
+    }
+
+    /** What the theme puts around a field: its label, its hint and the field itself. */
+    function around(field) {
+        let part = field;
+        while (part.parentElement.tagName !== "FORM" && part.parentElement.querySelectorAll("input:not([type=hidden])").length === 1) {
+            part = part.parentElement;
+        }
+        return part;
+    }
+
+    function offer(box) {
+        if (!possible) {
+            box.checked = false;
+            around(box).hidden = true;
+            return;
+        }
+        const passwords = ["password", "password-confirm"].map((id) => document.getElementById(id)).filter(Boolean);
+        const show = () => passwords.forEach((field) => {
+            around(field).hidden = box.checked;
+            field.disabled = box.checked;
+        });
+        box.addEventListener("change", show);
+        show();
+    }
+
+    async function make(form) {
+        const button = document.getElementById("trial-passkey-make");
+        const problem = document.getElementById("trial-passkey-problem");
+        button.disabled = true;
+        problem.hidden = true;
+        try {
+            const made = await navigator.credentials.create({publicKey: options(form.dataset)});
+            form.elements.clientDataJSON.value = written(made.response.clientDataJSON);
+            form.elements.attestationObject.value = written(made.response.attestationObject);
+            form.elements.publicKeyCredentialId.value = written(made.rawId);
+            form.elements.transports.value = made.response.getTransports?.().join() ?? "";
+            form.elements.authenticatorAttachment.value = made.authenticatorAttachment ?? "";
+            form.submit();
+        } catch {
+            button.disabled = false;
+            problem.hidden = false;
+        }
+    }
+
+    /** As Keycloak's own page makes them of the realm's policy; a sign-in that asks for no name needs a key that knows it. */
+    function options(policy) {
+        const said = (value) => value && value !== "not specified" ? value : undefined;
+        const residentKey = said(policy.residentKey) ?? {Yes: "required", No: "discouraged"}[policy.requireResidentKey] ?? "preferred";
+        const timeout = Number(policy.timeoutSeconds) * 1000;
+        return {
+            challenge: read(policy.challenge),
+            rp: {id: policy.rpId, name: policy.rpName},
+            user: {id: read(policy.userId), name: policy.username, displayName: policy.username},
+            pubKeyCredParams: (policy.algorithms.trim() || "-7").split(/\s+/).map((alg) => ({type: "public-key", alg: Number(alg)})),
+            attestation: said(policy.attestation),
+            authenticatorSelection: {
+                authenticatorAttachment: said(policy.attachment),
+                residentKey,
+                requireResidentKey: residentKey === "required",
+                userVerification: said(policy.userVerification),
+            },
+            ...(timeout > 0 ? {timeout} : {}),
+        };
+    }
+
+    function read(base64url) {
+        return Uint8Array.from(atob(base64url.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+    }
+
+    function written(bytes) {
+        return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    }
+});
