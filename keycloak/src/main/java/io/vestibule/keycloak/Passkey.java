@@ -54,8 +54,8 @@ final class Passkey {
     }
 
     /**
-     * What the form needs to offer one; a challenge lives from one showing of the form to the next. It is made here and not
-     * with the page that uses it: Keycloak rolls back what comes with a page that is thrown.
+     * What the form needs to offer one. Challenge and account are made here, and not with the page that uses them: Keycloak
+     * rolls back what comes with a page that is thrown.
      *
      * @return the script that shows and hides, or nothing where passkeys are not offered
      */
@@ -64,11 +64,11 @@ final class Passkey {
             return Optional.empty();
         }
         AuthenticationSessionModel authSession = context.getAuthenticationSession();
-        // Whoever tries again has their device replace the passkey of before: it is for the same account.
+        // Once: whoever tries again has their device replace the passkey of before, and a reload spoils no page that is open.
         if (authSession.getAuthNote(USER_NOTE) == null) {
+            authSession.setAuthNote(CHALLENGE_NOTE, Base64Url.encode(SecretGenerator.getInstance().randomBytes(CHALLENGE_BYTES)));
             authSession.setAuthNote(USER_NOTE, UUID.randomUUID().toString());
         }
-        authSession.setAuthNote(CHALLENGE_NOTE, Base64Url.encode(SecretGenerator.getInstance().randomBytes(CHALLENGE_BYTES)));
         return Optional.of(SCRIPT);
     }
 
@@ -77,7 +77,7 @@ final class Passkey {
         AuthenticationSessionModel authSession = context.getAuthenticationSession();
         return posted(context).getOrDefault(FIELD, List.of()).contains(CREATE)
                 && Invitation.of(authSession).isPresent()
-                && authSession.getAuthNote(USER_NOTE) != null && authSession.getAuthNote(CHALLENGE_NOTE) != null
+                && authSession.getAuthNote(USER_NOTE) != null
                 && PasskeyOffer.isMade(context.getSession(), context.getRealm(), context.getExecution().getParentFlow());
     }
 
@@ -116,8 +116,9 @@ final class Passkey {
             FormAssets.addTo(attributes, SCRIPT);
             return attributes;
         });
-        StandInAction stand = new StandInAction(context, StandInAction.futureUser(userIdIn(authSession), invitation.username()),
-                StandInAction.formWith(form, TEMPLATE, page -> page.setAttribute(WebAuthnConstants.CHALLENGE, authSession.getAuthNote(CHALLENGE_NOTE))), null);
+        String challenge = authSession.getAuthNote(CHALLENGE_NOTE);
+        StandInAction stand = new StandInAction(context, challenge, StandInAction.futureUser(userIdIn(authSession), invitation.username()),
+                StandInAction.formWith(form, TEMPLATE, page -> page.setAttribute(WebAuthnConstants.CHALLENGE, challenge)), null);
         keycloaks(context.getSession()).requiredActionChallenge(stand.context());
         return stand.challenge();
     }
@@ -131,11 +132,10 @@ final class Passkey {
         posted.remove(WebAuthnConstants.ERROR);
         posted.remove(WebAuthnConstants.IS_SET_RETRY);
         posted.remove("logout-sessions");
-        authSession.setAuthNote(WebAuthnConstants.AUTH_CHALLENGE_NOTE, authSession.getAuthNote(CHALLENGE_NOTE));
         EventBuilder event = new EventBuilder(realm, session, context.getConnection()).event(EventType.UPDATE_CREDENTIAL)
                 .client(authSession.getClient()).user(user).detail(RequestId.EVENT_DETAIL, RequestId.of(authSession));
         LoginFormsProvider form = StandInAction.formWith(session.getProvider(LoginFormsProvider.class), TEMPLATE, page -> { });
-        StandInAction stand = new StandInAction(context, user, form, event);
+        StandInAction stand = new StandInAction(context, authSession.getAuthNote(CHALLENGE_NOTE), user, form, event);
         try {
             keycloaks(session).processAction(stand.context());
         } catch (IllegalArgumentException e) {

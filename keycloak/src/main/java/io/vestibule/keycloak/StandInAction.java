@@ -3,8 +3,10 @@ package io.vestibule.keycloak;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 import jakarta.ws.rs.core.Response;
+import org.keycloak.WebAuthnConstants;
 import org.keycloak.authentication.FormContext;
 import org.keycloak.authentication.RequiredActionContext;
 import org.keycloak.credential.CredentialModel;
@@ -12,7 +14,7 @@ import org.keycloak.events.EventBuilder;
 import org.keycloak.forms.login.LoginFormsProvider;
 import org.keycloak.models.SubjectCredentialManager;
 import org.keycloak.models.UserModel;
-import java.util.stream.Stream;
+import org.keycloak.sessions.AuthenticationSessionModel;
 
 /**
  * What a required action of Keycloak is called with, on the registration form: before there is a user, and in the
@@ -21,15 +23,20 @@ import java.util.stream.Stream;
 final class StandInAction {
 
     private final FormContext context;
+    private final String challengeNote;
     private final UserModel user;
     private final LoginFormsProvider form;
     private final EventBuilder event;
     private Response challenge;
     private boolean succeeded;
 
-    /** @param event may be null where nothing is told */
-    StandInAction(FormContext context, UserModel user, LoginFormsProvider form, EventBuilder event) {
+    /**
+     * @param challengeNote the challenge that was given out; the login form may have put another into the session since
+     * @param event         may be null where nothing is told
+     */
+    StandInAction(FormContext context, String challengeNote, UserModel user, LoginFormsProvider form, EventBuilder event) {
         this.context = context;
+        this.challengeNote = challengeNote;
         this.user = user;
         this.form = form;
         this.event = event;
@@ -39,7 +46,7 @@ final class StandInAction {
         return as(RequiredActionContext.class, (method, arguments) -> switch (method) {
             case "getRealm" -> context.getRealm();
             case "getSession" -> context.getSession();
-            case "getAuthenticationSession" -> context.getAuthenticationSession();
+            case "getAuthenticationSession" -> authenticationSession();
             case "getConnection" -> context.getConnection();
             case "getUriInfo" -> context.getUriInfo();
             case "getHttpRequest" -> context.getHttpRequest();
@@ -57,6 +64,16 @@ final class StandInAction {
             }
             case "failure", "cancel", "ignore" -> null;
             default -> throw missing(RequiredActionContext.class, method);
+        });
+    }
+
+    /** Two requests of one session may be here at once: neither takes the other's challenge away. */
+    private AuthenticationSessionModel authenticationSession() {
+        return through(AuthenticationSessionModel.class, context.getAuthenticationSession(), (method, arguments, straight) -> {
+            if (method.endsWith("AuthNote") && WebAuthnConstants.AUTH_CHALLENGE_NOTE.equals(arguments[0])) {
+                return "getAuthNote".equals(method) ? challengeNote : null;
+            }
+            return straight.call();
         });
     }
 
@@ -84,20 +101,13 @@ final class StandInAction {
 
     /** The form, with another template for the action's own; no error page is made. */
     static LoginFormsProvider formWith(LoginFormsProvider form, String template, Consumer<LoginFormsProvider> last) {
-        return (LoginFormsProvider) Proxy.newProxyInstance(StandInAction.class.getClassLoader(), new Class<?>[] {LoginFormsProvider.class}, (proxy, method, arguments) -> {
-            if ("createForm".equals(method.getName())) {
+        return through(LoginFormsProvider.class, form, (method, arguments, straight) -> switch (method) {
+            case "createForm" -> {
                 last.accept(form);
-                return form.createForm(template);
+                yield form.createForm(template);
             }
-            if ("createWebAuthnErrorPage".equals(method.getName())) {
-                return null;
-            }
-            try {
-                Object answer = method.invoke(form, arguments);
-                return answer instanceof LoginFormsProvider ? proxy : answer;
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
+            case "createWebAuthnErrorPage" -> null;
+            default -> straight.call();
         });
     }
 
@@ -113,6 +123,29 @@ final class StandInAction {
                     case "equals" -> proxy == arguments[0];
                     default -> calls.to(method.getName(), arguments);
                 }));
+    }
+
+    /** The real one, but for a detour. */
+    private static <T> T through(Class<T> type, T real, Detour detour) {
+        return type.cast(Proxy.newProxyInstance(StandInAction.class.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) ->
+                detour.to(method.getName(), arguments, () -> {
+                    try {
+                        Object answer = method.invoke(real, arguments);
+                        return answer == real ? proxy : answer;
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                })));
+    }
+
+    private interface Detour {
+
+        Object to(String method, Object[] arguments, Call straight) throws Throwable;
+    }
+
+    private interface Call {
+
+        Object call() throws Throwable;
     }
 
     private interface Calls {

@@ -1,26 +1,20 @@
 // A passkey instead of a password. On the form: whoever chooses it is not asked for a password. On the page after it: it is made.
-addEventListener("DOMContentLoaded", () => {
-    const possible = Boolean(window.PublicKeyCredential);
-    const choice = document.getElementById("trial-passkey-create");
-    const page = document.getElementById("trial-passkey-form");
-    if (choice) {
-        offer(choice);
-    }
-    if (page) {
-        document.getElementById("trial-passkey-make").addEventListener("click", () => make(page));
-    }
+{
+    const read = (base64url) => Uint8Array.from(atob(base64url.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+    const written = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    const said = (value) => value && value !== "not specified" ? value : undefined;
 
     /** What the theme puts around a field: its label, its hint and the field itself. */
-    function around(field) {
+    const around = (field) => {
         let part = field;
         while (part.parentElement.tagName !== "FORM" && part.parentElement.querySelectorAll("input:not([type=hidden])").length === 1) {
             part = part.parentElement;
         }
         return part;
-    }
+    };
 
-    function offer(box) {
-        if (!possible) {
+    const offer = (box) => {
+        if (!window.PublicKeyCredential) {
             box.checked = false;
             around(box).hidden = true;
             return;
@@ -32,30 +26,10 @@ addEventListener("DOMContentLoaded", () => {
         });
         box.addEventListener("change", show);
         show();
-    }
-
-    async function make(form) {
-        const button = document.getElementById("trial-passkey-make");
-        const problem = document.getElementById("trial-passkey-problem");
-        button.disabled = true;
-        problem.hidden = true;
-        try {
-            const made = await navigator.credentials.create({publicKey: options(form.dataset)});
-            form.elements.clientDataJSON.value = written(made.response.clientDataJSON);
-            form.elements.attestationObject.value = written(made.response.attestationObject);
-            form.elements.publicKeyCredentialId.value = written(made.rawId);
-            form.elements.transports.value = made.response.getTransports?.().join() ?? "";
-            form.elements.authenticatorAttachment.value = made.authenticatorAttachment ?? "";
-            form.submit();
-        } catch {
-            button.disabled = false;
-            problem.hidden = false;
-        }
-    }
+    };
 
     /** As Keycloak's own page makes them of the realm's policy; a sign-in that asks for no name needs a key that knows it. */
-    function options(policy) {
-        const said = (value) => value && value !== "not specified" ? value : undefined;
+    const options = (policy) => {
         const residentKey = said(policy.residentKey) ?? {Yes: "required", No: "discouraged"}[policy.requireResidentKey] ?? "preferred";
         const timeout = Number(policy.timeoutSeconds) * 1000;
         return {
@@ -72,13 +46,42 @@ addEventListener("DOMContentLoaded", () => {
             },
             ...(timeout > 0 ? {timeout} : {}),
         };
-    }
+    };
 
-    function read(base64url) {
-        return Uint8Array.from(atob(base64url.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-    }
+    const make = async (form) => {
+        const button = document.getElementById("trial-passkey-make");
+        const problem = document.getElementById("trial-passkey-problem");
+        button.disabled = true;
+        problem.hidden = true;
+        try {
+            const made = await navigator.credentials.create({publicKey: options(form.dataset)});
+            form.elements.clientDataJSON.value = written(made.response.clientDataJSON);
+            form.elements.attestationObject.value = written(made.response.attestationObject);
+            form.elements.publicKeyCredentialId.value = written(made.rawId);
+            form.elements.transports.value = made.response.getTransports?.().join() ?? "";
+            form.elements.authenticatorAttachment.value = made.authenticatorAttachment ?? "";
+            form.submit();
+        } catch {
+            button.disabled = false;
+            problem.hidden = false;
+        }
+    };
 
-    function written(bytes) {
-        return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-    }
-});
+    const keep = (form) => {
+        const fields = [...new FormData(form)].flatMap(([name, value]) => [[name, value], [`${name}-${value}`, true]]);
+        sessionStorage.setItem("vestibule.form", JSON.stringify(Object.fromEntries(fields)));
+    };
+
+    addEventListener("DOMContentLoaded", () => {
+        const choice = document.getElementById("trial-passkey-create");
+        const page = document.getElementById("trial-passkey-form");
+        if (choice) {
+            offer(choice);
+        }
+        if (page) {
+            document.getElementById("trial-passkey-make").addEventListener("click", () => make(page));
+            // Keycloak's language menu leads back to the form: vestibule-keep-input.js fills it in there.
+            document.getElementById("login-select-toggle")?.addEventListener("change", () => keep(page), true);
+        }
+    });
+}
