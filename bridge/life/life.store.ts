@@ -142,21 +142,6 @@ export async function changeLife(trx: Trx, id: string, change: LifeChange): Prom
     .execute();
 }
 
-/** Of somebody whose trial was taken back after time had moved its life: it is nobody's again, and may begin anew. */
-export async function freeLife(trx: Trx, of: { product: string; userId: string }): Promise<void> {
-  await trx
-    .updateTable('bridge.life')
-    .set((eb) => ({
-      user_id: null,
-      next_deadline: null,
-      version: eb('version', '+', '1'),
-      state: eb.case().when('state', 'in', ['active', 'ending', 'grace', 'expired']).then('invited' as const).else(eb.ref('state')).end(),
-    }))
-    .where('product', '=', of.product)
-    .where('user_id', '=', of.userId)
-    .execute();
-}
-
 /** Nothing changed but when to look again. */
 export async function setDeadline(trx: Trx, id: string, nextDeadline: Date | null): Promise<void> {
   await trx.updateTable('bridge.life').set({ next_deadline: nextDeadline }).where('id', '=', id).execute();

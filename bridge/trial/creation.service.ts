@@ -58,7 +58,7 @@ async function createUnderLock(db: Db, using: Using, request: CreationRequest, r
     const invitation = await lockInvitation(trx, request.token);
     const { same, pending } = await findAttempts(trx, request.attempt_id, invitation);
     if (same !== undefined) return again(using.products, same, invitation, request);
-    const usable = usableInvitation(invitation, using.clock.now());
+    const usable = usableInvitation(invitation, using);
     if (canonicalAddress(request.username) !== usable.address) {
       throw new AppError('username_mismatch', 'Register with the address that was invited, or ask for an invitation of your own.');
     }

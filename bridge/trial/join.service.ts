@@ -10,7 +10,7 @@ import type { Accounts } from '../keycloak/accounts.ts';
 import { noAnswer } from '../keycloak/no-answer.ts';
 import type { TrialKeeper } from '../keycloak/trial-keeper.ts';
 import { recordEvent } from '../life/event.store.ts';
-import { findLifeOfUser, freeLife } from '../life/life.store.ts';
+import { findLifeOfUser } from '../life/life.store.ts';
 import { finishJoin, refuseJoin } from './finish-join.service.ts';
 import { completeAnswers, keepAnswers } from './given.service.ts';
 import { findJoinOffer, findJoinOfferForUpdate, lockInvitedRegistrant, reserveInvitation, type JoinOffer } from './invitation.store.ts';
@@ -79,15 +79,15 @@ async function reserveJoin(trx: Trx, using: Using, request: JoinRequest, { holde
   const userId = request.user_id;
   const own = await findRegistrationOfTrial(trx, { product: offer?.product ?? '', userId });
   if (own !== undefined) return own.joins && own.state === 'pending' ? own.attemptId : undefined;
-  const { id: invitationId, product: productId, address, locale } = usableInvitation(offer, now);
+  const usable = usableInvitation(offer, using);
+  const { id: invitationId, product: productId, address, locale } = usable;
   if (holder !== userId) refuseJoin('not_eligible');
   const product = productOf(using.products, productId);
-  const answers = await completeAnswers(trx, product, usableInvitation(offer, now), request, { step: 'registration_form', at: now });
+  const answers = await completeAnswers(trx, product, usable, request, { step: 'registration_form', at: now });
   // Of somebody else, who would have made an account under this address: it has one.
   await supersede(trx, await findPendingRegistration(trx, { product: productId, address }), now);
-  await freeLife(trx, { product: productId, userId });
   const attemptId = randomUUID();
-  const registration = await insertJoin(trx, { attemptId, invitationId, product: productId, address, userId, locale, trialAppId: using.newAppId(), ...trialEnd(product, now), attemptedAt: now });
+  const registration = await insertJoin(trx, { attemptId, invitationId, product: productId, address, userId, locale, trialAppId: using.newAppId(), ...trialEnd(product, now), attemptedAt: now, requestId });
   if (!(await reserveInvitation(trx, invitationId, attemptId))) changedUnderItsLock();
   // By the link of another address of theirs, at this moment.
   if (!(await provision(trx, product, registration))) throw new AppError('trial_exists', 'Sign in: this account has its trial.');

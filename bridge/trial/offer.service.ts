@@ -11,9 +11,9 @@ import { unusable, type Unusable } from './verify.service.ts';
 export type Offer = { open: true; offer: JoinOffer; given: Given } | { open: false; reason: Unusable; offer: JoinOffer | undefined };
 
 /** What a mail offered to an account. Looks and never writes: mail scanners open links. */
-export async function lookAtOffer(db: Db, { clock, products }: { clock: Clock; products: Products }, token: string): Promise<Offer> {
+export async function lookAtOffer(db: Db, using: { clock: Clock; products: Products }, token: string): Promise<Offer> {
   const offer = await findJoinOffer(db, hashToken(token));
-  const reason = unusable(offer, clock.now());
+  const reason = unusable(offer, using);
   if (reason !== undefined || offer === undefined) return { open: false, reason: reason ?? 'unknown', offer };
-  return { open: true, offer, given: await givenSoFar(db, productOf(products, offer.product), offer) };
+  return { open: true, offer, given: await givenSoFar(db, productOf(using.products, offer.product), offer) };
 }

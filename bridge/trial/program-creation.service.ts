@@ -99,7 +99,7 @@ async function reserveForProgram(db: Db, using: Using, underway: Underway): Prom
       const held = { product: productOf(using.products, earlier.product), registration: earlier, invitation };
       return { ...underway, held, userId: earlier.userId, way: 'repeated' };
     }
-    const usable = usableInvitation(invitation, using.clock.now());
+    const usable = usableInvitation(invitation, using);
     const product = productOf(using.products, usable.product);
     const answers = await completeAnswers(trx, product, usable, request, { step: 'program', at: using.clock.now() });
     const registration = earlier === undefined ? await reserveAnew(trx, using, usable, underway, attemptId) : await reserveAgain(trx, using, product, earlier);
@@ -110,7 +110,7 @@ async function reserveForProgram(db: Db, using: Using, underway: Underway): Prom
 
 /** A spent one may have been spent by this very program, whose request is then answered again. */
 function usableOrSpent(invitation: Invitation | undefined, using: Using): Invitation {
-  return invitation?.state === 'spent' ? invitation : usableInvitation(invitation, using.clock.now());
+  return invitation?.state === 'spent' ? invitation : usableInvitation(invitation, using);
 }
 
 /** Without an attempt_id of its own, a program has one attempt per invitation, so that repeating the request resumes it. */

@@ -280,7 +280,7 @@ export async function findUserIdByAddress(db: Db, address: string): Promise<stri
 /** An attempt to begin a trial on an account that is there. Its trial is still to be provisioned. */
 export async function insertJoin(
   trx: Trx,
-  attempt: Pick<Registration, 'attemptId' | 'invitationId' | 'product' | 'address' | 'locale' | 'trialAppId' | 'trialEndsAt' | 'trialAccessUntil' | 'attemptedAt'> & { userId: string },
+  attempt: Pick<Registration, 'attemptId' | 'invitationId' | 'product' | 'address' | 'locale' | 'trialAppId' | 'trialEndsAt' | 'trialAccessUntil' | 'attemptedAt'> & { userId: string; requestId: string },
 ): Promise<OfUser> {
   const row = await trx
     .insertInto('bridge.registration')
@@ -295,6 +295,7 @@ export async function insertJoin(
       trial_ends_at: attempt.trialEndsAt,
       trial_access_until: attempt.trialAccessUntil,
       attempted_at: attempt.attemptedAt,
+      request_id: attempt.requestId,
       joins: true,
     })
     .returning(COLUMNS)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import { AppError } from '../../platform/problem.ts';
-import type { Product } from '../../platform/products.ts';
+import type { Product, Products } from '../../platform/products.ts';
 import { hashToken } from '../../platform/token.ts';
 import { addJob, reconcileKey } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
@@ -27,8 +27,8 @@ export async function lockInvitation(trx: Trx, token: string): Promise<Invitatio
   return findInvitationForUpdate(trx, tokenHash);
 }
 
-export function usableInvitation<One extends Invitation>(invitation: One | undefined, now: Date): One {
-  const reason = unusable(invitation, now);
+export function usableInvitation<One extends Invitation>(invitation: One | undefined, using: { clock: Clock; products: Products }): One {
+  const reason = unusable(invitation, using);
   if (reason === undefined && invitation !== undefined) return invitation;
   const [code, detail] = REFUSALS[reason ?? 'unknown'];
   throw new AppError(code, detail);

@@ -13,6 +13,8 @@ FIXTURE = json.loads(os.environ["VESTIBULE_CHECK_API"])
 REFRESH_SECONDS = 10
 
 turns = itertools.count()
+# What the product of main.ts asks.
+ANSWERS = {"attributes": {"team": "one"}, "consents": [{"id": "terms", "version": "2"}]}
 
 
 class ServiceToken:
@@ -70,11 +72,8 @@ def register(case, turn):
         "username": FIXTURE["addresses"][turn % len(FIXTURE["addresses"])],
         "product": "app",
         "next_page": FIXTURE["pages"][turn % len(FIXTURE["pages"])],
-        "attributes": {"team": "one"},
-        "consents": [{"id": "terms", "version": "2"}],
     }
-    required = {name: known[name] for name in ("attributes", "consents")}
-    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **required}
+    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **ANSWERS}
 
 
 def with_invitation(case, turn):
@@ -83,8 +82,7 @@ def with_invitation(case, turn):
         return
     invitations = FIXTURE["invitations" if "password" not in case.body else "invitations_for_programs"]
     invitation = invitations[turn // 2 % len(invitations)]
-    answers = {"attributes": {"team": "one"}, "consents": [{"id": "terms", "version": "2"}]}
-    known = {**invitation, **answers, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
+    known = {**invitation, **ANSWERS, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
     case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}}
 
 

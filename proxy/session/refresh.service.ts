@@ -20,7 +20,6 @@ const ASK_AGAIN_MILLISECONDS = 45_000;
 const LEASE_LIMIT_MILLISECONDS = 1_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
-const NOT_REFRESHED = 'a session could not be refreshed; it goes on, and the provider is asked again';
 
 export interface RefreshParts extends Omit<Telling, 'hearNow'> {
   db: Kysely<Tables>;
@@ -63,17 +62,15 @@ export function createRefresher(parts: RefreshParts): Refresher {
     const already = underWay.get(key);
     if (already) return already;
     const refreshing = refreshOrWait(session)
-      .catch((error: unknown) => {
-        parts.log.warn({ err: error }, NOT_REFRESHED);
-        return postpone(session);
-      })
+      .catch((error: unknown) => goesOn(session, error))
       .finally(() => underWay.delete(key));
     underWay.set(key, refreshing);
     return refreshing;
   };
 
   /** In memory, for Postgres may be what is away, and in the row of whose turn it was: nobody waits for that. */
-  const postpone = (session: StoredSession, lease?: Date): StoredSession => {
+  const goesOn = (session: StoredSession, error: unknown, lease?: Date): StoredSession => {
+    parts.log.warn({ err: error }, 'a session could not be refreshed; it goes on, and the provider is asked again');
     const askAgainAt = new Date(clock.now().getTime() + ASK_AGAIN_MILLISECONDS);
     session.refreshDueAt = askAgainAt;
     if (lease) void postponeRefresh(db, session.idHash, { lease, askAgainAt }).catch(() => {});
@@ -86,10 +83,7 @@ export function createRefresher(parts: RefreshParts): Refresher {
     const lease = new Date(now.getTime() + LEASE_MILLISECONDS);
     const sealed = await withinLimit(takeRefresh(db, session.idHash, now, due, lease), LEASE_LIMIT_MILLISECONDS);
     if (sealed === undefined) return otherReplica(session);
-    return ask(session, sealed).catch((error: unknown) => {
-      parts.log.warn({ err: error }, NOT_REFRESHED);
-      return postpone(session, lease);
-    });
+    return ask(session, sealed).catch((error: unknown) => goesOn(session, error, lease));
   };
 
   const end = async (session: StoredSession): Promise<undefined> => {

@@ -226,6 +226,10 @@ describe('refused, with nothing left of it', () => {
       await bridge.asProxy('/api/trial/not-me', { token: new URL(link ?? 'none:').searchParams.get('t') });
     }],
     ['for an offer that staff withdrew', 410, 'invitation_revoked', async () => bridge.asManager(`/api/trial/${(await lifeOf()).id}/revoke`, { reason: 'A mistake.' })],
+    ['for a product that is gone from the file, as the page before it says', 410, 'invitation_revoked', async (token) => {
+      await bridge.db.updateTable('bridge.invitation').set({ product: 'gone' }).where('address', '=', address).execute();
+      expect(await look(token)).toMatchObject({ open: false, reason: 'revoked' });
+    }],
     ['for an account that was deleted', 409, 'not_possible', () => bridge.accounts.remove(account.id)],
     ['for an account that has another address by now', 409, 'not_possible', () => bridge.accounts.add({ ...account, username: `renamed.${address}` })],
     ['for an account whose address is not verified any more', 409, 'not_possible', () => bridge.accounts.add({ ...account, emailVerified: false })],

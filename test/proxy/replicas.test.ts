@@ -32,8 +32,8 @@ afterEach(() => {
 });
 
 /** The same person at the other replica: a load balancer sends them here and there. */
-function atOther(browser: Browser): Browser {
-  const same = new Browser(other.url);
+function atOther(browser: Browser, { url } = other): Browser {
+  const same = new Browser(url);
   for (const [name, value] of browser.cookies) same.cookies.set(name, value);
   return same;
 }
@@ -130,9 +130,7 @@ describe('Postgres silent', () => {
     const relay = await openRelay(Number(url.port));
     url.port = String(relay.port);
     const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
-    const browser = await stand.signedIn();
-    const known = new Browser(there.url);
-    for (const [name, value] of browser.cookies) known.cookies.set(name, value);
+    const known = atOther(await stand.signedIn(), there);
     const stranger = new Browser(there.url);
     stranger.cookies.set('vestibule_dev', 'B'.repeat(43));
     try {
@@ -274,8 +272,7 @@ describe('refresh', () => {
   test('tokens that no key of ours opens end it: unrefreshed it would go on for hours', async () => {
     const rekeyed = await stand.replica({ SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
     const here = await stand.signedIn();
-    const there = new Browser(rekeyed.url);
-    for (const [name, value] of here.cookies) there.cookies.set(name, value);
+    const there = atOther(here, rekeyed);
     expect(await statusOf(there)).toBe(200);
     stand.clock.setOffset(ACCESS_SECONDS + 1);
     expect(await statusOf(there)).toBe(401);
