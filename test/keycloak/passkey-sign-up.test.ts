@@ -166,9 +166,10 @@ describe('an account with a passkey', () => {
 
   test('answers what the product asks', async () => {
     const { address, browser, form } = await arrive({ product: 'lab' });
-    const again = await askForPasskey(browser, form, { 'attributes.team': 'Engines' });
+    const again = await askForPasskey(browser, form, { 'attributes.team': '"Engines" & <b>' });
     expect(again.body).toContain('Please tick this to go on.');
     const page = await browser.submit(again.form('kc-register-form'), { 'consents.terms': '2' });
+    expect(page.body).toContain('value="&quot;Engines&quot; &amp; &lt;b&gt;"');
     expect(isSignedIn(await withPasskey(browser, page))).toBe(true);
     expect(await queryDatabase('select consent as id, version from bridge.given_consent join bridge.registration using (attempt_id) where address = $1', [address])).toEqual([{ id: 'terms', version: '2' }]);
   });
