@@ -65,7 +65,7 @@ public final class LockedRegisterBean extends RegisterBean {
         fillIn(formData, UserModel.FIRST_NAME, invitation.firstName());
         fillIn(formData, UserModel.LAST_NAME, invitation.lastName());
         fillInWhatIsLocked(formData, posted, invitation);
-        formData.put(Passkey.FIELD, posted.getOrDefault(Passkey.FIELD, List.of()));
+        formData.put(Passkey.FIELD, Passkey.ticked(posted));
         return new LockedRegisterBean(formData, session, invitation.questions(), hint, attribute -> true, passkey);
     }
 

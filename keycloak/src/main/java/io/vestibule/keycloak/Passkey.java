@@ -48,7 +48,7 @@ final class Passkey {
     private static final Set<String> NOT_KEPT = Set.of(
             WebAuthnConstants.CLIENT_DATA_JSON, WebAuthnConstants.ATTESTATION_OBJECT, WebAuthnConstants.PUBLIC_KEY_CREDENTIAL_ID,
             WebAuthnConstants.AUTHENTICATOR_LABEL, WebAuthnConstants.TRANSPORTS, "authenticatorAttachment", WebAuthnConstants.ERROR,
-            WebAuthnConstants.IS_SET_RETRY, "logout-sessions", DECISION, FIELD);
+            WebAuthnConstants.IS_SET_RETRY, StandInAction.LOGOUT_SESSIONS, DECISION, FIELD);
 
     private Passkey() {
     }
@@ -93,14 +93,22 @@ final class Passkey {
     /** Throws the page that has it made, or the form for whoever thought better of it; returns where it is made. */
     static void require(FormContext context, Invitation invitation) {
         MultivaluedMap<String, String> posted = posted(context);
-        if ("password".equals(posted.getFirst(DECISION))) {
-            posted.remove(FIELD);
+        if (thinksBetter(posted)) {
             throw FormAgain.because(context, null);
         }
         boolean made = MADE.stream().allMatch(name -> posted.getFirst(name) != null && !posted.getFirst(name).isBlank());
         if (!made) {
             throw FormAgain.instead(context, form -> page(context, invitation, form));
         }
+    }
+
+    /** Whether the form is shown with the box ticked, as its field's values. */
+    static List<String> ticked(MultivaluedMap<String, String> posted) {
+        return thinksBetter(posted) ? List.of() : posted.getOrDefault(FIELD, List.of());
+    }
+
+    private static boolean thinksBetter(MultivaluedMap<String, String> posted) {
+        return "password".equals(posted.getFirst(DECISION));
     }
 
     private static Response page(FormContext context, Invitation invitation, LoginFormsProvider form) {
@@ -128,10 +136,6 @@ final class Passkey {
         KeycloakSession session = context.getSession();
         RealmModel realm = context.getRealm();
         AuthenticationSessionModel authSession = context.getAuthenticationSession();
-        MultivaluedMap<String, String> posted = posted(context);
-        posted.remove(WebAuthnConstants.ERROR);
-        posted.remove(WebAuthnConstants.IS_SET_RETRY);
-        posted.remove("logout-sessions");
         EventBuilder event = new EventBuilder(realm, session, context.getConnection()).event(EventType.UPDATE_CREDENTIAL)
                 .client(authSession.getClient()).user(user).detail(RequestId.EVENT_DETAIL, RequestId.of(authSession));
         LoginFormsProvider form = StandInAction.formWith(session.getProvider(LoginFormsProvider.class), TEMPLATE, page -> { });

@@ -2,9 +2,12 @@ package io.vestibule.keycloak;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
+import jakarta.ws.rs.core.MultivaluedHashMap;
+import jakarta.ws.rs.core.MultivaluedMap;
 import jakarta.ws.rs.core.Response;
 import org.keycloak.WebAuthnConstants;
 import org.keycloak.authentication.FormContext;
@@ -12,6 +15,7 @@ import org.keycloak.authentication.RequiredActionContext;
 import org.keycloak.credential.CredentialModel;
 import org.keycloak.events.EventBuilder;
 import org.keycloak.forms.login.LoginFormsProvider;
+import org.keycloak.http.HttpRequest;
 import org.keycloak.models.SubjectCredentialManager;
 import org.keycloak.models.UserModel;
 import org.keycloak.sessions.AuthenticationSessionModel;
@@ -21,6 +25,11 @@ import org.keycloak.sessions.AuthenticationSessionModel;
  * transaction that makes one. Only what the making of a passkey needs is there.
  */
 final class StandInAction {
+
+    static final String LOGOUT_SESSIONS = "logout-sessions";
+
+    // Our page asks for none of it.
+    private static final List<String> OF_KEYCLOAKS_OWN_PAGE = List.of(WebAuthnConstants.ERROR, WebAuthnConstants.IS_SET_RETRY, LOGOUT_SESSIONS);
 
     private final FormContext context;
     private final String challengeNote;
@@ -49,7 +58,7 @@ final class StandInAction {
             case "getAuthenticationSession" -> authenticationSession();
             case "getConnection" -> context.getConnection();
             case "getUriInfo" -> context.getUriInfo();
-            case "getHttpRequest" -> context.getHttpRequest();
+            case "getHttpRequest" -> httpRequest();
             case "getUser" -> user;
             case "getEvent" -> event;
             case "form" -> form;
@@ -64,6 +73,17 @@ final class StandInAction {
             }
             case "failure", "cancel", "ignore" -> null;
             default -> throw missing(RequiredActionContext.class, method);
+        });
+    }
+
+    private HttpRequest httpRequest() {
+        return through(HttpRequest.class, context.getHttpRequest(), (method, arguments, straight) -> {
+            if (!"getDecodedFormParameters".equals(method)) {
+                return straight.call();
+            }
+            MultivaluedMap<String, String> posted = new MultivaluedHashMap<>(context.getHttpRequest().getDecodedFormParameters());
+            OF_KEYCLOAKS_OWN_PAGE.forEach(posted::remove);
+            return posted;
         });
     }
 

@@ -41,8 +41,6 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         String requestId = RequestId.of(context.getAuthenticationSession());
         context.getEvent().detail(RequestId.EVENT_DETAIL, requestId);
         MultivaluedMap<String, String> formData = context.getHttpRequest().getDecodedFormParameters();
-        // On a realm with unmanaged attributes the form could otherwise bring its own stamp.
-        formData.remove(TrialStamp.ATTRIBUTE);
 
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
         if (invitation.isEmpty()) {
@@ -94,10 +92,12 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
     @Override
     public UserProfile getOrCreateUserProfile(FormContext context, MultivaluedMap<String, String> formData) {
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
-        if (invitation.isEmpty()) {
-            return super.getOrCreateUserProfile(context, formData);
-        }
         MultivaluedMap<String, String> locked = new MultivaluedHashMap<>(formData);
+        // On a realm with unmanaged attributes the form could otherwise bring its own stamp.
+        locked.remove(TrialStamp.ATTRIBUTE);
+        if (invitation.isEmpty()) {
+            return super.getOrCreateUserProfile(context, locked);
+        }
         ADDRESS_FIELDS.forEach(field -> locked.putSingle(field, invitation.get().username()));
         // The bridge's, and no attributes of the user, not even on a realm that takes unmanaged ones.
         invitation.get().questions().forEach(question -> locked.remove(question.field()));
