@@ -116,7 +116,7 @@ final class Passkey {
         List<Map<String, String>> kept = new ArrayList<>();
         posted(context).forEach((name, values) -> {
             if (!NOT_KEPT.contains(name) && !RegistrationPage.FIELD_PASSWORD.equals(name) && !RegistrationPage.FIELD_PASSWORD_CONFIRM.equals(name)) {
-                values.forEach(value -> kept.add(Map.of("name", name, "value", value)));
+                values.forEach(value -> kept.add(Map.of("name", name, "value", value == null ? "" : value)));
             }
         });
         form.setAttribute("trialInvited", invitation.username()).setAttribute("trialKept", kept).setAttributeMapper(attributes -> {
