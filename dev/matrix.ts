@@ -26,7 +26,7 @@ const REALM_FILE = join(ROOT, 'realm-export.json');
 const PAGE = join(ROOT, 'docs', 'versions.md');
 const README = join(ROOT, 'README.md');
 /** One address registers many times here. */
-const LIMITS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100' };
+const LIMITS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100', LOGIN_LIMIT_PER_CLIENT: '100000' };
 
 const asked = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => asked.abort(signal));

@@ -41,6 +41,8 @@ export interface ProxyConfig {
   sessionAbsoluteMilliseconds: number;
   /** How long people who are signed in go on while Postgres is away. */
   sessionOutageMilliseconds: number;
+  /** Sign-ins that a client may have begun, and not finished, within ten minutes. */
+  loginsPerClient: number;
   /** Sessions kept in memory. */
   sessionCacheEntries: number;
   trustedProxies: BlockList;
@@ -76,6 +78,7 @@ const SHAPE = {
   SESSION_IDLE_MINUTES: count.min(1).default(30),
   SESSION_ABSOLUTE_HOURS: count.min(1).default(10),
   SESSION_OUTAGE_MINUTES: count.min(0).default(5),
+  LOGIN_LIMIT_PER_CLIENT: count.min(5).default(600),
   SESSION_CACHE_ENTRIES: count.min(100).default(200_000),
   STOP_DELAY_SECONDS: count.max(300).default(5),
   STOP_LIMIT_SECONDS: count.min(1).max(3600).default(30),
@@ -115,6 +118,7 @@ export function loadConfig(env: Env): Readonly<ProxyConfig> {
     sessionIdleMilliseconds: read.SESSION_IDLE_MINUTES * 60_000,
     sessionAbsoluteMilliseconds: read.SESSION_ABSOLUTE_HOURS * 3_600_000,
     sessionOutageMilliseconds: read.SESSION_OUTAGE_MINUTES * 60_000,
+    loginsPerClient: read.LOGIN_LIMIT_PER_CLIENT,
     sessionCacheEntries: read.SESSION_CACHE_ENTRIES,
     trustedProxies: read.TRUSTED_PROXIES,
     forwardAuth: read.FORWARD_AUTH,

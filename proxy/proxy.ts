@@ -27,6 +27,7 @@ import { identityHeaders } from './identity/identity-headers.ts';
 import { identityTokens } from './identity/identity-token.ts';
 import { createListener, type PagesSite } from './listener.ts';
 import { longAnswers } from './long-answers.ts';
+import { boundLogins } from './login/login-limit.ts';
 import { sweepLogins } from './login/login.service.ts';
 import { proxyGauges } from './metrics/gauges.ts';
 import { createMeter } from './metrics/meter.ts';
@@ -38,7 +39,7 @@ import { liveSessions } from './session/live-sessions.ts';
 import { findChangedSessions, touchSessions } from './session/many-sessions.store.ts';
 import { createRefresher, type RefreshParts } from './session/refresh.service.ts';
 import { sweepSessions, type SessionKeeping } from './session/session.service.ts';
-import { findSession } from './session/session.store.ts';
+import { ownSessions } from './session/own-sessions.ts';
 import { collectTouches } from './session/touches.ts';
 import { takeTrialEnds } from './session/trial-end.service.ts';
 import { deleteTrialEnds, findLastVersion, type TrialEnd } from './session/trial-end.store.ts';
@@ -59,6 +60,8 @@ const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 /** Load balancers keep connections for 60 s as a rule. */
 const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
 const CHECK_EVERY_MILLISECONDS = 1_000;
+/** What nobody keeps cookies for can grow by thousands a second. */
+const BOUND_EVERY_MILLISECONDS = 10_000;
 /** A request without a body has no stream of one: what passes it on never reads it. Its `end` and `close` are not told. */
 export const SERVER_OPTIONS = { optimizeEmptyRequests: true };
 
@@ -91,9 +94,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const [provider] = providers as [Provider];
   const bridge = countedBridge(createBridge(config.bridgeUrl, provider, log), meter);
   const upstreams = new Map(config.sites.flatMap((site) => site.upstreams.map((rule) => [rule, createUpstream(rule.to, rule.limits)] as const)));
+  const seal = createSeal(config.sealKeys);
+  const readSession = ownSessions(new Map(served.map((site) => [hostOf(site), site.provider])), seal);
   const touches = collectTouches((seen) => touchSessions(db, seen));
   const live = liveSessions({
-    read: (idHash) => findSession(db, idHash),
+    read: (idHash) => readSession(db, idHash),
     findChanged: (asked) => findChangedSessions(db, asked),
     unwritten: touches.unwritten,
     heardSince: () => notices.heardSince(),
@@ -106,7 +111,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const ends = { lastVersion: () => findLastVersion(db), take: (some: readonly TrialEnd[]) => takeTrialEnds({ db, live, issuer: config.sites[0].provider.issuer, productIdsBySite, waitingProductIds }, some), forgetAll: () => deleteTrialEnds(db) };
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
-  const shared = { db, clock, seal: createSeal(config.sealKeys), live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
+  const shared = { db, clock, loginsPerClient: config.loginsPerClient, seal, live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
@@ -150,6 +155,9 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => log.warn({ err: error }, 'sweeping failed'));
   }, SWEEP_EVERY_MILLISECONDS);
+  const bounding = setInterval(() => {
+    boundLogins(shared).catch((error: unknown) => log.warn({ err: error }, 'sign-ins that were begun could not be bounded'));
+  }, BOUND_EVERY_MILLISECONDS);
   const checking = setInterval(() => {
     void live.checkAgain();
     long.sweep();
@@ -161,6 +169,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     sweep,
     stop: async () => {
       clearInterval(sweeping);
+      clearInterval(bounding);
       stopping = true;
       server.drain();
       await setTimeout(config.stopDelayMilliseconds);
@@ -174,7 +183,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   };
 }
 
-type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'ofBridgesRealm' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'clientId' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'ofBridgesRealm' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
 
 function hostOf({ publicUrl }: Site): string {
   return new URL(publicUrl).host;
@@ -190,9 +199,9 @@ function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RoutePart
   const { publicUrl, cors, frameAncestors } = site;
   const framePolicy = frameAncestors === 'app' ? undefined : `frame-ancestors '${frameAncestors}'`;
   const { host, protocol } = new URL(publicUrl);
-  const { issuer } = site.provider;
+  const { issuer, clientId } = site.provider;
   const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
-  const sessions: SessionKeeping = { ...shared, site: host, issuer, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
+  const sessions: SessionKeeping = { ...shared, site: host, issuer, clientId, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl, ofBridgesRealm: issuer === all[0]?.provider.issuer };
   const express = createApp(parts, routesOf(parts));
   return { publicUrl, host, protocol: protocol.slice(0, -1), express, sessions, rules: site.upstreams, upstreams: shared.upstreams, identityHeaders: identityHeaders(site.identityHeaders, shared.clock), cors, framePolicy };

@@ -13,6 +13,8 @@ import { peerCookie } from './peers/session-cookie.ts';
 import { fillSessions, sessionId } from './sessions.ts';
 
 export const HOST = 'proxy.test';
+const KEYCLOAK = 'https://keycloak.test';
+const CLIENT_ID = 'vestibule-proxy';
 export const FEW_SESSIONS = 100;
 const MOST_COOKIES = 10_000;
 
@@ -112,7 +114,7 @@ async function startOauth2Peer(stand: Stand, file: string, app: Service): Promis
 
 async function startProxy(stand: Stand, app: Service, sessions: number): Promise<{ service: Service; port: number }> {
   const database = await freshDatabase();
-  await fillSessions(database.adminUrl, HOST, sessions);
+  await fillSessions(database.adminUrl, { site: HOST, issuer: `${KEYCLOAK}/realms/vestibule`, clientId: CLIENT_ID }, sessions);
   const port = await freePort();
   const service = await stand.start(
     'proxy/main.ts',
@@ -120,8 +122,9 @@ async function startProxy(stand: Stand, app: Service, sessions: number): Promise
       ...inspectable(port),
       PROXY_PUBLIC_URL: `https://${HOST}`,
       PROXY_DATABASE_URL: database.proxyUrl,
+      PROXY_CLIENT_ID: CLIENT_ID,
       PROXY_CLIENT_SECRET: 'not used here',
-      KEYCLOAK_PUBLIC_URL: 'https://keycloak.test',
+      KEYCLOAK_PUBLIC_URL: KEYCLOAK,
       SESSION_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
       BRIDGE_INTERNAL_URL: 'http://127.0.0.1:9',
       APP_INTERNAL_URL: app.url,

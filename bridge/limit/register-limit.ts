@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
 import type { AddressHash } from '../address/address-hash.ts';
 import { consume } from './consume.ts';
-import { limitKey } from './limit-key.ts';
+import { limitKey } from '../../platform/limit-key.ts';
 
 const WINDOW_SECONDS = 60;
 

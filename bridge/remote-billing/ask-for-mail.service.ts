@@ -4,7 +4,7 @@ import type { AddressHash } from '../address/address-hash.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import { tooMany } from '../limit/consume.ts';
-import { limitKey } from '../limit/limit-key.ts';
+import { limitKey } from '../../platform/limit-key.ts';
 import { isSuppressed } from '../mail/mail.store.ts';
 import { recordAct } from './audit.store.ts';
 import { insertBillingMail } from './billing-mail.store.ts';

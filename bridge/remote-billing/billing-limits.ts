@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
 import type { AddressHash } from '../address/address-hash.ts';
 import { consume, tooMany } from '../limit/consume.ts';
-import { limitKey } from '../limit/limit-key.ts';
+import { limitKey } from '../../platform/limit-key.ts';
 
 const MINUTE_SECONDS = 60;
 const HOUR_SECONDS = 3_600;

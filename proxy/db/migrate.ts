@@ -129,6 +129,14 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await sql`alter table proxy.session set (fillfactor = 85)`.execute(db);
     },
   },
+  '0008_whose_and_by_whom': {
+    up: async (db: Kysely<unknown>) => {
+      // Rows of an older release have none, also while it runs beside this one.
+      await db.schema.alterTable('session').addColumn('issuer', 'text').addColumn('client_id', 'text').execute();
+      await db.schema.alterTable('login_transaction').addColumn('begun_by', 'bytea').execute();
+      await db.schema.createIndex('login_transaction_begun_by').on('login_transaction').columns(['begun_by', 'created_at']).where(sql.ref('used_at'), 'is', null).execute();
+    },
+  },
 };
 
 /** Brings schema `proxy` up to date; many replicas may call it at once. Answers with migrations of a newer release. */

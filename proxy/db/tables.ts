@@ -14,6 +14,9 @@ export interface SessionTable {
   id_hash: Buffer;
   /** Host of the site that it was opened at: nowhere else is it worth anything (SECURITY.md 22). */
   site: string;
+  /** With `client_id`: by whom its person was signed in. Both null in rows of an older release. */
+  issuer: string | null;
+  client_id: string | null;
   sub: string;
   /** Keycloak's session id: back-channel logout names it. */
   sid: string | null;
@@ -79,6 +82,8 @@ export interface LoginTransactionTable {
   created_at: Date;
   expires_at: Date;
   used_at: Date | null;
+  /** Who began it, as a keyed hash of the client's address; null in rows of an older release. */
+  begun_by: Buffer | null;
   /** Tokens of another person than the one signed in, until the question is answered. */
   sealed_other_person: string | null;
 }

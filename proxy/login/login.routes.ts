@@ -1,3 +1,4 @@
+import type { BlockList } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
 import { logOf } from '../../platform/http.ts';
 import { nextPage } from '../../platform/next-page.ts';
@@ -24,6 +25,7 @@ export interface LoginRouteParts extends LoginParts, Showing, TellingParts {
   /** Origins besides the public one to which a sign-in may lead back. */
   returnOrigins: readonly string[];
   contactUrl: string;
+  trustedProxies: BlockList;
   meter: Pick<Meter, 'login'>;
 }
 

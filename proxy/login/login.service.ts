@@ -1,15 +1,18 @@
 import type { Cookies } from '../cookie.ts';
 import { openSession, type NewLogin, type Session } from '../session/session.service.ts';
 import type { Identity } from '../provider/provider.ts';
+import type { Client } from '../session/own-sessions.ts';
 import type { JoinWish } from '../trial/join.service.ts';
+import { boundLogins } from './login-limit.ts';
 import { deleteExpiredLogins, giveBackLogin, keepOtherPerson, settleInvitation, takeLogin, takeOtherPerson, type LoginTransaction } from './login.store.ts';
-import { loginId, loginsOf, type LoginParts, type Sealed } from './start.service.ts';
+import { clientOf, isOfClient, loginId, loginsOf, openLogin, type LoginParts } from './start.service.ts';
 
 /** What a provider says of a login that stood open for long, or that another tab of this browser has finished meanwhile. */
 export const TOO_LATE: ReadonlySet<string> = new Set(['temporarily_unavailable', 'login_required', 'interaction_required']);
 
 interface OtherPerson {
   login: NewLogin;
+  client?: Client;
   nextPage: string;
   join?: JoinWish | undefined;
 }
@@ -38,7 +41,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   const state = callbackUrl.searchParams.get('state') ?? '';
   const id = loginId(state);
   const login = (await loginsOf(parts, cookies)).find((one) => one.id === id);
-  const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
+  const sealed = login && openLogin(parts, login);
   const takenAt = login && sealed && (await takeLogin(parts.db, id, parts.clock.now()));
   if (!takenAt) {
     return { outcome: current ? 'lead_on' : 'stale', nextPage: sealed?.nextPage };
@@ -55,7 +58,7 @@ export async function finishLogin(parts: LoginParts, callbackUrl: URL, cookies: 
   if (answer.outcome !== 'signed_in') return { outcome: 'invalid', cause: answer.cause, hasInvitation, nextPage };
   await settleInvitation(parts.db, id);
   if (current && current.sub !== answer.identity.sub) {
-    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { login: { ...answer, takenAt }, nextPage, join } satisfies OtherPerson));
+    await keepOtherPerson(parts.db, id, parts.seal.seal('other-person', { login: { ...answer, takenAt }, client: clientOf(parts), nextPage, join } satisfies OtherPerson));
     return { outcome: 'other_person', id };
   }
   const opened = await openSession(parts, { ...answer, takenAt }, current);
@@ -86,12 +89,14 @@ export async function answerOtherPerson(
   const sealed = login && (await takeOtherPerson(parts.db, login.id));
   const waiting = sealed === undefined ? undefined : parts.seal.open<OtherPerson>('other-person', sealed);
   if (!waiting || !question.goOn) return 'stayed';
+  if (!isOfClient(parts, waiting)) return 'ended_meanwhile';
   const opened = await openSession(parts, revived(waiting.login), current);
   return opened.outcome === 'opened' ? { sessionId: opened.id, nextPage: waiting.nextPage, person: waiting.login.identity, join: waiting.join } : opened.outcome;
 }
 
 export async function sweepLogins(parts: Pick<LoginParts, 'db' | 'clock'>): Promise<void> {
   await deleteExpiredLogins(parts.db, parts.clock.now());
+  await boundLogins(parts);
 }
 
 /** JSON has no dates. */

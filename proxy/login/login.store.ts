@@ -10,6 +10,8 @@ export interface LoginTransaction {
   expiresAt: Date;
   usedAt: Date | null;
   sealedOtherPerson: string | null;
+  /** Keyed hash of the client's address; null in rows of an older release. */
+  begunBy: Buffer | null;
 }
 
 type Db = Kysely<Tables>;
@@ -28,6 +30,7 @@ export async function insertLogin(db: Db, stateHash: Buffer, login: LoginTransac
       expires_at: login.expiresAt,
       used_at: login.usedAt,
       sealed_other_person: login.sealedOtherPerson,
+      begun_by: login.begunBy,
     })
     .execute();
 }
@@ -80,6 +83,29 @@ export async function deleteLogins(db: Db, ids: readonly string[]): Promise<void
   if (ids.length > 0) await db.deleteFrom('proxy.login_transaction').where('id', 'in', [...ids]).execute();
 }
 
+/** Of the logins that this client began after `since` and has not finished, when the `nth` newest began. */
+export async function findNthUnfinished(db: Db, begunBy: Buffer, { nth, since }: { nth: number; since: Date }): Promise<Date | undefined> {
+  const row = await db
+    .selectFrom('proxy.login_transaction')
+    .select('created_at')
+    .where('begun_by', '=', begunBy)
+    .where('used_at', 'is', null)
+    .where('created_at', '>', since)
+    .orderBy('created_at', 'desc')
+    .offset(nth - 1)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.created_at;
+}
+
+/** All but the newest `most`. */
+export async function deleteOldestLogins(db: Db, most: number): Promise<void> {
+  await db
+    .deleteFrom('proxy.login_transaction')
+    .where('expires_at', '<=', (eb) => eb.selectFrom('proxy.login_transaction').select('expires_at').orderBy('expires_at', 'desc').offset(most).limit(1))
+    .execute();
+}
+
 export async function deleteExpiredLogins(db: Db, now: Date): Promise<void> {
   await db.deleteFrom('proxy.login_transaction').where('expires_at', '<', now).execute();
 }
@@ -94,5 +120,6 @@ function toLogin(row: Row): LoginTransaction {
     expiresAt: row.expires_at,
     usedAt: row.used_at,
     sealedOtherPerson: row.sealed_other_person,
+    begunBy: row.begun_by,
   };
 }

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { clientAddress } from '../../platform/client-address.ts';
 import { logOf, requestIdOf } from '../../platform/http.ts';
 import { nextPage } from '../../platform/next-page.ts';
 import { AppError } from '../../platform/problem.ts';
@@ -22,7 +23,10 @@ export function loginStart(parts: LoginRouteParts) {
   const landing = parts.products[0].start_url;
 
   const begin = async (req: Request, res: Response, wish: LoginWish): Promise<BegunLogin> => {
-    const begun = await beginLogin(parts, wish, readCookies(req.headers.cookie));
+    const begun = await beginLogin(parts, wish, { cookies: readCookies(req.headers.cookie), address: clientAddress(req, parts.trustedProxies) }).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'rate_limited') parts.meter.login('limited');
+      throw error;
+    });
     for (const id of begun.dropped) res.append('Set-Cookie', parts.cookies.clear(parts.cookies.login(id)));
     res.append('Set-Cookie', parts.cookies.set(parts.cookies.login(begun.id), begun.binding, LOGIN_LIFETIME_SECONDS));
     keepLanguage(parts, req, res, languageOf(parts, req));

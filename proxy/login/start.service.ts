@@ -3,8 +3,10 @@ import { hashToken, matchesToken, newToken } from '../../platform/token.ts';
 import { onlyCookie, type Cookies } from '../cookie.ts';
 import type { LoginChecks, Provider } from '../provider/provider.ts';
 import { LOGIN_LIFETIME_SECONDS } from '../session/ended-login.store.ts';
+import { isSameClient, type Client } from '../session/own-sessions.ts';
 import type { Session, SessionKeeping } from '../session/session.service.ts';
 import type { JoinWish } from '../trial/join.service.ts';
+import { demandRoom, markOf } from './login-limit.ts';
 import { deleteLogins, findLogins, insertLogin, type LoginTransaction } from './login.store.ts';
 
 /** Of one browser, under way at a time; the oldest gives way. */
@@ -19,6 +21,8 @@ const INVITATION = /^[A-Za-z0-9_-]{20,200}$/;
 
 export interface LoginParts extends SessionKeeping {
   provider: Provider;
+  /** That a client may have begun, and not finished, within ten minutes. */
+  loginsPerClient: number;
   invitationByPar: boolean;
 }
 
@@ -32,6 +36,8 @@ export interface LoginWish {
 /** What a transaction keeps for its end. */
 export interface Sealed extends LoginWish {
   checks: LoginChecks;
+  /** By whom it was begun: codes are shown to nobody else. An older release did not say. */
+  client?: Client;
 }
 
 export interface BegunLogin {
@@ -52,13 +58,16 @@ export function loginId(state: string): string {
 }
 
 /** A transaction of its own for every login, so that several tabs don't disturb each other. */
-export async function beginLogin(parts: LoginParts, wish: LoginWish, cookies: Cookies): Promise<BegunLogin> {
-  const sealed: Sealed = { checks: parts.provider.newChecks(), ...wish };
+export async function beginLogin(parts: LoginParts, wish: LoginWish, { cookies, address }: { cookies: Cookies; address: string }): Promise<BegunLogin> {
+  const sealed: Sealed = { checks: parts.provider.newChecks(), client: clientOf(parts), ...wish };
   const { state } = sealed.checks;
   const id = loginId(state);
   const binding = newToken();
   const now = parts.clock.now();
   const dropped = stillToKeep(await loginsOf(parts, cookies)).slice(LOGINS_PER_BROWSER - 1).map((login) => login.id);
+  const begunBy = markOf(parts, address);
+  // What takes the place of another adds nothing.
+  if (dropped.length === 0) await demandRoom(parts, begunBy);
   await deleteLogins(parts.db, dropped);
   await insertLogin(parts.db, hashToken(state), {
     id,
@@ -69,6 +78,7 @@ export async function beginLogin(parts: LoginParts, wish: LoginWish, cookies: Co
     expiresAt: new Date(now.getTime() + LOGIN_LIFETIME_SECONDS * 1000),
     usedAt: null,
     sealedOtherPerson: null,
+    begunBy,
   });
   return { id, sealed, binding, dropped };
 }
@@ -91,7 +101,7 @@ export async function sendTab(
 ): Promise<TabLogin> {
   const logins = await loginsOf(parts, cookies);
   const login = logins.find((one) => one.id === id);
-  const sealed = login && parts.seal.open<Sealed>('login', login.sealed);
+  const sealed = login && openLogin(parts, login);
   if (!sealed) return { outcome: 'over', nextPage: undefined };
   const { nextPage } = sealed;
   if (current && (login.usedAt || current.createdAt >= login.createdAt)) return { outcome: 'lead_on', nextPage };
@@ -115,6 +125,20 @@ export async function invitationToResume(parts: LoginParts, cookies: Cookies): P
 export async function loginsOf(parts: LoginParts, cookies: Cookies): Promise<LoginTransaction[]> {
   const logins = await findLogins(parts.db, parts.cookies.loginIds(cookies));
   return logins.filter((login) => matchesToken(onlyCookie(cookies, parts.cookies.login(login.id)), login.bindingHash));
+}
+
+/** Undefined for one that another client began, before the configuration changed. */
+export function openLogin(parts: LoginParts, login: LoginTransaction): Sealed | undefined {
+  const sealed = parts.seal.open<Sealed>('login', login.sealed);
+  return sealed && isOfClient(parts, sealed) ? sealed : undefined;
+}
+
+export function clientOf({ issuer, clientId }: LoginParts): Client {
+  return { issuer, clientId };
+}
+
+export function isOfClient(parts: LoginParts, { client }: { client?: Client }): boolean {
+  return client === undefined || isSameClient(client, parts);
 }
 
 /** Where the browser goes. */

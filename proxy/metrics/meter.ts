@@ -4,7 +4,7 @@ import type { FinishedLogin } from '../login/login.service.ts';
 
 /** `app`: passed to the app; `forwarded`: passed to the bridge; `page`: answered here. */
 export type RequestKind = 'app' | 'forwarded' | 'page';
-export type LoginOutcome = 'started' | 'unreachable' | FinishedLogin['outcome'];
+export type LoginOutcome = 'started' | 'unreachable' | 'limited' | FinishedLogin['outcome'];
 
 /** What is counted while it happens. Labels come from lists of ours: never an address, a token or an id (SECURITY.md 14). */
 export interface Meter {
@@ -15,7 +15,7 @@ export interface Meter {
   upstream(outcome: string, seconds: number): void;
 }
 
-const LOGIN_OUTCOMES: readonly LoginOutcome[] = ['started', 'unreachable', 'signed_in', 'other_person', 'lead_on', 'stale', 'refused', 'invalid', 'trial_over'];
+const LOGIN_OUTCOMES: readonly LoginOutcome[] = ['started', 'unreachable', 'limited', 'signed_in', 'other_person', 'lead_on', 'stale', 'refused', 'invalid', 'trial_over'];
 
 export function createMeter(registry: Registry): Meter {
   const registers = [registry];

@@ -26,6 +26,8 @@ export interface SessionKeeping extends Telling {
   db: Kysely<Tables>;
   /** Host of the site. */
   site: string;
+  /** By whose client at `issuer` its people are signed in. */
+  clientId: string;
   /** Hosts of the sites at which its issuer signs people in. */
   sitesOfIssuer: readonly string[];
   clock: Pick<Clock, 'now'>;
@@ -105,7 +107,7 @@ export async function openSession(keeping: SessionKeeping, { identity, tokens, t
     const ends = sessionEnds(absoluteEndAt, told, tokens);
     if (ends.endsAt <= now) return 'trial_over';
     const sealedTokens = keeping.seal.seal('session', tokens);
-    await insertSession(trx, { ...told, idHash, site: keeping.site, sealedTokens, createdAt: now, lastSeenAt: now, ...ends, absoluteEndAt, refreshDueAt: refreshDueAt(tokens, now) });
+    await insertSession(trx, { ...told, idHash, site: keeping.site, issuer: keeping.issuer, clientId: keeping.clientId, sealedTokens, createdAt: now, lastSeenAt: now, ...ends, absoluteEndAt, refreshDueAt: refreshDueAt(tokens, now) });
     if (!replaced) return [];
     if (replaced.sub !== identity.sub) return deleteSessions(trx, { sites: keeping.sitesOfIssuer, idHash: replaced.idHash, sid: replaced.sid });
     await shortenSession(trx, replaced.idHash, new Date(now.getTime() + REPLACED_LIVES_MILLISECONDS));

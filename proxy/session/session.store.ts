@@ -19,6 +19,8 @@ export interface StoredSession extends Identity {
 }
 
 export interface NewSession extends StoredSession {
+  issuer: string;
+  clientId: string;
   sealedTokens: string;
   endWithoutTrialAt: Date;
 }
@@ -28,6 +30,9 @@ export interface ReadSession {
   session: StoredSession;
   fingerprint: number;
 }
+
+/** By whom it was made, or the tokens that tell it of a row of an older release. */
+export type StoredMaker = { issuer: string; clientId: string } | { sealedTokens: string };
 
 type Db = Kysely<Tables>;
 
@@ -45,6 +50,8 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
     .values({
       id_hash: session.idHash,
       site: session.site,
+      issuer: session.issuer,
+      client_id: session.clientId,
       sealed_tokens: session.sealedTokens,
       created_at: session.createdAt,
       last_seen_at: session.lastSeenAt,
@@ -61,9 +68,16 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
 /** Of every column that a notice is sent for. */
 export const FINGERPRINT = sql<number>`hashtext(row(site, sub, sid, email, name, roles, groups, trial_app, trial_ends_at, trial_access_until, claims, preparing, ends_at, absolute_end_at, refresh_due_at)::text)`;
 
-export async function findSession(db: Db, idHash: Buffer): Promise<ReadSession | undefined> {
-  const row = await db.selectFrom('proxy.session').select(COLUMNS).select(FINGERPRINT.as('fingerprint')).where('id_hash', '=', idHash).executeTakeFirst();
-  return row && { session: toSession(row), fingerprint: row.fingerprint };
+export async function findSession(db: Db, idHash: Buffer): Promise<(ReadSession & { maker: StoredMaker }) | undefined> {
+  const row = await db
+    .selectFrom('proxy.session')
+    .select(COLUMNS)
+    .select(['issuer', 'client_id', FINGERPRINT.as('fingerprint'), sql<string | null>`case when client_id is null then sealed_tokens end`.as('tokens_without_client')])
+    .where('id_hash', '=', idHash)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const { issuer, client_id: clientId, fingerprint } = row;
+  return { session: toSession(row), maker: issuer === null || clientId === null ? { sealedTokens: row.tokens_without_client ?? '' } : { issuer, clientId }, fingerprint };
 }
 
 export async function findSealedTokens(db: Db, idHash: Buffer): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { canonicalAddress, mailboxOf } from '../../bridge/address/address.ts';
-import { limitKey } from '../../bridge/limit/limit-key.ts';
+import { limitKey } from '../../platform/limit-key.ts';
 
 describe('the canonical address (SECURITY.md 7)', () => {
   test.each([

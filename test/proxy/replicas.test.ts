@@ -11,6 +11,8 @@ import { asSuperuser } from './support/superuser.ts';
 const HOLDS_WITHIN_MS = 1_000;
 const HOLDS_UNHEARD_WITHIN_MS = 10_000;
 const ACCESS_SECONDS = 300;
+/** As the connection for notices calls itself. */
+const NOTICES = 'vestibule-proxy-notices';
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const ADA = { sub: 'user-ada', email: 'ada@example.com', name: 'Ada Lovelace' };
 const XHR = { accept: 'application/json', 'sec-fetch-mode': 'cors' };
@@ -78,10 +80,43 @@ describe('on the other replica', () => {
 
   test('a change that was made while its connection was down holds within 10 s', async () => {
     const { here, there } = await knownToBoth();
-    await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vestibule-proxy-notices' and datname = current_database()`);
+    await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${NOTICES}' and datname = current_database()`);
     await asSuperuser(stand, 'delete from proxy.session');
     await eventually(isRefused(here), HOLDS_UNHEARD_WITHIN_MS);
     await eventually(isRefused(there), HOLDS_UNHEARD_WITHIN_MS);
+  });
+
+  test('while its connection for notices stays down a logout holds within 10 s, and once it is back within one (SECURITY 23)', async () => {
+    const url = new URL(stand.database.proxyUrl);
+    const relay = await openRelay(Number(url.port));
+    url.port = String(relay.port);
+    const deaf = await stand.replica({ PROXY_DATABASE_URL: url.href });
+    const told = (what: string) => deaf.log().split(what).length - 1;
+    const signedInAtBoth = async (sub: string) => {
+      stand.provider.person = { ...ADA, sub };
+      const here = await stand.signedIn();
+      const there = atOther(here, deaf);
+      expect(await statusOf(there)).toBe(200);
+      return { here, there };
+    };
+    try {
+      // By what a connection says of itself first: all others of this replica go on.
+      relay.inject({ sees: NOTICES, does: 'cut-request', times: Number.POSITIVE_INFINITY });
+      await asSuperuser(stand, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${NOTICES}' and datname = current_database()`);
+      await eventually(() => told('are not heard') === 1);
+      const [first, second] = [await signedInAtBoth('user-ada'), await signedInAtBoth('user-max')];
+      await first.here.post('/api/logout', {});
+      await eventually(isRefused(first.there), HOLDS_UNHEARD_WITHIN_MS);
+      expect([await statusOf(second.there), told('are heard again')]).toEqual([200, 0]);
+      await relay.mend();
+      await eventually(() => told('are heard again') === 1);
+      expect(await statusOf(second.there)).toBe(200);
+      await second.here.post('/api/logout', {});
+      await eventually(isRefused(second.there), HOLDS_WITHIN_MS);
+    } finally {
+      await deaf.proxy.stop();
+      await relay.close();
+    }
   });
 
   test('what another replica saw counts against the idle end', async () => {

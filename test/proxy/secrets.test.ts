@@ -1,12 +1,14 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { scrape } from '../support/exposition.ts';
-import { startStand } from './support/stand.ts';
+import { send } from './support/browser.ts';
+import { startStand, type Stand } from './support/stand.ts';
+import { asSuperuser } from './support/superuser.ts';
 
 const ACCESS_SECONDS = 300;
 
-/** SECURITY 14: no token, cookie, code, key or signed link reaches a log, an error page or a metric. */
-test('whatever happens, no secret is logged or shown', async () => {
+/** SECURITY 14: no token, cookie, code, key or signed link reaches a log, an error page or a metric, nor lies readable in a table. */
+test('whatever happens, no secret is logged, shown or stored', async () => {
   const signingKey = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey.export({ type: 'sec1', format: 'pem' }).toString();
   const sealKey = randomBytes(32).toString('base64');
   const stand = await startStand({
@@ -48,6 +50,14 @@ test('whatever happens, no secret is logged or shown', async () => {
   await keep(browser.post('/trial', { email: 'ada@example.com' }));
   await keep(browser.get(`/trial/not-me?t=${notMe}`));
   await keep(browser.post('/trial/not-me', { t: notMe }));
+  const other = stand.browser();
+  await other.follow(await other.get('/api/login'));
+  stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
+  expect((await other.follow(await other.get('/api/login'))).at).toContain('/api/login/other-person');
+  const socket = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'd2hhdGV2ZXIgaXQgaXMhIQ==', origin: 'https://evil.example' };
+  await keep(send(stand.url, { headers: { ...socket, cookie: [...other.cookies].map(([name, value]) => `${name}=${value}`).join('; ') } }, `/live?token=${notMe}`));
+  for (const value of other.cookies.values()) if (value.length > 20) used.add(value);
+  const stored = (await everyRow(stand)).join('\n');
   await whole('/api/logout');
   for (const misbehave of [
     { redirect: (query: URLSearchParams) => query.set('iss', 'https://evil.example') },
@@ -72,7 +82,7 @@ test('whatever happens, no secret is logged or shown', async () => {
   stand.app = { ...stand.app, stop: () => Promise.resolve() };
   await stand.stop();
 
-  const shown = stand.log() + pages.join('\n') + metrics;
+  const shown = stand.log() + pages.join('\n') + metrics + stored;
   const secrets = [...used, ...stand.provider.secrets].filter((secret) => secret.length >= 16);
   expect(secrets.length).toBeGreaterThan(40);
   expect(pages.length).toBeGreaterThan(8);
@@ -80,5 +90,13 @@ test('whatever happens, no secret is logged or shown', async () => {
   expect(stand.log()).toContain('logout token refused');
   expect(stand.log()).toContain('could not be refreshed');
   expect(metrics).toContain('vestibule_proxy_http_requests_total');
-  expect(secrets.filter((secret) => shown.includes(secret))).toEqual([]);
+  for (const named of ['user-ada', 'sid-user-ada', stand.provider.issuer]) expect(stored).toContain(named);
+  expect(secrets.filter((secret) => shown.includes(secret) || stored.includes(Buffer.from(secret).toString('hex')))).toEqual([]);
 });
+
+/** Bytes are written in hex. */
+async function everyRow(of: Pick<Stand, 'database'>): Promise<string[]> {
+  const tables = await asSuperuser<{ name: string }>(of, `select format('%I.%I', table_schema, table_name) as name from information_schema.tables where table_schema = 'proxy'`);
+  const rows = await Promise.all(tables.map(({ name }) => asSuperuser<{ row: string }>(of, `select t::text as row from ${name} t`)));
+  return rows.flat().map(({ row }) => row);
+}

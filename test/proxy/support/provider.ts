@@ -2,7 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
+import { SignJWT, type JWTPayload } from 'jose';
+import { givenKeys, newKey, type SigningKey } from './provider-keys.ts';
 
 export interface Person {
   sub: string;
@@ -66,9 +67,8 @@ export interface TestProvider {
 export const CLIENT = { id: 'vestibule-proxy', secret: 'proxy-client-secret-for-tests' };
 
 export async function startProvider(port = 0): Promise<TestProvider> {
-  let key = await newKey('test');
-  const other = await newKey('test');
-  const unknown = await newKey('of-nobody');
+  const { own, other, unknown } = await givenKeys();
+  let key = own;
   const codes = new Map<string, URLSearchParams>();
   const refreshTokens = new Set<string>();
   const pushed = new Map<string, URLSearchParams>();
@@ -203,16 +203,6 @@ export async function startProvider(port = 0): Promise<TestProvider> {
     return json(200, { access_token: accessToken, refresh_token: refreshToken, id_token: idToken, token_type: 'Bearer', expires_in: misbehave.expiresIn ?? 300 });
   };
   return provider;
-}
-
-interface SigningKey {
-  privateKey: CryptoKey;
-  jwk: JWK;
-}
-
-async function newKey(kid: string): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
-  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
 }
 
 function sign(claims: JWTPayload, { privateKey, jwk }: SigningKey, typ?: string): Promise<string> {

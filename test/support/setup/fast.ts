@@ -5,6 +5,7 @@ import { claimDataFolder } from '../../../dev/data-folder.ts';
 import { freePort } from '../../../dev/ports.ts';
 import { startPostgres } from '../../../dev/postgres.ts';
 import { migrate as migrateProxy } from '../../../proxy/db/migrate.ts';
+import { makeKeys, PROVIDER_KEYS } from '../../proxy/support/provider-keys.ts';
 import { makeTemplate, TEST_POSTGRES } from '../database.ts';
 import { onInterruption, runFolder } from './run-folder.ts';
 
@@ -24,5 +25,6 @@ export default async function setup(): Promise<void> {
     throw error;
   }
   process.env[TEST_POSTGRES] = postgres.url;
+  process.env[PROVIDER_KEYS] = await makeKeys();
   (globalThis as { stopTestPostgres?: () => Promise<void> }).stopTestPostgres = destroy;
 }

@@ -7,17 +7,17 @@ import { STACK_VARIABLE } from '../stack-variable.ts';
 import { onInterruption, runFolder } from './run-folder.ts';
 
 /** What tests do in seconds, people do in days: one address of a client registers many times here. */
-const SETTINGS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100', PRODUCTS_FILE: 'test/support/products.yaml' };
+const SETTINGS = { REGISTER_LIMIT_PER_CLIENT_PER_MINUTE: '10000', REGISTER_LIMIT_PER_MINUTE: '10000', MAIL_LIMIT_SECONDS_BETWEEN: '0', MAIL_LIMIT_PER_MAILBOX_PER_DAY: '100', LOGIN_LIMIT_PER_CLIENT: '100000', PRODUCTS_FILE: 'test/support/products.yaml' };
 
 /** The whole stack on free ports, with databases of its own, described to the tests by STACK_VARIABLE. */
-export async function startTestStack(kind: 'stack' | 'faults' | 'soak', options: Partial<StackOptions> = {}): Promise<{ stack: Stack; stop: () => Promise<void> }> {
+export async function startTestStack(kind: 'stack' | 'faults' | 'soak', options: Partial<StackOptions> = {}, settings: Readonly<Record<string, string>> = {}): Promise<{ stack: Stack; stop: () => Promise<void> }> {
   const dataDir = await runFolder(kind);
   const stack = await startStack({
     portBase: await freePortBase(),
     dataDir,
     cacheDir: process.env['VESTIBULE_CACHE'] || join(ROOT, '.run', 'cache'),
     progress: terminalProgress(STEPS, process.stderr),
-    env: { ...SETTINGS, ...process.env },
+    env: { ...SETTINGS, ...settings, ...process.env },
     durable: false,
     ...options,
   });
