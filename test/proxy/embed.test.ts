@@ -138,12 +138,17 @@ describe('in the frame', () => {
     }
   });
 
-  test('its answers may be framed by that page alone, whatever the app says', async () => {
-    stand.app.answer = (_req, res) => void res.writeHead(200, { 'x-frame-options': 'DENY', 'content-security-policy': "default-src 'self'; frame-ancestors 'none'" }).end('the app');
+  test.each([
+    ["default-src 'self'; frame-ancestors 'none'", "default-src 'self', "],
+    ["frame-ancestors 'self', script-src 'self'; object-src 'none'", "script-src 'self'; object-src 'none', "],
+    ["default-src 'self', Frame-Ancestors 'none'", "default-src 'self', "],
+    ["frame-ancestors 'none'", ''],
+  ])('its answers may be framed by that page alone, whatever the app says: %s', async (policy, kept) => {
+    stand.app.answer = (_req, res) => void res.writeHead(200, { 'x-frame-options': 'DENY', 'content-security-policy': policy }).end('the app');
     const inFrame = await frame();
     const reply = await inFrame(`/embed/${app}/`);
     expect(reply.headers.get('x-frame-options')).toBeNull();
-    expect(reply.headers.get('content-security-policy')).toBe(`default-src 'self', frame-ancestors ${ORIGIN}`);
+    expect(reply.headers.get('content-security-policy')).toBe(`${kept}frame-ancestors ${ORIGIN}`);
   });
 
   test.each([
