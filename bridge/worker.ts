@@ -88,9 +88,15 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
     void stop();
     throw error;
   });
-  const sweep = () => void freeJobsOfDeadWorkers(pgPool).catch((error: unknown) => log.warn({ err: error }, 'jobs of dead workers were not freed'));
-  sweep();
-  const sweeping = setInterval(sweep, SWEEP_MILLISECONDS);
+  let dead: readonly string[] = [];
+  const sweep = async () => {
+    dead = await freeJobsOfDeadWorkers(pgPool, dead).catch((error: unknown) => {
+      log.warn({ err: error }, 'jobs of dead workers were not freed');
+      return [];
+    });
+  };
+  void sweep();
+  const sweeping = setInterval(() => void sweep(), SWEEP_MILLISECONDS);
   const ended = runner.promise
     .catch((error: unknown) => log.error({ err: error }, 'the job worker failed'))
     .finally(() => {

@@ -42,7 +42,7 @@ describe('realm-export.json', () => {
 
   test('the registration flow asks for the invitation before the locked form', () => {
     expect(steps('vestibule registration')).toEqual(['REQUIRED trial-token-authenticator', 'REQUIRED trial-registration-page']);
-    expect(steps('vestibule registration form')).toEqual(['REQUIRED trial-token-form-action', 'REQUIRED registration-password-action']);
+    expect(steps('vestibule registration form')).toEqual(['REQUIRED trial-token-form-action', 'REQUIRED trial-password-action']);
   });
 
   test.each(['vestibule browser', 'vestibule direct grant', 'vestibule reset credentials', 'vestibule post broker login'])(

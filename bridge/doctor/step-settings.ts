@@ -9,6 +9,8 @@ const STAMP = 'trial_stamp';
 const MOST_MILLISECONDS = 10_000;
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const GEAR = 'Authentication → the flow → the gear of that step: correct it there; realm-export.json has an example under authenticatorConfig.';
+/** Keycloak's, and ours in its place. */
+const PASSWORD_ACTIONS: ReadonlySet<string> = new Set(['registration-password-action', 'trial-password-action']);
 const ALWAYS_SET_PASSWORD = 'always_set_password_on_register_form';
 
 type Settings = Readonly<Record<string, string>>;
@@ -112,10 +114,10 @@ function timeZoneFault(zone: string | undefined): string {
 /** Where addresses are verified, 26.7 leaves the password out of the form unless told otherwise. */
 async function passwordFaults(view: View): Promise<readonly string[]> {
   if (view.realm['verifyEmail'] !== true || view.realm.registrationFlow === undefined) return [];
-  const action = liveSteps(await view.steps(view.realm.registrationFlow)).find(({ providerId }) => providerId === 'registration-password-action');
+  const action = liveSteps(await view.steps(view.realm.registrationFlow)).find(({ providerId }) => PASSWORD_ACTIONS.has(providerId ?? ''));
   if (action === undefined) return [];
   const settings = await settingsOf(view, action);
-  return settings?.[ALWAYS_SET_PASSWORD] === 'true' ? [] : [`registration-password-action needs ${ALWAYS_SET_PASSWORD}: the realm verifies addresses, and the form would have no password`];
+  return settings?.[ALWAYS_SET_PASSWORD] === 'true' ? [] : [`${action.providerId} needs ${ALWAYS_SET_PASSWORD}: the realm verifies addresses, and the form would have no password`];
 }
 
 /** What the jar may grant on the bridge's word: what products.yaml asks for, and nothing that administers the realm. */

@@ -1,5 +1,5 @@
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { logOf } from '../../platform/http.ts';
 import { AppError, type ProblemCode } from '../../platform/problem.ts';
 import { callerMillisecondsLeft, STEPS_CLIENT_ID, wayOf, type Caller, type Guard } from '../keycloak/service-token.ts';
@@ -9,6 +9,8 @@ import { sendEvents, untilClosed, type StreamEvent } from './event-stream.ts';
 import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
+/** Of a route that declares none. */
+const NO_QUERY = z.strictObject({});
 
 interface Asked<Body extends z.ZodType, Query extends z.ZodType, Params extends z.ZodType> {
   params: z.infer<Params>;
@@ -140,7 +142,7 @@ function answering(taken: (res: Response) => Route, checkAnswers: boolean): Requ
     const one = taken(res);
     const params = parse(one.params, req.params);
     const body = parse(one.body, req.body);
-    const query = one.query === undefined ? undefined : parse(one.query, req.query);
+    const query = parse(one.query ?? NO_QUERY, req.query);
     parse(one.headers, req.headers);
     const reply = await one.answer({ params, body, query, req, res, outcome: (outcome) => setOutcome(res, outcome) });
     if (one.streams) return;

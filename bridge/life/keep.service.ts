@@ -1,10 +1,9 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import type { Product, Products } from '../../platform/products.ts';
+import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { addJob } from '../db/job.ts';
 import type { Db, Trx } from '../db/schema.ts';
 import type { Kept, TrialKeeper } from '../keycloak/trial-keeper.ts';
-import { productOf } from '../trial/provision.service.ts';
 import { hasConfirmedRegistration } from '../trial/registration.store.ts';
 import { stampOf } from '../trial/stamp.ts';
 import { findLife, markKept, type Life } from './life.store.ts';
@@ -33,8 +32,9 @@ export async function queueKeeping(trx: Trx, lifeId: string): Promise<void> {
 export async function keepLife(db: Db, using: Using, lifeId: string, requestId?: string): Promise<Kept | undefined> {
   const life = await findLife(db, lifeId);
   if (life?.userId == null || life.trialAppId === null) return undefined;
-  const product = productOf(using.products, life.product);
-  const kept = await keepStamp(db, using, product, { ...life, userId: life.userId, trialAppId: life.trialAppId }, requestId);
+  const product = findProduct(using.products, life.product);
+  if (product === undefined) using.log.error({ life_id: life.id, product: life.product }, 'Keycloak is not told of a trial whose product is no longer in the products file: put it back, or erase its trials');
+  const kept = product && (await keepStamp(db, using, product, { ...life, userId: life.userId, trialAppId: life.trialAppId }, requestId));
   if (kept === 'held' || kept === 'newer') await markKept(db, life.id, life.version);
   if (life.state === 'expired' || life.state === 'revoked') await using.keeper.endSessions(life.userId, life.product, requestId);
   return kept;

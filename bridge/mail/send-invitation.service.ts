@@ -1,7 +1,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import { productOf } from '../trial/provision.service.ts';
-import type { Products } from '../../platform/products.ts';
+import { findProduct, type Products } from '../../platform/products.ts';
 import type { AddressHash } from '../address/address-hash.ts';
 import type { IsBlocked } from '../address/blocked-domains.ts';
 import type { Db, MailKind, Trx } from '../db/schema.ts';
@@ -17,11 +16,10 @@ import { putInOutbox } from './outbox.ts';
 
 const DAY_MILLISECONDS = 86_400_000;
 /** The kind of mail that was queued, or why none was. */
-export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased';
+export type InvitationResult = MailKind | 'blocked' | 'suppressed' | 'limited' | 'erased' | 'not_offered';
 
 /** `accountId`: an account that the mail offers the trial to. */
 type Choice = { kind: MailKind; accountId?: string | undefined };
-const BLOCKED = { kind: 'blocked', accountId: undefined } as const;
 
 interface Using {
   products: Products;
@@ -37,20 +35,26 @@ interface Using {
 export async function sendInvitation(db: Db, using: Using, signUpRequestId: string): Promise<InvitationResult | undefined> {
   const request = await findSignUpRequest(db, signUpRequestId);
   if (request === undefined || request.result !== null) return undefined;
-  const product = productOf(using.products, request.product);
-  const { kind, accountId } = using.isBlocked(product, request.address) ? BLOCKED : await chooseKind(db, using, request);
+  const choice = noMail(using, request) ?? (await chooseKind(db, using, request));
   return db.transaction().execute(async (trx) => {
     const now = using.clock.now();
     const mailboxHash = using.hash.mailbox(request.address);
     await lockMailbox(trx, mailboxHash);
-    const result = kind === 'blocked' ? kind : ((await refusal(trx, using.mailLimits, mailboxHash, now)) ?? kind);
+    const result = typeof choice === 'string' ? choice : ((await refusal(trx, using.mailLimits, mailboxHash, now)) ?? choice.kind);
     // Under the mailbox's lock, which an erasure takes, too. What was forgotten leaves no new trace.
     if (await isErased(trx, request.product, using.hash.address(request.address))) return (await deleteSignUpRequest(trx, request.id)) ? 'erased' : undefined;
     if (!(await settleSignUpRequest(trx, request.id, result))) return undefined;
-    if (result === kind && kind !== 'blocked') await queueMail(trx, request, { kind, accountId }, mailboxHash, now);
+    if (typeof choice !== 'string' && result === choice.kind) await queueMail(trx, request, choice, mailboxHash, now);
     using.log.info({ sign_up_request_id: request.id, request_id: request.requestId, result }, 'sign-up request settled');
     return result;
   });
+}
+
+/** Whoever has the address. */
+function noMail({ products, isBlocked }: Using, { product: id, address }: SignUpRequest): 'not_offered' | 'blocked' | undefined {
+  const product = findProduct(products, id);
+  if (product === undefined) return 'not_offered';
+  return isBlocked(product, address) ? 'blocked' : undefined;
 }
 
 async function chooseKind(db: Db, using: Using, request: SignUpRequest): Promise<Choice> {

@@ -1,12 +1,11 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import type { Products } from '../../platform/products.ts';
+import { findProduct, type Product, type Products } from '../../platform/products.ts';
 import { hashToken, newToken } from '../../platform/token.ts';
 import type { Db, MailKind } from '../db/schema.ts';
 import { recordEvent } from '../life/event.store.ts';
 import type { LifeState } from '../life/transitions.ts';
 import { deleteInvitation, insertInvitation } from '../trial/invitation.store.ts';
-import { productOf } from '../trial/provision.service.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { landingOf, type LinksIn } from './links.ts';
 import { deleteNotMe, findMail, insertNotMe, isSuppressed, markFailed, markSent, type Mail } from './mail.store.ts';
@@ -35,19 +34,23 @@ export async function sendMail(db: Db, using: Using, mailId: string, lastTry: bo
   const mail = await findMail(db, mailId);
   if (mail === undefined || mail.state !== 'queued') return;
   const needless = (await isSuppressed(db, mail.mailboxHash)) ? 'suppressed' : isOvertaken(mail) ? 'overtaken' : undefined;
-  if (needless !== undefined) {
-    using.meter.mail(mail.kind, needless);
-    return settle(db, mail, needless, using.clock.now());
-  }
+  const product = findProduct(using.products, mail.product);
+  if (needless !== undefined || product === undefined) return giveUp(db, using, mail, needless ?? 'not_offered');
   const notMeToken = newToken();
   await insertNotMe(db, hashToken(notMeToken), mail);
   const invitation = mail.kind === 'invitation' || isOffer(mail) ? await issueInvitation(db, using, mail) : undefined;
-  const message = compose(using, mail, notMeToken, invitation);
+  const message = compose(using, product, mail, notMeToken, invitation);
   const failure = await deliver(using, mail, message, lastTry, async () => {
     await deleteNotMe(db, hashToken(notMeToken));
     if (invitation !== undefined) await deleteInvitation(db, hashToken(invitation.token));
   });
   await settle(db, mail, failure, using.clock.now());
+}
+
+async function giveUp(db: Db, using: Using, mail: Mail, why: 'suppressed' | 'overtaken' | 'not_offered'): Promise<void> {
+  using.meter.mail(mail.kind, why);
+  using.log.info({ mail_id: mail.id, kind: mail.kind, request_id: mail.requestId, product: mail.product, why }, 'mail not sent');
+  await settle(db, mail, why, using.clock.now());
 }
 
 async function settle(db: Db, mail: Mail, failure: string | undefined, at: Date): Promise<void> {
@@ -107,8 +110,7 @@ async function issueInvitation(db: Db, using: Using, mail: Mail): Promise<{ toke
   return { token, expiresAt };
 }
 
-function compose(using: Using, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
-  const product = productOf(using.products, mail.product);
+function compose(using: Using, product: Product, mail: Mail, notMeToken: string, invitation: { token: string; expiresAt: Date } | undefined) {
   const landing = landingOf(using.products, product, mail.nextPage);
   const links = using.links(mail.locale, landing);
   const { from, subject, html, text } = using.render(product, mail.locale, mail.kind, {

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import type { Secret } from '../../platform/secret.ts';
 
+/** Each answer of the mail server. */
 const TIME_LIMIT_MILLISECONDS = 15_000;
+/** All of its answers to one mail. Then the connection is cut: a server that drips must not keep a worker. */
+const LONGEST_TRY_SECONDS = 30;
 const CONNECTIONS = 4;
 
 export interface Message {
@@ -22,7 +25,7 @@ export interface Transport {
   close(): void;
 }
 
-export function smtpTransport(url: Secret, publicUrl: string): Transport {
+export function smtpTransport(url: Secret, publicUrl: string, longestTrySeconds = LONGEST_TRY_SECONDS): Transport {
   const smtp = createTransport({
     url: url.reveal(),
     pool: true,
@@ -44,6 +47,7 @@ export function smtpTransport(url: Secret, publicUrl: string): Transport {
         subject,
         html,
         text,
+        signal: AbortSignal.timeout(longestTrySeconds * 1000),
         headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
       });
     },

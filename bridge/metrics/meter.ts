@@ -11,12 +11,12 @@ export type MailOutcome = (typeof MAIL_OUTCOMES)[number];
 export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
 const INVITATION_RESULTS: readonly MailKind[] = ['invitation', 'welcome_back', 'trial_ended'];
-const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed', 'overtaken'] as const;
+const MAIL_OUTCOMES = ['sent', 'postponed', 'refused', 'given_up', 'suppressed', 'overtaken', 'not_offered'] as const;
 const WEBHOOK_OUTCOMES = ['delivered', 'failed', 'dead'] as const;
 /** Besides the codes of problems, and `aborted` where the caller did not wait. */
 const STEP_OUTCOMES: Readonly<Record<Step, readonly string[]>> = {
   register: ['accepted'],
-  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited', 'erased'],
+  invitation: [...INVITATION_RESULTS, 'blocked', 'suppressed', 'limited', 'erased', 'not_offered'],
   verify: ['valid', 'unknown', 'expired', 'revoked', 'spent'],
   creation: ['reserved', 'superseding', 'repeated'],
   program_creation: ['created', 'repeated'],

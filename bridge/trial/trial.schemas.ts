@@ -19,7 +19,7 @@ export const epochSeconds = z.int().meta({ description: 'Seconds since 1970' });
 
 /** What the product asks of people (products.yaml). */
 export const offered = {
-  attributes: z.record(line(32), line(2000)).optional(),
+  attributes: z.record(line(32).min(1), line(2000)).optional(),
   consents: z.array(z.strictObject({ id: line(32), version: line(64) })).max(20).optional(),
 };
 

@@ -4,6 +4,8 @@ export type Purpose = 'browser' | 'registration' | 'direct grant' | 'reset crede
 
 export const INVITATION = 'trial-token-authenticator';
 export const END = 'trial-expiration-authenticator';
+/** When the form asks for a password is the realm's affair: its settings stay. */
+export const PASSWORD = 'trial-password-action';
 export const SUCCESSION = 'vestibule-flow-succession';
 const CREATIONS_FROM_PROVIDER: ReadonlySet<string | undefined> = new Set(['idp-create-user-if-unique', 'trial-provider-creation']);
 
@@ -11,6 +13,7 @@ const CREATIONS_FROM_PROVIDER: ReadonlySet<string | undefined> = new Set(['idp-c
 const REPLACED: ReadonlyMap<string, string> = new Map([
   ['registration-page-form', 'trial-registration-page'],
   ['registration-user-creation', 'trial-token-form-action'],
+  ['registration-password-action', PASSWORD],
   ['auth-username-password-form', 'vestibule-username-password-form'],
   ['reset-credentials-choose-user', 'vestibule-reset-choose-user'],
   ['reset-credential-email', 'vestibule-reset-credential-email'],
@@ -18,7 +21,7 @@ const REPLACED: ReadonlyMap<string, string> = new Map([
 ]);
 const REPLACED_IN: Readonly<Record<Purpose, readonly string[]>> = {
   browser: ['auth-username-password-form'],
-  registration: ['registration-page-form', 'registration-user-creation'],
+  registration: ['registration-page-form', 'registration-user-creation', 'registration-password-action'],
   'direct grant': [],
   'reset credentials': ['reset-credentials-choose-user', 'reset-credential-email'],
   'first broker login': ['idp-create-user-if-unique'],

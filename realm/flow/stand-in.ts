@@ -1,5 +1,5 @@
 import type { RealmAdmin } from '../admin.ts';
-import { describe, editsFor, SUCCESSION, type Edit, type Purpose } from './rules.ts';
+import { describe, editsFor, PASSWORD, SUCCESSION, type Edit, type Purpose } from './rules.ts';
 import { allSteps, flowPath, listFlows, readFlow, type Flow, type FlowHead, type Step } from './tree.ts';
 
 const BEING_MADE = 'Vestibule is making this flow. Run apply again if it stays so.';
@@ -119,7 +119,7 @@ async function replace(admin: RealmAdmin, flow: Flow, step: Step, by: string, id
   const parentFlow = parentOf(flow, step);
   const { requirement, priority } = step;
   const id = await attach(admin, parentFlow, { authenticator: by, requirement, priority });
-  const config = { ...step.settings?.config, ...kit.settingsOf(by) };
+  const config = { ...step.settings?.config, ...(by === PASSWORD ? {} : kit.settingsOf(by)) };
   if (Object.keys(config).length > 0) await setUp(admin, id, `${flow.alias} ${by} ${id.slice(0, 4)}`, config);
   await admin.delete(`/authentication/executions/${step.id}`);
   stand(ids, step.id, id);

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { SPOKEN_CONTRACTS } from '../../bridge/keycloak/nodes.ts';
 import { loadProducts, type Product } from '../../platform/products.ts';
 import { NOW, openBridge, type TestBridge } from './support/bridge.ts';
+import { messagesIn, readMessage, RELEASES, textOf } from './support/contract.ts';
 
 interface Golden {
   about: string;
@@ -12,9 +13,8 @@ interface Golden {
   response: { status: number; body: unknown };
 }
 
-const FOLDER = join(import.meta.dirname, '..', 'contract');
-/** Copies made when a release goes out; those before the previous one may go. */
-const RELEASES = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name);
+const POM = readFileSync('keycloak/pom.xml', 'utf8');
+const CONTRACT_OF_JAR = /<vestibule.contract>(.*)</.exec(POM)?.[1] ?? '';
 const TOKEN = 'bGV0LW1lLWluLXBsZWFzZS0wMDAwMDAwMDAwMDAwMDA';
 const [APP] = loadProducts('products.yaml');
 const ASKING: Product = {
@@ -114,16 +114,19 @@ test('the messages of a release are kept, and the bridge names each that it spea
 });
 
 test('the jar is of the version that the package has, and of a contract that the bridge speaks', () => {
-  const pom = readFileSync('keycloak/pom.xml', 'utf8');
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
-  expect(pom).toContain(`<artifactId>vestibule-keycloak</artifactId>\n  <version>${version}</version>`);
-  expect(SPOKEN_CONTRACTS).toContain(/<vestibule.contract>(.*)</.exec(pom)?.[1]);
+  expect(POM).toContain(`<artifactId>vestibule-keycloak</artifactId>\n  <version>${version}</version>`);
+  expect(SPOKEN_CONTRACTS).toContain(CONTRACT_OF_JAR);
 });
 
-function messagesIn(folder: string): string[] {
-  return readdirSync(join(FOLDER, folder)).filter((file) => file.endsWith('.json')).map((file) => join(folder, file));
-}
+/** One that differs is the next release's: copy test/contract to a folder for it, and name that in keycloak/pom.xml and in SPOKEN_CONTRACTS. */
+test('the contract that the jar names has every message, in both directions, as it is now', () => {
+  const now = ['.', 'keeper'].flatMap(messagesIn);
+  const kept = [CONTRACT_OF_JAR, `${CONTRACT_OF_JAR}/keeper`].flatMap(messagesIn);
+  expect(kept).toEqual(now.map((path) => `${CONTRACT_OF_JAR}/${path}`));
+  expect(now.filter((path) => textOf(path) !== textOf(`${CONTRACT_OF_JAR}/${path}`))).toEqual([]);
+});
 
 function golden(path: string): Golden {
-  return JSON.parse(readFileSync(join(FOLDER, path), 'utf8')) as Golden;
+  return readMessage<Golden>(path);
 }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { SMTPServer } from 'smtp-server';
 import { openInbox } from '../../dev/inbox/inbox.ts';
 import { addJob } from '../../bridge/db/job.ts';
 import { BILLING_MAIL_KINDS } from '../../bridge/db/remote-billing.schema.ts';
+import { isRefused, isRefusedForGood, smtpTransport } from '../../bridge/mail/transport.ts';
+import { secret } from '../../platform/secret.ts';
 import { openRelay } from '../support/relay.ts';
 import { CONTACT_URL, creationOf, eventually, NOW, openBridge, PROXY_URL, type TestBridge } from './support/bridge.ts';
 
@@ -348,6 +350,26 @@ describe('a mail server', () => {
     expect(await mail()).toEqual({ state: 'failed', failure: 'given up after too many tries' });
     expect(pauses[0]).toBeLessThan(MINUTE);
     expect(pauses.reduce((sum, pause) => sum + pause, 0)).toBeGreaterThan(DAY);
+  });
+
+  test('that answers a little now and then is left once a try has taken its time, and the mail is none the worse', async () => {
+    const dripping = createServer((socket) => {
+      socket.on('error', () => {}).write('220 hello\r\n');
+      socket.once('data', () => {
+        const drip = setInterval(() => void socket.write('250-wait\r\n'), 20);
+        socket.on('close', () => clearInterval(drip));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(dripping, 'listening');
+    const transport = smtpTransport(secret(`smtp://127.0.0.1:${(dripping.address() as AddressInfo).port}`), PROXY_URL, 0.3);
+    const failure = await transport.send({ id: '1', from: 'a@example.com', to: address, subject: '', html: '', text: '' }).catch((error: unknown) => error);
+    expect([isRefused(failure), isRefusedForGood(failure)]).toEqual([false, false]);
+    expect(failure).toBeInstanceOf(Error);
+    transport.close();
+    // Its connection is closed, or this would wait.
+    await new Promise((resolve) => {
+      dripping.close(resolve);
+    });
   });
 
   test('gets a Message-ID of its own for each mail, and the mark of a machine', async () => {

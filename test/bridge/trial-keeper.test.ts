@@ -1,14 +1,13 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { readCalls } from '../../bridge/keycloak/breaker.ts';
 import { trialKeeper, type TrialKeeper } from '../../bridge/keycloak/trial-keeper.ts';
+import { messagesIn, readMessage, RELEASES } from './support/contract.ts';
 
-/** The jar's side of the same files: KeeperMessagesTest. */
-const FOLDER = join(import.meta.dirname, '..', 'contract', 'keeper');
 const REQUEST_ID = 'golden-0001';
 
 interface Golden {
@@ -16,7 +15,8 @@ interface Golden {
   response: { status: number; body: unknown };
 }
 
-const golden = (name: string) => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8')) as Golden;
+/** The jar's side of the same files: KeeperMessagesTest. */
+const golden = (name: string, release?: string) => readMessage<Golden>(`${release === undefined ? '' : `${release}/`}keeper/${name}.json`);
 const userIn = ({ request }: Golden) => request.path.split('/')[5] ?? '';
 const keepStamp = (message: Golden, keep: TrialKeeper) => keep.keepStamp(userIn(message), message.request.body, REQUEST_ID);
 const beginStamp = (message: Golden, keep: TrialKeeper) => keep.beginStamp(userIn(message), message.request.body, REQUEST_ID);
@@ -26,16 +26,19 @@ const remove = (message: Golden, keep: TrialKeeper) => keep.remove(userIn(messag
 let server: Server;
 let answer: { status: number; body: unknown };
 let asked: unknown;
+let url: string;
 let keep: TrialKeeper;
 
 beforeEach(async () => {
   server = createServer(async (req, res) => {
     const { authorization, 'x-request-id': requestId } = req.headers;
-    asked = { method: req.method, path: req.url, authorization, requestId, body: JSON.parse(await text(req)) as unknown };
+    const body = await text(req);
+    asked = { method: req.method, path: req.url, authorization, requestId, ...(body !== '' && { body: JSON.parse(body) as unknown }) };
     res.writeHead(answer.status, { 'content-type': 'application/json' }).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  keep = trialKeeper({ internalUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, realm: 'vestibule' }, async () => 'its-token');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  keep = trialKeeper({ internalUrl: url, realm: 'vestibule' }, async () => 'its-token');
 });
 afterEach(() => void server.close());
 
@@ -60,6 +63,29 @@ test.each(MESSAGES)('%s', async (name, call, expected) => {
   expect(await call(message, keep)).toBe(expected);
   const { method, path, body } = message.request;
   expect(asked).toEqual({ method, path, body, authorization: 'Bearer its-token', requestId: REQUEST_ID });
+});
+
+/** The jar reads what it knows of a request: an older one may be sent more, never less. */
+test.each(RELEASES.flatMap((release) => MESSAGES.filter(([name]) => messagesIn(`${release}/keeper`).includes(`${release}/keeper/${name}.json`)).map((message) => [release, ...message] as const)))(
+  'as of release %s: %s',
+  async (release, name, call, expected) => {
+    const { request, response } = golden(name, release);
+    answer = response;
+    expect(await call(golden(name), keep)).toBe(expected);
+    expect(asked).toMatchObject({ method: request.method, path: request.path, body: request.body });
+  },
+);
+
+describe.each([undefined, ...RELEASES])('what a node tells of its calls to us (release: %s)', (release) => {
+  test.each([
+    ['health-closed', 'made'],
+    ['health-open', 'left_out'],
+  ])('%s', async (name, calls) => {
+    const { request, response } = golden(name, release);
+    answer = response;
+    expect(await readCalls(url, 'vestibule', 5_000)).toBe(calls);
+    expect(asked).toEqual({ method: request.method, path: request.path });
+  });
 });
 
 test.each([
@@ -92,6 +118,6 @@ test('a Keycloak that can’t be reached is one too', async () => {
 });
 
 test('every message of the contract is held here', () => {
-  const held = new Set<string>([...MESSAGES.map(([name]) => name), 'keep-stamp-role-not-allowed']);
-  expect(readdirSync(FOLDER).map((file) => file.replace('.json', '')).filter((name) => !held.has(name))).toEqual([]);
+  const held = new Set<string>([...MESSAGES.map(([name]) => name), 'keep-stamp-role-not-allowed', 'health-closed', 'health-open']);
+  expect(messagesIn('keeper').map((path) => basename(path, '.json')).filter((name) => !held.has(name))).toEqual([]);
 });

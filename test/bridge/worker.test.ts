@@ -31,30 +31,49 @@ beforeEach(() => {
 const register = () => bridge.send('/api/trial/register', { body: { username } });
 const mailCame = async () => bridge.inbox.messages().some((message) => message.to === username);
 
+const lockedBy = async () => (await sql<{ locked_by: string }>`select locked_by from graphile_worker._private_jobs`.execute(bridge.db)).rows;
+const cutSession = () => sql`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
+  and (classid::bigint << 32 | objid::bigint) = hashtextextended('worker other', 0)`.execute(bridge.db);
+
 describe('a job that is locked', () => {
   beforeEach(async () => {
     bridge.accounts.fail(true);
     await register();
     await bridge.settled();
     bridge.accounts.fail(false);
-    await sql`update graphile_worker._private_jobs set locked_by = 'other', locked_at = now() - interval '11 seconds', run_at = now()`.execute(bridge.db);
+    await sql`update graphile_worker._private_jobs set locked_by = 'other', locked_at = now(), run_at = now()`.execute(bridge.db);
   });
 
-  test('by a killed worker is taken by another', async () => {
-    await freeJobsOfDeadWorkers(pool);
+  test('by a killed worker is taken by another at the second look', async () => {
+    const dead = await freeJobsOfDeadWorkers(pool, []);
+    expect(dead).toEqual(['other']);
+    expect(await lockedBy()).toEqual([{ locked_by: 'other' }]);
+    await freeJobsOfDeadWorkers(pool, dead);
     await eventually(mailCame);
   });
 
   test('by a living worker is left to it', async () => {
     const release = await holdWorkerLock(pool, 'other', () => {});
-    await freeJobsOfDeadWorkers(pool);
-    const { rows } = await sql`select locked_by from graphile_worker._private_jobs`.execute(bridge.db);
-    expect(rows).toEqual([{ locked_by: 'other' }]);
+    expect(await freeJobsOfDeadWorkers(pool, ['other'])).toEqual([]);
+    expect(await lockedBy()).toEqual([{ locked_by: 'other' }]);
     release();
     await eventually(async () => {
-      await freeJobsOfDeadWorkers(pool);
+      await freeJobsOfDeadWorkers(pool, ['other']);
       return mailCame();
     });
+  });
+
+  test('by a worker whose session was cut is left to it: it takes its lock again, and gives it back when it ends', async () => {
+    let lost = 0;
+    const release = await holdWorkerLock(pool, 'other', () => void (lost += 1));
+    for (const times of [1, 2]) {
+      await cutSession();
+      await eventually(async () => lost === times && (await freeJobsOfDeadWorkers(pool, [])).length === 0);
+    }
+    expect(await lockedBy()).toEqual([{ locked_by: 'other' }]);
+    release();
+    await eventually(async () => (await freeJobsOfDeadWorkers(pool, [])).length === 1);
+    expect(lost).toBe(2);
   });
 });
 

@@ -109,7 +109,7 @@ const REALM_ROWS: readonly Row[] = [
     return newClient({ authenticationFlowBindingOverrides: { browser: own.id } })(admin);
   }), `${EXPIRY} in "Trial: end" has no settings`],
   ['step-settings', 'the zone is none', settings('vestibule browser', EXPIRY, { timeZone: 'Mars/Olympus' }), 'timeZone Mars/Olympus'],
-  ['step-settings', 'the form would have no password', settings('vestibule registration', 'registration-password-action', { always_set_password_on_register_form: 'false' }), 'the form would have no password'],
+  ['step-settings', 'the form would have no password', settings('vestibule registration', 'trial-password-action', { always_set_password_on_register_form: 'false' }), 'the form would have no password'],
   ['allowed-roles', 'a role too many', settings('vestibule registration', ACTION, { allowedRoles: 'trial-user##staff' }), 'allows the role staff, which no product grants'],
   ['allowed-roles', 'one too few', settings('vestibule registration', ACTION, { allowedRoles: '' }), 'does not allow the role trial-user'],
   ['allowed-roles', 'one that nobody has', settings('vestibule registration', ACTION, { allowedRoles: 'trial-user##gone' }), 'allows the role gone, which does not exist'],

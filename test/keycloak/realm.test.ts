@@ -37,6 +37,6 @@ test('every step of ours is there, with its settings', async () => {
     'REQUIRED trial-token-authenticator',
     'REQUIRED trial-registration-page',
     'REQUIRED trial-token-form-action',
-    'REQUIRED registration-password-action',
+    'REQUIRED trial-password-action',
   ]);
 });

@@ -4,6 +4,7 @@ import { httpBrowser } from '../../platform/http-browser.ts';
 import { createPerson, type Person } from '../support/person.ts';
 import { stack } from '../support/stack.ts';
 import { entryOf, nowSeconds, personWith, setEntries } from './support/keeper.ts';
+import { passkeys } from './support/passkeys.ts';
 import { authorizationUrl, clientsNamed, judge, justBeforeTheEnd, makeClients, signIn, tokens, WAYS_IN, type Answer, type ProductClients, type WayIn } from './support/ways-in.ts';
 
 /**
@@ -17,9 +18,10 @@ const GOING_ON = clientsNamed('ways-in-other');
 const HOUR_SECONDS = 3600;
 
 const admin = keycloakAdmin();
-const undo: (() => Promise<void>)[] = [];
+const undo: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
+  undo.push(await passkeys(admin));
   for (const clients of [ENDING, GOING_ON]) undo.push(await makeClients(admin, clients));
 });
 

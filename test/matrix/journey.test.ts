@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { settings } from '../keycloak/support/breaking.ts';
+import { addStep, settings } from '../keycloak/support/breaking.ts';
 import { createElsewhere, ELSEWHERE, goThrough, openElsewhere, signInThrough } from '../keycloak/support/elsewhere.ts';
 import { type Entry, entryOf, keeper, personWith, rolesOf, setEntries, stampsOf } from '../keycloak/support/keeper.ts';
+import { authenticator } from '../support/authenticator.ts';
 import { bridgeEnvironment, runDoctor } from '../support/doctor.ts';
 import { eventually } from '../support/eventually.ts';
 import { scrape } from '../support/exposition.ts';
@@ -239,11 +240,16 @@ describe.each(Object.entries(WAYS_IN))('the end of a trial, by %s', (_, wayIn) =
   });
 });
 
+/** Invited, and on the form. */
+const arrive = async (address = freshAddress('ada')) => {
+  const browser = httpBrowser();
+  return { address, browser, form: await browser.get(await invite(address)) };
+};
+
 /** Invited, on the form, and known at the provider. */
 const arriveKnown = async (address = freshAddress('ada'), theirs = address) => {
   await createElsewhere(theirs);
-  const browser = httpBrowser();
-  return { address, theirs, browser, form: await browser.get(await invite(address)) };
+  return { theirs, ...(await arrive(address)) };
 };
 
 describe('an identity provider', () => {
@@ -284,6 +290,43 @@ describe('an identity provider', () => {
     await createElsewhere(address);
     expect((await signInThrough(address)).body).toContain('data-reason="missing"');
     expect(await usersNamed(address)).toEqual([]);
+  });
+});
+
+describe('a passkey', () => {
+  let undo: () => Promise<unknown>;
+  // Every version has this step; "Enable passkeys" is there since 26.4.
+  beforeAll(async () => {
+    undo = await addStep('vestibule browser sign-in', 'webauthn-authenticator-passwordless', 'ALTERNATIVE', 'vestibule browser')(admin);
+  });
+  afterAll(() => undo());
+
+  test('is made with the account of an invitation, and signs in to it afterwards', async () => {
+    const { address, browser, form } = await arrive();
+    const device = authenticator();
+    const page = await submitForm(browser, form, { 'trial-passkey': 'create', password: '', 'password-confirm': '' });
+    expect(await usersNamed(address)).toEqual([]);
+    expect(isSignedIn(await browser.submit(page.form('trial-passkey-form'), device.make(page)))).toBe(true);
+    const [account, ...others] = await usersNamed(address);
+    expect([others, account?.emailVerified, Object.keys(account?.attributes ?? {})]).toEqual([[], true, expect.arrayContaining(['trial_stamp'])]);
+    expect((await admin.get(`/users/${account!.id}/credentials`)).map(({ type }: { type: string }) => type)).toEqual(['webauthn-passwordless']);
+
+    const later = httpBrowser();
+    const login = await later.get(`${stack().proxy}/api/login`);
+    const ways = await later.submit(login.form('kc-select-try-another-way-form'));
+    // The first is the password.
+    const way = await later.submit(ways.form(1));
+    expect(isSignedIn(await later.submit(way.form('webauth'), device.prove(way)))).toBe(true);
+  });
+
+  test('of another page is refused: nothing is made, and the form goes on with a password', async () => {
+    const [one, other] = [await arrive(), await arrive()];
+    const pages = await Promise.all([one, other].map(({ browser, form }) => submitForm(browser, form, { 'trial-passkey': 'create' })));
+    const again = await one.browser.submit(pages[0]!.form('trial-passkey-form'), authenticator().make(pages[1]!));
+    expect(again.body).toContain('The passkey could not be made.');
+    expect(await usersNamed(one.address)).toEqual([]);
+    const back = await one.browser.submit((await submitForm(one.browser, again)).form('trial-passkey-form'), { decision: 'password' });
+    expect(isSignedIn(await submitForm(one.browser, back))).toBe(true);
   });
 });
 

@@ -6,7 +6,7 @@ export interface Program {
   clientId: string;
   create(body: unknown): Promise<{ status: number; type: string; body: Record<string, unknown> }>;
   /** Any other call of the bridge; a body makes it a POST. */
-  ask(path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
+  ask(path: string, body?: unknown, method?: string): Promise<{ status: number; body: Record<string, unknown> }>;
   remove(): Promise<void>;
 }
 
@@ -58,9 +58,9 @@ export async function openProgram(role: string | undefined = 'trial-create'): Pr
       });
       return { status: answer.status, type: answer.headers.get('content-type') ?? '', body: (await answer.json()) as Record<string, unknown> };
     },
-    ask: async (path, body) => {
+    ask: async (path, body, method = body === undefined ? 'GET' : 'POST') => {
       const answer = await fetch(stack().bridge + path, {
-        method: body === undefined ? 'GET' : 'POST',
+        method,
         headers: { authorization: `Bearer ${await token()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });

@@ -10,7 +10,7 @@ import { openBridge, type TestBridge } from '../support/bridge.ts';
 import { startReplica, type BridgeReplica } from '../support/replica.ts';
 import { read, signedUp, type Person } from './person.ts';
 
-// Jobs of a worker that was killed are free again within ten seconds.
+// Jobs of a worker that was killed are free again within twenty seconds.
 jest.setTimeout(240_000);
 
 const DAY = 86_400;

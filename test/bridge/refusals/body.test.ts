@@ -23,7 +23,7 @@ interface Fields {
 
 interface Operation {
   security?: unknown;
-  parameters?: readonly { name: string; required?: boolean }[];
+  parameters?: readonly { name: string; in: 'query' | 'path' | 'header'; required?: boolean }[];
   requestBody?: { content: Record<string, { schema: Fields & { anyOf?: readonly Fields[] } }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
@@ -158,6 +158,45 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
     await expectRefusal(endpoint, { body: `${valid.slice(0, -1)},${JSON.stringify(name)}:"x"}` }, 400, 'invalid_request');
   });
 
+  test('refuses, in what stands in lists, an unknown field, one of another type, one missing and one twice, and names the place', async () => {
+    for (const [name, { items }] of Object.entries(fieldsOf(endpoint).properties)) {
+      if (items?.properties === undefined) continue;
+      const item: Record<string, unknown> = (await endpoint.valid(bridge))[name] === undefined ? Object.fromEntries(Object.keys(items.properties).map((one) => [one, 'x'])) : ((await endpoint.valid(bridge))[name] as Record<string, unknown>[])[0]!;
+      const wrong = [
+        ...['admin', '__proto__', 'toString'].map((unknown) => `{${JSON.stringify(unknown)}:"x",${JSON.stringify(item).slice(1)}`),
+        ...Object.keys(items.properties).flatMap((one) => [42, null, true, ['x'], { x: 'x' }].map((value) => JSON.stringify({ ...item, [one]: value }))),
+        ...(items.required ?? []).map((one) => JSON.stringify({ ...item, [one]: undefined })),
+        'null',
+        '"x"',
+        '[]',
+        '{}',
+      ];
+      const { [name]: _list, ...rest } = await endpoint.valid(bridge);
+      for (const one of wrong) {
+        const { status, problem } = await post(endpoint, { body: `{${JSON.stringify(name)}:[${one}],${JSON.stringify(rest).slice(1)}`.replace(',}', '}') });
+        expect([one, status, String(problem['field'])]).toEqual([one, 400, expect.stringMatching(`^${name}\\.0`)]);
+      }
+      const [first] = Object.keys(items.properties);
+      const twice = `{"${first}":"first",${JSON.stringify(item).slice(1)}`;
+      await expectRefusal(endpoint, { body: `{${JSON.stringify(name)}:[${twice}],${JSON.stringify(rest).slice(1)}`.replace(',}', '}') }, 400, 'invalid_request');
+    }
+  });
+
+  test('refuses, in what maps names to texts, another type, an odd name and a name twice', async () => {
+    for (const [name, { additionalProperties }] of Object.entries(fieldsOf(endpoint).properties)) {
+      if (typeof additionalProperties !== 'object') continue;
+      const { [name]: _map, ...rest } = await endpoint.valid(bridge);
+      const texts = ['{"team":42}', '{"team":null}', '{"team":["x"]}', '{"team":{"x":"x"}}', '{"team":"a\\u0000b"}', '{"":"x"}', '{"team":"one","team":"two"}'];
+      for (const text of texts) await expectRefusal(endpoint, { body: `{${JSON.stringify(name)}:${text},${JSON.stringify(rest).slice(1)}` }, 400, 'invalid_request');
+    }
+  });
+
+  test('refuses an unknown parameter besides the body', async () => {
+    const authorization = endpoint.caller === 'anybody' ? {} : { authorization: `Bearer ${await tokenFor(endpoint, bridge)}` };
+    const { status, body } = await bridge.send(`${addressOf(endpoint)}?admin=true`, { method: endpoint.method, headers: authorization, body: await written() });
+    expect([status, body['code'], body['detail']]).toEqual([400, 'invalid_request', expect.stringContaining('admin')]);
+  });
+
   test('refuses a field twice, spelled alike or not', async () => {
     for (const name of fieldsOf(endpoint).required ?? []) {
       const valid = await written();
@@ -188,6 +227,41 @@ describe.each(WITH_BODY)('$method $path ($caller)', (endpoint) => {
   test.each(['GET', 'PUT', 'PATCH', 'DELETE', 'POST'].filter((method) => !taken.has(method)))('takes no %s, whoever asks', async (method) => {
     const answer = await bridge.send(addressOf(endpoint), { method });
     expect([answer.status, answer.headers.get('allow'), answer.body['code']]).toEqual([405, [...taken].join(', '), 'method_not_allowed']);
+  });
+});
+
+const refused = (query: string) => ({ query: query.slice(0, 200), status: 400, code: 'invalid_request' });
+
+describe.each(ENDPOINTS.filter(({ method }) => method === 'GET'))('$method $path ($caller)', (endpoint) => {
+  const parameters = () => (operationOf(endpoint).parameters ?? []).filter((one) => one.in === 'query').map(({ name }) => name);
+  const answerTo = async (query: string, path = addressOf(endpoint)) => {
+    const { status, body } = await bridge.send(`${path}?${query}`, { method: 'GET', headers: { authorization: `Bearer ${await tokenFor(endpoint, bridge)}` } });
+    return { query: query.slice(0, 200), status, code: body['code'] };
+  };
+  const validQuery = async () => new URLSearchParams((await endpoint.valid(bridge)) as Record<string, string>);
+
+  test('takes the query that the others are made from', async () => {
+    expect((await answerTo((await validQuery()).toString())).status).toBe(endpoint.status);
+  });
+
+  test.each(['admin=true', 'ID=1', '__proto__=x', '__proto__[x]=x', 'constructor=x', 'a[]=x', '=x', 'x'])('refuses the unknown parameter %s', async (unknown) => {
+    const query = [(await validQuery()).toString(), unknown].filter((part) => part !== '').join('&');
+    expect(await answerTo(query)).toEqual(refused(query));
+  });
+
+  test('refuses every parameter twice, as a list, as an object, too long, and with what no line has', async () => {
+    for (const name of parameters()) {
+      const valid = await validQuery();
+      const [value = 'x'] = [valid.get(name)];
+      valid.delete(name);
+      const wrong = [`${name}=${value}&${name}=${value}`, `${name}[]=${value}`, `${name}[x]=${value}`, `${name}=${'x'.repeat(4_000)}`, `${name}=a%0D%0Ab`, `${name}=a%00`];
+      for (const one of wrong.map((part) => [valid.toString(), part].filter((some) => some !== '').join('&'))) expect(await answerTo(one)).toEqual(refused(one));
+    }
+  });
+
+  test.each(['1', 'x', `${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(13)}`, '%00', '..%2f', 'null'])('refuses the id %s', async (id) => {
+    if (!endpoint.path.includes('{id}')) return;
+    expect((await answerTo('', endpoint.path.replace('{id}', id))).status).toBe(400);
   });
 });
 

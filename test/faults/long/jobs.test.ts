@@ -1,19 +1,27 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { eventually } from '../../support/eventually.ts';
+import { keycloakAdmin } from '../../support/keycloak-admin.ts';
 import { freshAddress } from '../../support/person.ts';
-import { inbox, stack } from '../../support/stack.ts';
+import { openProgram, type Program } from '../../support/program.ts';
+import { inbox, queryDatabase, stack } from '../../support/stack.ts';
 import { invite, isSignedIn, register, signUp } from '../../support/visitor.ts';
-import { attempts, endsWell } from '../support/ending.ts';
+import { attempts, endsWell, finishes, nothingDisagrees, userIds } from '../support/ending.ts';
 import { hurry, invitationIn, linkOf, mailStates, mailsTo } from '../support/mails.ts';
 import { END_OF_MAIL, kill, mendAll, OUTCOME, relay, start } from '../support/stand.ts';
 
 jest.setTimeout(180_000);
 
-/** A killed worker's jobs are freed 10 s after they were taken, by a sweep every 10 s. */
+/** A killed worker's jobs are freed by the second sweep that finds it dead; there is one every 10 s. */
 const TAKEN_OVER_WITHIN_MS = 40_000;
 
 const smtp = relay('bridge-smtp');
 const adminApi = relay('bridge-keycloak');
+
+let manager: Program;
+beforeAll(async () => {
+  manager = await openProgram('trial-manage');
+});
+afterAll(() => manager.remove());
 
 let address: string;
 beforeEach(() => {
@@ -72,6 +80,46 @@ test('killed in reconcile: the attempt is confirmed', async () => {
   expect(await attempts(address)).toMatchObject([{ state: 'pending' }]);
   await start('bridge');
   await endsWell(address, link);
+});
+
+/** Whoever asks is not answered by Keycloak, so that a job goes on; that is killed at its own call. */
+async function killedInTheJobAfter(call: string, ask: () => Promise<unknown>): Promise<void> {
+  await adminApi.inject({ sees: call, does: 'cut-request' });
+  await ask();
+  await adminApi.inject({ sees: call, does: 'hold-request' });
+  await hurry();
+  await adminApi.holds();
+  await kill('bridge');
+  await adminApi.cut();
+  await start('bridge');
+}
+
+test('killed in keep_life: Keycloak hears of the extension', async () => {
+  const link = await invite(address);
+  await finishes(address, link);
+  const [userId = ''] = await userIds(address);
+  await killedInTheJobAfter('PUT /realms/', async () => {
+    expect((await manager.ask('/api/trial/extend', { user_id: userId, days: 30, reason: 'They asked.' })).body).toMatchObject({ held_by_keycloak: false });
+  });
+  const [trial] = await queryDatabase('select extract(epoch from trial_ends_at)::int as ends from bridge.trial where user_id = $1', [userId]);
+  await eventually(async () => {
+    const { attributes } = await keycloakAdmin().get(`/users/${userId}`);
+    return (JSON.parse(attributes.trial_stamp[0]) as { trial_ends_at: number }).trial_ends_at === trial?.['ends'];
+  }, TAKEN_OVER_WITHIN_MS);
+  await nothingDisagrees();
+});
+
+test('killed in erase_life: the person is forgotten, in Keycloak and here', async () => {
+  await finishes(address, await invite(address));
+  const [{ id } = {}] = await queryDatabase('select id from bridge.life where address = $1', [address]);
+  // A registration that may still come through keeps an erasure waiting.
+  await queryDatabase(`update bridge.registration set attempted_at = attempted_at - interval '1 hour' where address = $1`, [address]);
+  await killedInTheJobAfter('DELETE /realms/', async () => {
+    expect((await manager.ask(`/api/trial/${String(id)}`, { reason: 'They asked.' }, 'DELETE')).status).toBe(200);
+  });
+  await eventually(async () => (await queryDatabase('select 1 from bridge.life where id = $1 and erased_at is not null', [id])).length === 1, TAKEN_OVER_WITHIN_MS);
+  expect(await userIds(address)).toEqual([]);
+  await nothingDisagrees();
 });
 
 test('a mail server that is away: everything else works, and every mail comes once when it is back', async () => {

@@ -33,7 +33,11 @@ export async function userIds(address: string): Promise<string[]> {
 export async function everythingIsReady(): Promise<void> {
   const { bridge, proxy, keycloak, realm, metrics } = stack();
   for (const url of [`${bridge}/readyz`, new URL('/readyz', metrics.proxy).href, `${keycloak}/realms/${realm}`, `${proxy}/api/login`]) {
-    await eventually(async () => (await fetch(url)).ok, SETTLES_WITHIN_MS);
+    await eventually(async () => {
+      const page = await httpBrowser().get(url);
+      if (page.status !== 200) throw new Error(wordsOf(page));
+      return true;
+    }, SETTLES_WITHIN_MS);
   }
 }
 

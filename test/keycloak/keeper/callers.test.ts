@@ -133,15 +133,44 @@ test('SECURITY 15: a role that was taken from the bridge is taken at once, whate
   expect(await knock(DOORS[1]!, token)).toMatchObject({ status: 200 });
 });
 
-test.each([
-  ['no JSON', 'x'],
-  ['a list', '[]'],
-  ['without a product', '{}'],
-])('a body that is %s is named', async (_, body) => {
-  const answer = await fetch(`${stack().keycloak}/realms/${stack().realm}/${KEEPER}/users/${target.id}/sessions/end`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${await asBridge()()}`, 'x-request-id': 'asked-0001' },
+const send = async ([method, path]: (typeof DOORS)[number], body: string, { id = target.id, type = 'application/json' } = {}) => {
+  const answer = await fetch(`${stack().keycloak}/realms/${stack().realm}/${KEEPER}/users/${id}${path}`, {
+    method,
+    headers: { 'content-type': type, authorization: `Bearer ${await asBridge()()}`, 'x-request-id': 'asked-0001' },
     body,
   });
-  expect([answer.status, await answer.json()]).toEqual([400, expect.objectContaining({ code: 'invalid_request', request_id: 'asked-0001' })]);
+  return { status: answer.status, problem: (await answer.json()) as Record<string, unknown> };
+};
+
+describe.each(DOORS)('%s users/{id}%s', (...door) => {
+  const [, , valid] = door;
+
+  test.each<[string, string, number, string]>([
+    ['no JSON', 'x', 400, 'invalid_request'],
+    ['nothing', '', 400, 'invalid_request'],
+    ['JSON that ends early', '{"product":"app"', 400, 'invalid_request'],
+    ['a list', '[]', 400, 'invalid_request'],
+    ['null', 'null', 400, 'invalid_request'],
+    ['a text', '"app"', 400, 'invalid_request'],
+    ['a body nested two thousand times', `{"product":${'['.repeat(2000)}${']'.repeat(2000)}}`, 400, 'invalid_request'],
+    ['a body without a product', JSON.stringify({ ...valid, product: undefined }), 400, 'invalid_request'],
+    ['a product that is a number', JSON.stringify({ ...valid, product: 42 }), 400, 'invalid_request'],
+    ['a product that is a list', JSON.stringify({ ...valid, product: ['app'] }), 400, 'invalid_request'],
+    ['1 MiB', JSON.stringify({ ...valid, product: 'x'.repeat(1024 * 1024) }), 413, 'payload_too_large'],
+    ['1 MiB of spaces', JSON.stringify(valid) + ' '.repeat(1024 * 1024), 413, 'payload_too_large'],
+  ])('refuses %s', async (_name, body, status, code) => {
+    expect(await send(door, body)).toMatchObject({ status, problem: { code, status, type: `urn:vestibule:problem:${code}`, request_id: 'asked-0001' } });
+  });
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])('refuses the type %s', async (type) => {
+    expect(await send(door, JSON.stringify(valid), { type })).toMatchObject({ status: 415 });
+  });
+
+  test.each(['x', '00000000-0000-4000-8000-000000000000', '%27%20or%201=1', '%00'])('knows nobody with the id %s', async (id) => {
+    expect([400, 404]).toContain((await send(door, JSON.stringify(valid), { id })).status);
+  });
+});
+
+test('a field that a newer bridge may send is left out of account', async () => {
+  expect(await send(DOORS[1]!, JSON.stringify({ product: 'app', reason: 'x' }))).toMatchObject({ status: 200, problem: { ended: 0 } });
 });

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import { httpBrowser, type HttpBrowser, type Visit } from '../../../platform/http-browser.ts';
+import { authenticator } from '../../support/authenticator.ts';
 import { keycloakAdmin, type KeycloakAdmin } from '../../support/keycloak-admin.ts';
 import type { Person } from '../../support/person.ts';
 import { inbox, stack } from '../../support/stack.ts';
@@ -124,6 +125,14 @@ export const WAYS_IN: Record<string, WayIn> = {
   password: async (person, { main }, end) => {
     await end();
     return judge(await signIn(httpBrowser(), person, authorizationUrl(main)));
+  },
+  'a passkey': async (person, { main }, end) => {
+    const device = authenticator();
+    await admin.put(`/users/${person.id}`, { ...(await admin.get(`/users/${person.id}`)), credentials: [device.credentialFor(person.id)] });
+    await end();
+    const browser = httpBrowser();
+    const page = await browser.get(authorizationUrl(main));
+    return judge(await browser.submit(page.form('webauth'), device.prove(page)));
   },
   'the cookie of a session': async (person, { main }, end) => {
     const browser = httpBrowser();

@@ -1,5 +1,6 @@
 package io.vestibule.keycloak;
 
+import java.util.Map;
 import java.util.UUID;
 
 import org.keycloak.models.KeycloakSession;
@@ -10,6 +11,10 @@ final class BridgeHealth {
     private static final String NOBODY = "health";
 
     private BridgeHealth() {
+    }
+
+    static Map<String, ?> words(String breaker) {
+        return Map.of("bridge", Map.of("breaker", breaker));
     }
 
     /**

@@ -4,6 +4,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.util.List;
+import java.util.function.Function;
 
 import jakarta.ws.rs.WebApplicationException;
 import jakarta.ws.rs.core.MultivaluedHashMap;
@@ -42,27 +43,43 @@ final class FormAgain {
         this.authSession = context.getAuthenticationSession();
     }
 
-    /** Rolls back. Throw the result: it carries the page. */
+    /**
+     * Rolls back. Throw the result: it carries the page.
+     *
+     * @param reason null for nobody's fault
+     */
     static WebApplicationException because(FormContext context, FormMessage reason) {
-        // Without it the inserted user stays on Keycloak before 26.7.
-        context.getSession().getTransactionManager().setRollbackOnly();
-        return new WebApplicationException(new FormAgain(context).page(reason));
+        return instead(context, form -> new FormAgain(context).page(reason == null ? form : form.setErrors(List.of(reason))));
     }
 
-    private Response page(FormMessage reason) {
+    /** The same with another page, whose form is posted to the registration form. */
+    static WebApplicationException instead(FormContext context, Function<LoginFormsProvider, Response> page) {
+        // Without it the inserted user stays on Keycloak before 26.7.
+        context.getSession().getTransactionManager().setRollbackOnly();
+        return new WebApplicationException(page.apply(new FormAgain(context).form()));
+    }
+
+    private LoginFormsProvider form() {
         authSession.setAuthenticatedUser(null);
         RealmModel realm = context.getRealm();
-        AuthenticationExecutionModel page = realm.getAuthenticationExecutionByFlowId(context.getExecution().getParentFlow());
+        AuthenticationExecutionModel page = pageExecution();
         // The code of this submit is used up: with it the second failure would answer "Action expired".
         String code = new ClientSessionCode<>(session, realm, authSession).getOrGenerateCode();
-        LoginFormsProvider form = session.getProvider(LoginFormsProvider.class)
+        return session.getProvider(LoginFormsProvider.class)
                 .setAuthenticationSession(authSession)
                 .setActionUri(action(page.getId(), code))
                 .setExecution(page.getId())
                 .setClientSessionCode(code)
-                .setFormData(withoutPasswords(context.getHttpRequest().getDecodedFormParameters()))
-                .setErrors(List.of(reason));
-        for (AuthenticationExecutionModel sibling : realm.getAuthenticationExecutionsStream(context.getExecution().getParentFlow()).toList()) {
+                .setFormData(withoutPasswords(context.getHttpRequest().getDecodedFormParameters()));
+    }
+
+    private AuthenticationExecutionModel pageExecution() {
+        return context.getRealm().getAuthenticationExecutionByFlowId(context.getExecution().getParentFlow());
+    }
+
+    private Response page(LoginFormsProvider form) {
+        AuthenticationExecutionModel page = pageExecution();
+        for (AuthenticationExecutionModel sibling : context.getRealm().getAuthenticationExecutionsStream(context.getExecution().getParentFlow()).toList()) {
             if (sibling.isEnabled()) {
                 session.getProvider(FormAction.class, sibling.getAuthenticator()).buildPage(as(sibling), form);
             }

@@ -17,7 +17,8 @@ final class FormAssets {
     private FormAssets() {
     }
 
-    static void addTo(Map<String, Object> attributes) {
+    /** @param more scripts of the page, besides the one of every form */
+    static void addTo(Map<String, Object> attributes, String... more) {
         if (!(attributes.get("properties") instanceof Properties themes)) {
             return;
         }
@@ -25,6 +26,9 @@ final class FormAssets {
         ours.putAll(themes);
         append(ours, "styles", STYLE_SHEET);
         append(ours, "scripts", SCRIPT);
+        for (String script : more) {
+            append(ours, "scripts", script);
+        }
         attributes.put("properties", ours);
         // Newer templates read this in place of the properties; older Keycloaks have neither it nor the class.
         if (attributes.containsKey("themeResources")) {

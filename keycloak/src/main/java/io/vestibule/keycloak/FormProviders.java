@@ -61,7 +61,8 @@ final class FormProviders {
         return steps.contains(TrialProviderCreationFactory.PROVIDER_ID) && !steps.contains(IdpCreateUserIfUniqueAuthenticatorFactory.PROVIDER_ID);
     }
 
-    private static Stream<AuthenticationExecutionModel> steps(RealmModel realm, String flowId) {
+    /** Of a flow and those in it, without what is disabled. */
+    static Stream<AuthenticationExecutionModel> steps(RealmModel realm, String flowId) {
         return realm.getAuthenticationExecutionsStream(flowId).filter(step -> !step.isDisabled())
                 .flatMap(step -> step.isAuthenticatorFlow() ? steps(realm, step.getFlowId()) : Stream.of(step));
     }

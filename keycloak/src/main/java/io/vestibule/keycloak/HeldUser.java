@@ -17,6 +17,10 @@ final class HeldUser {
 
     /** Has to be the first look at that person in its transaction: what was read before the lock would stay. */
     static Optional<UserModel> of(KeycloakSession session, RealmModel realm, String userId) {
+        // Postgres takes no NUL: that would be an error of the server's.
+        if (userId.chars().anyMatch(Character::isISOControl)) {
+            return Optional.empty();
+        }
         session.getProvider(JpaConnectionProvider.class).getEntityManager()
                 .createQuery("select u from UserEntity u where u.id = :id")
                 .setParameter("id", userId)

@@ -23,6 +23,10 @@ final class KeeperRefusal extends RuntimeException {
         return new KeeperRefusal(400, "invalid_request", "The request is not valid", detail);
     }
 
+    static KeeperRefusal tooLarge(int most) {
+        return new KeeperRefusal(413, "payload_too_large", "The request is too large", "A body has at most " + most + " characters.");
+    }
+
     static KeeperRefusal unauthorized() {
         return new KeeperRefusal(401, "unauthorized", "A valid access token is needed",
                 "Send an access token of the service account of " + KeeperCaller.CLIENT_ID + ", freshly fetched.");

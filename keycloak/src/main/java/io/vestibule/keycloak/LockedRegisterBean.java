@@ -31,8 +31,9 @@ public final class LockedRegisterBean extends RegisterBean {
     /**
      * @param hint  below the locked address
      * @param shown which attributes of the user profile are asked, besides the questions
+     * @param passkey whether one may be had instead of a password
      */
-    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session, List<Question> questions, String hint, Predicate<Attribute> shown) {
+    private LockedRegisterBean(MultivaluedMap<String, String> formData, KeycloakSession session, List<Question> questions, String hint, Predicate<Attribute> shown, boolean passkey) {
         super(formData, session);
         this.hint = hint;
         AttributeMetadata any = profile.getAttributes().getMetadata(UserModel.EMAIL);
@@ -40,9 +41,11 @@ public final class LockedRegisterBean extends RegisterBean {
         Stream<Attribute> asked = questions.stream().map(question -> new AskedAttribute(any, question, locale));
         attributes = Stream.concat(attributes.stream()
                 .filter(shown)
-                .<Attribute>map(attribute -> LOCKED.contains(attribute.getName())
-                        ? new LockedAttribute(profile.getAttributes().getMetadata(attribute.getName()))
-                        : attribute), asked)
+                .flatMap(attribute -> {
+                    Attribute one = LOCKED.contains(attribute.getName()) ? new LockedAttribute(profile.getAttributes().getMetadata(attribute.getName())) : attribute;
+                    // The theme puts the passwords below the address: the choice comes next.
+                    return passkey && UserModel.EMAIL.equals(attribute.getName()) ? Stream.of(one, new PasskeyAttribute(any, locale)) : Stream.of(one);
+                }), asked)
                 .toList();
         attributesByName = attributes.stream().collect(Collectors.toMap(Attribute::getName, Function.identity()));
     }
@@ -51,7 +54,7 @@ public final class LockedRegisterBean extends RegisterBean {
      * @param themes the bean that Keycloak made for the same page: it has what the person typed so far
      * @param posted the same, whole: of a field that comes twice the bean has the first value only
      */
-    static LockedRegisterBean from(Object themes, MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation, String hint) {
+    static LockedRegisterBean from(Object themes, MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation, String hint, boolean passkey) {
         MultivaluedMap<String, String> formData = new MultivaluedHashMap<>();
         if (themes instanceof RegisterBean bean) {
             bean.getFormData().forEach(formData::putSingle);
@@ -62,14 +65,15 @@ public final class LockedRegisterBean extends RegisterBean {
         fillIn(formData, UserModel.FIRST_NAME, invitation.firstName());
         fillIn(formData, UserModel.LAST_NAME, invitation.lastName());
         fillInWhatIsLocked(formData, posted, invitation);
-        return new LockedRegisterBean(formData, session, invitation.questions(), hint, attribute -> true);
+        formData.put(Passkey.FIELD, Passkey.ticked(posted));
+        return new LockedRegisterBean(formData, session, invitation.questions(), hint, attribute -> true, passkey);
     }
 
     /** For somebody whose names an identity provider told: the address and the questions alone. */
     static LockedRegisterBean ofQuestions(MultivaluedMap<String, String> posted, KeycloakSession session, Invitation invitation) {
         MultivaluedMap<String, String> formData = new MultivaluedHashMap<>();
         fillInWhatIsLocked(formData, posted, invitation);
-        return new LockedRegisterBean(formData, session, invitation.questions(), HINT, attribute -> UserModel.EMAIL.equals(attribute.getName()));
+        return new LockedRegisterBean(formData, session, invitation.questions(), HINT, attribute -> UserModel.EMAIL.equals(attribute.getName()), false);
     }
 
     private static void fillInWhatIsLocked(MultivaluedMap<String, String> formData, MultivaluedMap<String, String> posted, Invitation invitation) {
@@ -105,7 +109,7 @@ public final class LockedRegisterBean extends RegisterBean {
     }
 
     /** What the product asks, as if the user profile asked it: the theme has a template for that. */
-    public final class AskedAttribute extends Attribute {
+    public class AskedAttribute extends Attribute {
 
         private final Question question;
         private final Locale locale;
@@ -185,6 +189,19 @@ public final class LockedRegisterBean extends RegisterBean {
         private static String link(String url) {
             String escaped = HtmlUtils.escapeAttribute(url);
             return "<a href=\"" + escaped + "\" target=\"_blank\">" + escaped.replaceFirst("^https?://", "") + "</a>";
+        }
+    }
+
+    /** The passkey as a question: a box to tick. */
+    public final class PasskeyAttribute extends AskedAttribute {
+
+        PasskeyAttribute(AttributeMetadata any, Locale locale) {
+            super(any, new Question(Passkey.FIELD, Passkey.CREATE, null, "${trialPasskey}", Map.of(), false, 0), locale);
+        }
+
+        @Override
+        public String getDisplayName() {
+            return "${trialPasskeyOr}";
         }
     }
 }

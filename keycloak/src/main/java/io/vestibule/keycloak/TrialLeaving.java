@@ -2,6 +2,7 @@ package io.vestibule.keycloak;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 import org.keycloak.models.KeycloakSession;
@@ -18,6 +19,15 @@ final class TrialLeaving {
     static final String KEPT = "kept_account";
 
     private TrialLeaving() {
+    }
+
+    static Map<String, ?> ended(int clientSessions) {
+        return Map.of("ended", clientSessions);
+    }
+
+    /** @param removal {@link #REMOVED} or {@link #KEPT} */
+    static Map<String, ?> result(String removal) {
+        return Map.of("result", removal);
     }
 
     /**

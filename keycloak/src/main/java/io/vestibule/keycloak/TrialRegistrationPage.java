@@ -24,12 +24,13 @@ final class TrialRegistrationPage extends RegistrationPage {
     public Response render(FormContext context, LoginFormsProvider form) {
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
         // The mapper sees the attributes last, when the theme's own bean and its error messages are in place.
+        Optional<String> passkey = invitation.flatMap(invited -> Passkey.offer(context, context.getExecution().getFlowId()));
         invitation.ifPresent(invited -> form.setAttributeMapper(attributes -> {
             LockedRegisterBean locked = LockedRegisterBean.from(attributes.get("profile"), posted(context), context.getSession(), invited,
-                    FormProviders.hint(context.getSession(), attributes.get("social")));
+                    FormProviders.hint(context.getSession(), attributes.get("social")), passkey.isPresent());
             attributes.put("profile", locked);
             attributes.put("register", locked);
-            FormAssets.addTo(attributes);
+            FormAssets.addTo(attributes, passkey.stream().toArray(String[]::new));
             return attributes;
         }));
         return super.render(context, form);

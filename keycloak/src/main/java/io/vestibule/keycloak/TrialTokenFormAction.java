@@ -12,9 +12,13 @@ import org.keycloak.authentication.ValidationContext;
 import org.keycloak.authentication.forms.RegistrationUserCreation;
 import org.keycloak.events.Details;
 import org.keycloak.events.Errors;
+import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.utils.FormMessage;
+import org.keycloak.userprofile.DefaultUserProfile;
 import org.keycloak.userprofile.UserProfile;
+import org.keycloak.userprofile.UserProfileContext;
+import org.keycloak.userprofile.UserProfileMetadata;
 
 /**
  * Accepts the invited address and no other, creates the user, and has the trial provisioned by the bridge before
@@ -37,8 +41,6 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         String requestId = RequestId.of(context.getAuthenticationSession());
         context.getEvent().detail(RequestId.EVENT_DETAIL, requestId);
         MultivaluedMap<String, String> formData = context.getHttpRequest().getDecodedFormParameters();
-        // On a realm with unmanaged attributes the form could otherwise bring its own stamp.
-        formData.remove(TrialStamp.ATTRIBUTE);
 
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
         if (invitation.isEmpty()) {
@@ -90,14 +92,25 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
     @Override
     public UserProfile getOrCreateUserProfile(FormContext context, MultivaluedMap<String, String> formData) {
         Optional<Invitation> invitation = Invitation.of(context.getAuthenticationSession());
-        if (invitation.isEmpty()) {
-            return super.getOrCreateUserProfile(context, formData);
-        }
         MultivaluedMap<String, String> locked = new MultivaluedHashMap<>(formData);
+        // On a realm with unmanaged attributes the form could otherwise bring its own stamp.
+        locked.remove(TrialStamp.ATTRIBUTE);
+        if (invitation.isEmpty()) {
+            return super.getOrCreateUserProfile(context, locked);
+        }
         ADDRESS_FIELDS.forEach(field -> locked.putSingle(field, invitation.get().username()));
         // The bridge's, and no attributes of the user, not even on a realm that takes unmanaged ones.
         invitation.get().questions().forEach(question -> locked.remove(question.field()));
-        return super.getOrCreateUserProfile(context, locked);
+        Passkey.removeFrom(locked);
+        UserProfile profile = super.getOrCreateUserProfile(context, locked);
+        return Passkey.isChosen(context) ? withId(context, profile, Passkey.userIdIn(context.getAuthenticationSession())) : profile;
+    }
+
+    /** Keycloak's own, but for the id of the user that it makes. */
+    private static UserProfile withId(FormContext context, UserProfile profile, String id) {
+        KeycloakSession session = context.getSession();
+        return new DefaultUserProfile(new UserProfileMetadata(UserProfileContext.REGISTRATION), profile.getAttributes(),
+                attributes -> session.users().addUser(context.getRealm(), id, attributes.getFirst(UserModel.USERNAME), true, true), null, session);
     }
 
     @Override
@@ -109,12 +122,19 @@ final class TrialTokenFormAction extends RegistrationUserCreation {
         }
         String requestId = RequestId.of(context.getAuthenticationSession());
         context.getEvent().detail(RequestId.EVENT_DETAIL, requestId);
+        boolean passkey = Passkey.isChosen(context);
+        if (passkey) {
+            Passkey.require(context, invitation.get());
+        }
         try {
             TrialAccount account = TrialAccount.of(context.getSession(), invitation.get(), StepConfig.of(context.getAuthenticatorConfig()), requestId);
             UserModel user = account.insert(context.getConnection(), () -> {
                 super.success(context);
                 return context.getUser();
             });
+            if (passkey) {
+                Passkey.store(context, user);
+            }
             account.provision(user, Answers.in(context.getHttpRequest().getDecodedFormParameters(), invitation.get().questions()));
         } catch (TrialAccount.Failed e) {
             e.tell(context.newEvent(), context.getAuthenticationSession().getClient(), invitation.get().username(), requestId);

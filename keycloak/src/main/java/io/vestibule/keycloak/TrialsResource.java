@@ -36,6 +36,7 @@ public class TrialsResource {
 
     private static final Logger LOG = Logger.getLogger(TrialsResource.class);
     private static final String REQUEST_ID = "X-Request-Id";
+    private static final int MOST_BODY_CHARACTERS = 16 * 1024;
 
     private final KeycloakSession session;
 
@@ -50,7 +51,7 @@ public class TrialsResource {
     public Response health() {
         try {
             String breaker = BridgeHealth.look(session);
-            return answer(BridgeBreaker.CLOSED.equals(breaker) ? 200 : 503, Map.of("bridge", Map.of("breaker", breaker)));
+            return answer(BridgeBreaker.CLOSED.equals(breaker) ? 200 : 503, BridgeHealth.words(breaker));
         } catch (KeeperRefusal refusal) {
             return refusal.answer(requestId());
         }
@@ -86,7 +87,7 @@ public class TrialsResource {
     public Response endSessions(@PathParam("id") String userId, String body) {
         return guarded("end_sessions", userId, body, json -> {
             String product = KeepRequest.product(json);
-            return inTransaction(inner -> TrialLeaving.endSessions(inner, userId, product, nowSeconds()), ended -> Map.of("ended", ended));
+            return inTransaction(inner -> TrialLeaving.endSessions(inner, userId, product, nowSeconds()), TrialLeaving::ended);
         });
     }
 
@@ -97,7 +98,7 @@ public class TrialsResource {
     public Response remove(@PathParam("id") String userId, String body) {
         return guarded("remove", userId, body, json -> {
             String product = KeepRequest.product(json);
-            return inTransaction(inner -> TrialLeaving.remove(inner, userId, product, nowSeconds()), result -> Map.of("result", result));
+            return inTransaction(inner -> TrialLeaving.remove(inner, userId, product, nowSeconds()), TrialLeaving::result);
         });
     }
 
@@ -123,6 +124,9 @@ public class TrialsResource {
     }
 
     private static JsonNode json(String body) {
+        if (body != null && body.length() > MOST_BODY_CHARACTERS) {
+            throw KeeperRefusal.tooLarge(MOST_BODY_CHARACTERS);
+        }
         try {
             JsonNode json = JsonSerialization.mapper.readTree(body == null ? "" : body);
             if (json != null && json.isObject()) {

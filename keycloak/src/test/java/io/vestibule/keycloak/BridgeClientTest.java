@@ -223,7 +223,7 @@ class BridgeClientTest {
         return switch (contract.kind()) {
             case "verify" -> answer.path("valid").booleanValue()
                     ? new Verification.Verified(answer.path("username").textValue(), answer.path("first_name").textValue(), answer.path("last_name").textValue(),
-                            contract.name().equals("verify-asking") ? QUESTIONS : List.of(), answer.path("address_is_invited").booleanValue())
+                            contract.message().equals("verify-asking") ? QUESTIONS : List.of(), answer.path("address_is_invited").booleanValue())
                     : new Verification.Refused(answer.path("reason").textValue(), answer.path("product").textValue(), answer.path("username").textValue());
             case "creation" -> contract.status() == 200
                     ? new Creation.Granted(

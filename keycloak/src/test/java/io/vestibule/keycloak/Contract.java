@@ -17,19 +17,32 @@ import org.keycloak.util.JsonSerialization;
 record Contract(String name, JsonNode file) {
 
     private static final Path FOLDER = Path.of("..", "test", "contract");
-    private static final Path KEEPER = FOLDER.resolve("keeper");
+    private static final String KEEPER = "keeper";
 
     static List<Contract> all() {
-        return below(FOLDER).filter(file -> !file.startsWith(KEEPER)).map(Contract::read).toList();
+        return files().filter(file -> !isOfTheKeeper(file)).map(Contract::read).toList();
     }
 
     /** The messages in the other direction: the bridge asks, the jar answers. */
     static List<Contract> ofTheKeeper() {
-        return below(KEEPER).map(Contract::read).toList();
+        return files().filter(Contract::isOfTheKeeper).map(Contract::read).toList();
     }
 
-    private static Stream<Path> below(Path folder) {
-        try (Stream<Path> files = Files.walk(folder, 2)) {
+    /** One of these, as it is now and as each release has it. */
+    static List<Contract> ofTheKeeper(String message) {
+        List<Contract> all = ofTheKeeper().stream().filter(one -> one.message().equals(message)).toList();
+        if (all.stream().noneMatch(Contract::isOfToday)) {
+            throw new AssertionError("test/contract/keeper has no " + message);
+        }
+        return all;
+    }
+
+    private static boolean isOfTheKeeper(Path file) {
+        return file.getParent().endsWith(KEEPER);
+    }
+
+    private static Stream<Path> files() {
+        try (Stream<Path> files = Files.walk(FOLDER)) {
             return files.filter(file -> file.toString().endsWith(".json")).sorted().toList().stream();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -46,6 +59,15 @@ record Contract(String name, JsonNode file) {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Whichever release it is of. */
+    String message() {
+        return name.replaceAll(".*/", "");
+    }
+
+    boolean isOfToday() {
+        return !Character.isDigit(name.charAt(0));
     }
 
     JsonNode request() {

@@ -28,7 +28,7 @@ class ServicesTest {
                 // Keycloak's own are on the class path too, and some can't be made here.
                 .filter(provider -> provider.type().getPackageName().equals(getClass().getPackageName()))
                 .forEach(provider -> ids.add(((ProviderFactory<?>) provider.get()).getId()));
-        assertEquals("[trial-expiration-authenticator, trial-expiration-executor, trial-provider-creation, trial-registration-page, trial-token-authenticator, trial-token-form-action, vestibule-flow-succession, vestibule-reset-choose-user, vestibule-reset-credential-email, vestibule-trial-claims, vestibule-trials, vestibule-username-password-form]",
+        assertEquals("[trial-expiration-authenticator, trial-expiration-executor, trial-password-action, trial-provider-creation, trial-registration-page, trial-token-authenticator, trial-token-form-action, vestibule-flow-succession, vestibule-reset-choose-user, vestibule-reset-credential-email, vestibule-trial-claims, vestibule-trials, vestibule-username-password-form]",
                 ids.toString());
         ids.forEach(id -> assertTrue(id.length() <= 36, id));
     }
