@@ -137,7 +137,8 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const staff = ownStaff ? [serve(ownStaff, served, { ...of(ownStaff), products: landingAtStaff(products) }, staffRoutes)] : [];
   const ownBilling = config.billingUrl !== undefined && sites.every(({ publicUrl }) => publicUrl !== config.billingUrl);
   const billing = ownBilling && config.billingUrl !== undefined ? [serveBilling(config.billingUrl, config.sites[0], { ...shared, health: publicHealth })] : [];
-  const embeds = config.embedUrl === undefined ? undefined : serveEmbeds(config.embedUrl, sites[0] as ServedSite, { ...shared, standings: embedStandings(bridge), readProof: embedProofs(config.bridgeUrl, config.embedUrl) });
+  const siteOfProduct = (product: string): ServedSite | undefined => sites.find(({ host }) => productIdsBySite.get(host)?.includes(product));
+  const embeds = config.embedUrl === undefined ? undefined : serveEmbeds(config.embedUrl, { ...shared, siteOf: siteOfProduct, standings: embedStandings(bridge), readProof: embedProofs(config.bridgeUrl, config.embedUrl) });
   const embedsHere = embeds && sites.some(({ publicUrl }) => publicUrl === config.embedUrl) ? embeds : undefined;
   const watch = watchSessions(live);
   const long = longAnswers(watch);
@@ -216,9 +217,9 @@ function serveBilling(publicUrl: string, home: Site, shared: Omit<BillingRoutePa
   return { host, protocol: protocol.slice(0, -1), express: createApp(parts, billingRoutes(parts)) };
 }
 
-/** Frames that show the first site's small apps: at an origin of their own, in development at the site's. */
-function serveEmbeds(embedUrl: string, site: ServedSite, shared: Omit<EmbedParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins' | 'site' | 'embedUrl'>): PagesSite {
+/** Frames that show the sites' small apps: at an origin of their own, in development at the first site's. */
+function serveEmbeds(embedUrl: string, shared: Omit<EmbedParts & AppParts, 'cookies' | 'publicUrl' | 'providerUrl' | 'returnOrigins' | 'embedUrl'>): PagesSite {
   const { host, protocol } = new URL(embedUrl);
-  const parts = { ...shared, embedUrl, site, publicUrl: embedUrl, cookies: cookieJar(embedUrl), providerUrl: undefined, returnOrigins: [] };
+  const parts = { ...shared, embedUrl, publicUrl: embedUrl, cookies: cookieJar(embedUrl), providerUrl: undefined, returnOrigins: [] };
   return { host, protocol: protocol.slice(0, -1), express: createApp(parts, embedRouter(parts)) };
 }

@@ -57,8 +57,8 @@ export function embedRoutes(using: EmbedRoutesUsing): readonly Route[] {
       answer: async ({ body }) => {
         const standing = await readStanding(db, clock, body.app);
         if (standing === undefined) return { found: false as const };
-        const { generation, userId, path, trialState, trialEndsAt, trialAccessUntil } = standing;
-        return { found: true as const, generation, user_id: userId, path, trial_state: trialState, trial_ends_at: trialEndsAt, trial_access_until: trialAccessUntil };
+        const { product, generation, userId, path, trialState, trialEndsAt, trialAccessUntil } = standing;
+        return { found: true as const, product, generation, user_id: userId, path, trial_state: trialState, trial_ends_at: trialEndsAt, trial_access_until: trialAccessUntil };
       },
     }),
   ];

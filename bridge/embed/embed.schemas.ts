@@ -25,6 +25,7 @@ export const embedStandingBody = z.strictObject({ app });
 export const embedStandingAnswer = z.union([
   z.strictObject({
     found: z.literal(true),
+    product: z.string().meta({ description: 'Whose app it is: of the site that its clients open' }),
     generation: z.int(),
     user_id: z.string(),
     path: z.string(),

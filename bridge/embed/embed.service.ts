@@ -28,6 +28,7 @@ export interface EmbedWish {
 
 /** What an embed may do now. Instants in epoch seconds of real time; null: no end. */
 export interface EmbedStanding {
+  product: string;
   generation: number;
   userId: string;
   path: string;
@@ -74,12 +75,12 @@ export async function readStanding(db: Db, clock: Clock, appId: string): Promise
   return app && standingOf(app, clock);
 }
 
-function standingOf({ generation, userId, path, trialEndsAt, trialAccessUntil }: EmbeddableApp, clock: Clock): EmbedStanding {
+function standingOf({ product, generation, userId, path, trialEndsAt, trialAccessUntil }: EmbeddableApp, clock: Clock): EmbedStanding {
   const now = clock.now();
   const toReal = (instant: Date | null) => instant && epochSeconds(clock.toReal(instant));
   const ended = trialEndsAt !== null && trialEndsAt <= now;
   const trialState = trialAccessUntil === null ? 'converted' : trialAccessUntil <= now ? 'expired' : ended ? 'grace' : 'active';
-  return { generation, userId, path, trialState, trialEndsAt: toReal(trialEndsAt), trialAccessUntil: toReal(trialAccessUntil) };
+  return { product, generation, userId, path, trialState, trialEndsAt: toReal(trialEndsAt), trialAccessUntil: toReal(trialAccessUntil) };
 }
 
 /** Ends every embed of an app, and every token for one. */

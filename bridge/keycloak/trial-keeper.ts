@@ -15,7 +15,7 @@ export interface Keeping {
 /** `newer`: Keycloak holds this version or a later one already. `not_managed`: that person has no trial of this product there. */
 export type Kept = 'held' | 'newer' | 'unknown_user' | 'not_managed';
 
-/** `other_trial`: they have one of this product already. `not_eligible`: disabled, without that address by now, or an administrator. */
+/** `other_trial`: they have one of this product already. `not_eligible`: disabled, without that address by now, an administrator, or of staff. */
 export type Begun = 'held' | 'newer' | 'unknown_user' | 'other_trial' | 'not_eligible';
 
 /** `kept_account`: it was there before the trial, or something else remains on it; the trial's traces are gone from it. */

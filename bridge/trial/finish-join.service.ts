@@ -68,5 +68,5 @@ async function releaseJoin(db: Db, { clock }: Using, attempt: Registration, why:
 export function refuseJoin(why: Exclude<FinishedJoin, 'confirmed'>): never {
   if (why === 'other_trial') throw new AppError('trial_exists', 'Sign in: this account has its trial.');
   if (why === 'given_up') throw new AppError('attempt_conflict', 'Open the link again: a later attempt took the place of this one.');
-  throw new AppError('not_possible', 'This account can’t begin the trial: it is disabled or gone, has another address by now, or administers the realm.');
+  throw new AppError('not_possible', 'This account can’t begin the trial: it is disabled or gone, has another address by now, administers the realm, or has a role that is kept from trials, as staff has.');
 }

@@ -11,11 +11,13 @@ const MOST_APPS = 10_000;
 
 const answered = z.union([
   z.object({ found: z.literal(false) }),
-  z.object({ found: z.literal(true), generation: z.number(), user_id: z.string(), path: z.string(), trial_ends_at: z.number().nullable(), trial_access_until: z.number().nullable() }),
+  z.object({ found: z.literal(true), product: z.string(), generation: z.number(), user_id: z.string(), path: z.string(), trial_ends_at: z.number().nullable(), trial_access_until: z.number().nullable() }),
 ]);
 
 /** What frames that show an app may do. */
 export interface EmbedStanding {
+  /** By which the site is chosen behind which its app stands. */
+  product: string;
   generation: number;
   userId: string;
   /** Of the app behind the proxy. */
@@ -74,8 +76,8 @@ async function ask(bridge: Pick<Bridge, 'ask'>, app: string, caller: Caller): Pr
   const read = status === 200 ? answered.safeParse(JSON.parse(body.toString('utf8'))) : undefined;
   if (!read?.success) throw new AppError('unavailable', 'Try again in a minute.', { cause: new Error(`embed-standing answered ${status}`) });
   if (!read.data.found) return undefined;
-  const { generation, user_id: userId, path, trial_ends_at, trial_access_until } = read.data;
-  return { generation, userId, path, endsAt: instant(trial_ends_at), accessUntil: instant(trial_access_until) };
+  const { product, generation, user_id: userId, path, trial_ends_at, trial_access_until } = read.data;
+  return { product, generation, userId, path, endsAt: instant(trial_ends_at), accessUntil: instant(trial_access_until) };
 }
 
 function instant(seconds: number | null): Date | null {

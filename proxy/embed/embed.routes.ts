@@ -8,7 +8,6 @@ import { onlyCookieIn } from '../cookie.ts';
 import { assetRoute } from '../pages/asset.routes.ts';
 import { showNotice, text, translateFor, type Showing } from '../pages/show.ts';
 import { sameOrigin } from '../same-origin.ts';
-import type { ServedSite } from '../site/served-site.ts';
 import { mayPass, notAllowed, ruleFor } from '../site/site.ts';
 import { embedded, enter, type EmbedKeeping } from './embed.service.ts';
 import type { EmbedStanding } from './embed-standings.ts';
@@ -21,8 +20,6 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 export interface EmbedParts extends EmbedKeeping, Showing {
   /** The origin at which frames stand. */
   embedUrl: string;
-  /** Whose apps are shown. */
-  site: Pick<ServedSite, 'rules' | 'upstreams' | 'identityHeaders'>;
   trustedProxies: BlockList;
 }
 
@@ -58,11 +55,11 @@ function passToApp(parts: EmbedParts): RequestHandler<{ app: string }> {
     const id = onlyCookieIn(req.headers.cookie, cookieName(parts.embedUrl));
     const found = id === undefined ? undefined : await embedded(parts, { id, app }, caller);
     if (!found) return showOver(parts, req, res, undefined);
-    const { standing, session, identity } = found;
+    const { standing, session, site, identity } = found;
     const prefix = `/embed/${app}`;
     const target = standing.path + req.originalUrl.slice(prefix.length);
-    const rule = ruleFor(parts.site.rules, pathOf(target));
-    const upstream = rule && parts.site.upstreams.get(rule);
+    const rule = ruleFor(site.rules, pathOf(target));
+    const upstream = rule && site.upstreams.get(rule);
     if (!upstream) throw new AppError('not_found', 'Check the address.');
     if (!mayPass(rule, identity)) throw notAllowed();
     // What our own pages say about themselves says nothing about the app's.
@@ -72,7 +69,7 @@ function passToApp(parts: EmbedParts): RequestHandler<{ app: string }> {
     const passage = {
       clientAddress: caller.address,
       requestId: caller.requestId,
-      public: { host, protocol: protocol.slice(0, -1), identityHeaders: parts.site.identityHeaders, prefix },
+      public: { host, protocol: protocol.slice(0, -1), identityHeaders: site.identityHeaders, prefix },
       identityToken: undefined,
       rewrite: (headers: string[]) => framedBy(headers, { origin: session.origin, appPath: standing.path, prefix }),
     };

@@ -8,7 +8,7 @@ export function framedBy(raw: readonly string[], { origin, appPath, prefix }: { 
     const [name = '', value = ''] = [raw[at], raw[at + 1]];
     const lowerName = name.toLowerCase();
     if (lowerName === 'x-frame-options') continue;
-    if (lowerName === 'content-security-policy') headers.push(name, withoutFrameAncestors(value));
+    if (lowerName === 'content-security-policy') headers.push(...withoutFrameAncestors(value).flatMap((policy) => [name, policy]));
     else if (lowerName === 'location') headers.push(name, inFrame(value, appPath, prefix));
     else headers.push(name, value);
   }
@@ -16,12 +16,18 @@ export function framedBy(raw: readonly string[], { origin, appPath, prefix }: { 
   return headers;
 }
 
-/** Policies are all enforced: ours beside the app's without that directive. */
-function withoutFrameAncestors(policy: string): string {
-  return policy
-    .split(';')
-    .filter((directive) => !/^\s*frame-ancestors(\s|$)/i.test(directive))
-    .join(';');
+/** Policies are all enforced, also those of one header (a comma divides them): ours beside the app's without that directive. */
+function withoutFrameAncestors(value: string): string[] {
+  return value
+    .split(',')
+    .map((policy) =>
+      policy
+        .split(';')
+        .filter((directive) => !/^\s*frame-ancestors(\s|$)/i.test(directive))
+        .join(';')
+        .trim(),
+    )
+    .filter((policy) => policy !== '');
 }
 
 function inFrame(location: string, appPath: string, prefix: string): string {

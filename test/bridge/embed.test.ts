@@ -90,7 +90,7 @@ test('on localhost plain http will do, in development', async () => {
 
 test('what a frame may do now: ends, a revocation, a conversion', async () => {
   const ada = await withApp();
-  expect(await standing(ada.app)).toEqual({ found: true, generation: 1, user_id: ada.userId, path: `/apps/${ada.app}`, trial_state: 'active', trial_ends_at: NOW + 14 * DAY, trial_access_until: NOW + 17 * DAY });
+  expect(await standing(ada.app)).toEqual({ found: true, product: 'app', generation: 1, user_id: ada.userId, path: `/apps/${ada.app}`, trial_state: 'active', trial_ends_at: NOW + 14 * DAY, trial_access_until: NOW + 17 * DAY });
   expect((await bridge.asManager('/api/trial/embed-revoke', { app: ada.app, reason: 'A leak.' })).status).toBe(200);
   expect(await standing(ada.app)).toMatchObject({ generation: 2 });
   expect(decodeJwt(String((await ask(ada.app)).body['token']))).toMatchObject({ generation: 2 });

@@ -107,6 +107,15 @@ describe('a trial of one product', () => {
     expect(await infos({ user_id, client_id: 'second-client' })).toMatchObject({ state: 'expired' });
   });
 
+  test('is named by what a frame of its small app may do', async () => {
+    const user_id = await signUp('lab');
+    await signUp('app', user_id);
+    const apps = await bridge.db.selectFrom('bridge.trial').innerJoin('bridge.trial_app as app', 'app.trial_id', 'bridge.trial.id').select(['product', 'app.id']).where('user_id', '=', user_id).orderBy('product').execute();
+    const authorization = `Bearer ${await bridge.realm.serviceToken('vestibule-proxy', 'trial-read')}`;
+    const standings = await Promise.all(apps.map(({ id }) => bridge.send('/api/trial/embed-standing', { body: { app: id }, headers: { authorization } })));
+    expect(standings.map(({ body }) => body['product'])).toEqual(['app', 'lab']);
+  });
+
   test('spends the siblings of its own invitation only', async () => {
     const [sibling, other] = [await invited('lab'), await invited('app')];
     await signUp('lab');

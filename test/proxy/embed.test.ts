@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWTPayload } from 'jose';
 import { eventually } from '../support/eventually.ts';
+import { loadProducts } from '../../platform/products.ts';
 import { send, type Reply } from './support/browser.ts';
-import { startStand, type Stand } from './support/stand.ts';
+import { CLIENT } from './support/provider.ts';
+import { startApp, type TestServer } from './support/servers.ts';
+import { startStand, type Replica, type Stand } from './support/stand.ts';
 
 const ORIGIN = 'https://www.example.com';
 const REVOKED_WITHIN_MS = 8_000;
@@ -15,7 +18,7 @@ let published: object[];
 let app: string;
 let bridgeSays: Record<string, unknown>;
 beforeAll(async () => {
-  stand = await startStand({ embedHere: true });
+  stand = await startStand({ embedHere: true, products: loadProducts('test/support/products.yaml') });
   const pair = await generateKeyPair('ES256', { extractable: true });
   key = pair.privateKey;
   published = [await publicKey(pair.publicKey, 'embed')];
@@ -33,7 +36,7 @@ const now = () => Math.floor(Date.now() / 1000);
 beforeEach(() => {
   app = randomUUID();
   stand.clock.setOffset(0);
-  bridgeSays = { found: true, generation: 1, user_id: 'user-ada', path: `/apps/${app}`, trial_state: 'active', trial_ends_at: now() + HOUR_SECONDS, trial_access_until: now() + 2 * HOUR_SECONDS };
+  bridgeSays = { found: true, product: 'app', generation: 1, user_id: 'user-ada', path: `/apps/${app}`, trial_state: 'active', trial_ends_at: now() + HOUR_SECONDS, trial_access_until: now() + 2 * HOUR_SECONDS };
   stand.app.answer = (_req, res) => void res.writeHead(200, { 'content-type': 'text/html' }).end('the app');
 });
 
@@ -56,16 +59,16 @@ function tokenOf({ claims = {}, typ = 'vestibule-embed+jwt', by = key, keyId = '
 }
 
 const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe', 'sec-fetch-site': 'cross-site' };
-const post = (token: string, { origin = ORIGIN, at = app } = {}): Promise<Reply> => send(stand.url, { method: 'POST', form: { token }, headers: { ...PAGE, origin } }, `/embed/${at}`);
+const post = (token: string, { origin = ORIGIN, at = app, url = stand.url } = {}): Promise<Reply> => send(url, { method: 'POST', form: { token }, headers: { ...PAGE, origin } }, `/embed/${at}`);
 
 /** Its word is believed for seconds; a new token is never taken by what was known. */
 const hearBridgeAgain = async (): Promise<void> => void (await post(await tokenOf()));
 
 /** A frame that was let in, by its cookie. */
-async function frame(): Promise<(path: string, more?: { method?: string; headers?: Record<string, string> }) => Promise<Reply>> {
-  const reply = await post(await tokenOf());
+async function frame(url = stand.url): Promise<(path: string, more?: { method?: string; headers?: Record<string, string> }) => Promise<Reply>> {
+  const reply = await post(await tokenOf({ audience: url }), { url });
   const [cookie = ''] = reply.headers.getSetCookie()[0]?.split(';') ?? [];
-  return (path, { method = 'GET', headers = {} } = {}) => send(stand.url, { method, headers: { ...PAGE, cookie, ...headers } }, path);
+  return (path, { method = 'GET', headers = {} } = {}) => send(url, { method, headers: { ...PAGE, cookie, ...headers } }, path);
 }
 
 describe('a token from its page', () => {
@@ -141,12 +144,17 @@ describe('in the frame', () => {
     }
   });
 
-  test('its answers may be framed by that page alone, whatever the app says', async () => {
-    stand.app.answer = (_req, res) => void res.writeHead(200, { 'x-frame-options': 'DENY', 'content-security-policy': "default-src 'self'; frame-ancestors 'none'" }).end('the app');
+  test.each([
+    ["default-src 'self'; frame-ancestors 'none'", "default-src 'self', "],
+    ["frame-ancestors 'self', script-src 'self'; object-src 'none'", "script-src 'self'; object-src 'none', "],
+    ["default-src 'self', Frame-Ancestors 'none'", "default-src 'self', "],
+    ["frame-ancestors 'none'", ''],
+  ])('its answers may be framed by that page alone, whatever the app says: %s', async (policy, kept) => {
+    stand.app.answer = (_req, res) => void res.writeHead(200, { 'x-frame-options': 'DENY', 'content-security-policy': policy }).end('the app');
     const inFrame = await frame();
     const reply = await inFrame(`/embed/${app}/`);
     expect(reply.headers.get('x-frame-options')).toBeNull();
-    expect(reply.headers.get('content-security-policy')).toBe(`default-src 'self', frame-ancestors ${ORIGIN}`);
+    expect(reply.headers.get('content-security-policy')).toBe(`${kept}frame-ancestors ${ORIGIN}`);
   });
 
   test.each([
@@ -217,5 +225,40 @@ describe('in the frame', () => {
     expect((await inFrame(`/embed/${app}/`)).status).toBe(200);
     bridgeSays['generation'] = 2;
     await eventually(async () => (await inFrame(`/embed/${app}/`)).status === 403, REVOKED_WITHIN_MS);
+  });
+});
+
+describe('with a product behind each of two sites', () => {
+  let lab: TestServer;
+  let replica: Replica;
+  beforeAll(async () => {
+    lab = await startApp();
+    const siteOf = (public_url: string, client_id: string, to: string) => ({ public_url, issuer: stand.provider.issuer, client_id, client_secret_variable: 'PROXY_CLIENT_SECRET', upstreams: [{ to }] });
+    replica = await stand.replica({ PROXY_SITES: JSON.stringify({ sites: [siteOf('http://app.localhost', CLIENT.id, stand.app.url), siteOf('http://lab.localhost', 'vestibule-lab', lab.url)] }) });
+  });
+  afterAll(async () => {
+    await replica.proxy.stop();
+    await lab.stop();
+  });
+
+  test.each([
+    ['app', () => [stand.app, lab] as const],
+    ['lab', () => [lab, stand.app] as const],
+  ])('a frame asks the app of its own: %s', async (product, servers) => {
+    const [own, other] = servers();
+    bridgeSays['product'] = product;
+    const othersBefore = other.received.length;
+    const inFrame = await frame(replica.url);
+    expect((await inFrame(`/embed/${app}/notes`)).status).toBe(200);
+    expect([own.last().url, other.received.length]).toEqual([`/apps/${app}/notes`, othersBefore]);
+  });
+
+  test('a frame of a product that no site opens is refused, and so is one that is open, and the log says why', async () => {
+    const inFrame = await frame(replica.url);
+    bridgeSays['product'] = 'elsewhere';
+    const reply = await post(await tokenOf({ audience: replica.url }), { url: replica.url });
+    expect([reply.status, reply.headers.getSetCookie().filter((line) => line.includes('embed'))]).toEqual([403, []]);
+    expect((await inFrame(`/embed/${app}/`)).status).toBe(403);
+    await eventually(() => Promise.resolve(replica.log().includes('"refused":"no_site"')));
   });
 });

@@ -145,7 +145,7 @@ beforeAll(async () => {
   const pair = await generateKeyPair('ES256', { extractable: true });
   embedKey = pair.privateKey;
   const keys = [{ ...(await exportJWK(pair.publicKey)), kid: 'embed', alg: 'ES256', use: 'sig' }];
-  const standing = { found: true, generation: 1, user_id: person.sub, path: '/apps/one', trial_ends_at: now() + 3600, trial_access_until: now() + 3600 };
+  const standing = { found: true, product: 'app', generation: 1, user_id: person.sub, path: '/apps/one', trial_ends_at: now() + 3600, trial_access_until: now() + 3600 };
   const other = stand.bridge.answer;
   stand.bridge.answer = (req, res, body) => {
     const answer = { '/.well-known/jwks.json': { keys }, '/api/trial/embed-standing': standing }[req.url ?? ''];

@@ -12,8 +12,8 @@ import { STATES, type Trial, type TrialPage } from './trial-wire.ts';
 const ON_A_PAGE = 25;
 const LONGEST_SEARCH = 320;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** What can be refused as things are (409), and is said on the page. */
-const AS_THINGS_ARE = new Set(['impossible_transition', 'not_possible']);
+/** What can be refused as things are (409), and is said on the page. A form out of the browser's history still has its key. */
+const AS_THINGS_ARE = new Set(['impossible_transition', 'not_possible', 'idempotency_key_reused']);
 
 interface Filter {
   product: string;
@@ -33,7 +33,8 @@ export function staffTrialsRoutes(parts: StaffParts): Handlers {
     const t = translateFor(parts, req);
     const trial = await read(req, res);
     const possible = trial.possible.map((one) => t(`trials.act.${one}.title`)).join(', ') || t('trials.nothing_possible');
-    const alert = error.code === 'impossible_transition' ? t('trials.refused.impossible_transition', { state: t(`trials.state.${trial.state}`), possible }) : t(`trials.refused.${error.code === 'not_possible' ? act : 'form'}`);
+    const why = error.code === 'not_possible' ? act : error.code === 'invalid_request' ? 'form' : error.code;
+    const alert = t(`trials.refused.${why}`, { state: t(`trials.state.${trial.state}`), possible });
     showTrial(parts, req, res, staff, trial, { status: AS_THINGS_ARE.has(error.code) ? 409 : 400, alert, sent: { act, input: req.body as Input, wrong: error.field } });
   };
 

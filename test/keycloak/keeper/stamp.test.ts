@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TrialKeeper } from '../../../bridge/keycloak/trial-keeper.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
+import { settings } from '../support/breaking.ts';
 import { entryOf, GROUP, groupsOf, keeper, personWith as personIn, removePeople, rolesOf, stampsOf, type Entry } from '../support/keeper.ts';
 
 const CLIENTS = ['vestibule-proxy'];
@@ -95,19 +96,25 @@ describe('SECURITY 1: nobody else’s account is touched', () => {
   });
 });
 
+const giveRole = async ({ id }: { id: string }, role: string) => admin.post(`/users/${id}/role-mappings/realm`, [await admin.get(`/roles/${role}`)]);
+const mayManageUsers = async ({ id }: { id: string }) => {
+  const [management] = await admin.get('/clients?clientId=realm-management');
+  await admin.post(`/users/${id}/role-mappings/clients/${management.id}`, [await admin.get(`/clients/${management.id}/roles/manage-users`)]);
+};
+
 describe('SECURITY 1: a trial begins on an account that was there', () => {
   test('beside all that it has: nothing of it changes, and the account is not the trial’s own', async () => {
     const person = await personIn([], { firstName: 'Ada', lastName: 'Lovelace', groups: ['/customers'] });
-    await admin.post(`/users/${person.id}/role-mappings/realm`, [await admin.get('/roles/staff')]);
+    await giveRole(person, 'customer');
     const [before, credentials] = [await admin.get(`/users/${person.id}`), await admin.get(`/users/${person.id}/credentials`)];
-    const app = entryOf('app', CLIENTS, 60, { made: true, roles: ['staff'] });
+    const app = entryOf('app', CLIENTS, 60, { made: true, roles: ['customer'] });
     expect(await begin(person, app, 1)).toBe('held');
     expect(await stampsOf(person)).toEqual([{ ...app, version: 1, made: false, roles: ['trial-user'] }]);
-    expect([await rolesOf(person), (await groupsOf(person)).toSorted()]).toEqual([expect.arrayContaining(['staff', 'trial-user']), ['/customers', GROUP]]);
+    expect([await rolesOf(person), (await groupsOf(person)).toSorted()]).toEqual([expect.arrayContaining(['customer', 'trial-user']), ['/customers', GROUP]]);
     expect([await admin.get(`/users/${person.id}`), await admin.get(`/users/${person.id}/credentials`)]).toEqual([{ ...before, attributes: { trial_stamp: [expect.any(String)] } }, credentials]);
 
     expect(await keep.remove(person.id, 'app')).toBe('kept_account');
-    expect([await rolesOf(person), await groupsOf(person), await stampsOf(person)]).toEqual([['staff'], ['/customers'], []]);
+    expect([await rolesOf(person), await groupsOf(person), await stampsOf(person)]).toEqual([['customer'], ['/customers'], []]);
   });
 
   test('once: repeated it is the same, another one of that product is refused, a later word is kept', async () => {
@@ -142,19 +149,25 @@ describe('SECURITY 1: a trial begins on an account that was there', () => {
     expect(await rolesOf(person)).toEqual(['trial-user']);
   });
 
-  test.each<[string, object, string | undefined, string[] | undefined]>([
-    ['disabled', { enabled: false }, undefined, undefined],
-    ['without proof of its address', { emailVerified: false }, undefined, undefined],
-    ['of another address', {}, 'somebody.else@example.com', undefined],
-    ['that administers the realm', {}, undefined, ['manage-users']],
-  ])('but not on one %s', async (_, more, username, adminRoles = []) => {
+  test.each<[string, object, { username?: string }, ((person: { id: string }) => Promise<unknown>)?]>([
+    ['disabled', { enabled: false }, {}],
+    ['without proof of its address', { emailVerified: false }, {}],
+    ['of another address', {}, { username: 'somebody.else@example.com' }],
+    ['that administers the realm', {}, {}, mayManageUsers],
+    ['of staff', {}, {}, (person) => giveRole(person, 'staff')],
+  ])('but not on one %s', async (_, more, wish, prepare = () => Promise.resolve()) => {
     const person = await personIn([], more);
-    if (adminRoles.length > 0) {
-      const [management] = await admin.get('/clients?clientId=realm-management');
-      await admin.post(`/users/${person.id}/role-mappings/clients/${management.id}`, await Promise.all(adminRoles.map((role) => admin.get(`/clients/${management.id}/roles/${role}`))));
-    }
-    expect(await begin(person, entryOf('app', CLIENTS, 60), 1, username === undefined ? {} : { username })).toBe('not_eligible');
+    await prepare(person);
+    expect(await begin(person, entryOf('app', CLIENTS, 60), 1, wish)).toBe('not_eligible');
     expect([await stampsOf(person), (await rolesOf(person)).includes('trial-user'), await groupsOf(person)]).toEqual([[], false, []]);
+  });
+
+  test('nor on one with another role that an administrator keeps from trials', async () => {
+    const person = await personIn([]);
+    await giveRole(person, 'customer');
+    const undo = await settings('vestibule registration', 'trial-token-form-action', { excludedRoles: 'gone##customer' })(admin);
+    expect(await begin(person, entryOf('app', CLIENTS, 60), 1).finally(undo)).toBe('not_eligible');
+    expect(await begin(person, entryOf('app', CLIENTS, 60), 1)).toBe('held');
   });
 
   test('nor with a role beyond the allow-list, nor for nobody', async () => {

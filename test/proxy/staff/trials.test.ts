@@ -32,6 +32,7 @@ const post = async (path: string, form: Record<string, string>) => {
 };
 const act = (name: string, form: Record<string, string> = {}) => post(TRIAL_AT, { act: name, reason: BECAUSE, ...form });
 const refuses = (call: string, status: number, code: string, field?: string) => trials.answers(call, { status, problem: { code, status, detail: 'No.', ...(field && { field }) } });
+const onceIn = (page: string) => page.match(/name="once" value="([^"]+)"/)?.[1];
 const keys = async () => [...(await grace.get(TRIAL_AT)).body.matchAll(/name="once" value="([^"]+)"/g)].map(([, key]) => key);
 /** What was asked for beside looking. */
 const done = () => trials.asked().filter(({ call }) => !call.startsWith('GET'));
@@ -189,6 +190,14 @@ describe('an act', () => {
     expect(reply.status).toBe(409);
     expect(reply.body).toContain('Not done: this trial is now “Revoked”. Possible: nothing.');
     expect(reply.body).toContain('role="alert"');
+  });
+
+  test('from a form that was sent before with other words is refused, with the trial as it is and a form that can be sent', async () => {
+    const { body: page } = await grace.get(TRIAL_AT);
+    refuses('POST /api/trial/extend', 422, 'idempotency_key_reused');
+    const reply = await grace.post(TRIAL_AT, { form_token: formTokenIn(page), act: 'extend', reason: BECAUSE, days: '3', once: onceIn(page) ?? '' });
+    expect([reply.status, reply.body]).toEqual([409, expect.stringMatching(/role="alert"[^<]*>.{0,80}Not done: this form was sent before/s)]);
+    expect([reply.body.includes('value="3"'), onceIn(reply.body) === onceIn(page)]).toEqual([true, false]);
   });
 
   test.each([

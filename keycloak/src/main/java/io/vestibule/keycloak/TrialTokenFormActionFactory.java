@@ -43,6 +43,7 @@ public final class TrialTokenFormActionFactory implements FormActionFactory {
         return StepConfig.withBridge(
                 StepConfig.texts(AllowList.ROLES, "Allowed roles", "Realm roles that the bridge may have granted. Anything else fails the creation."),
                 StepConfig.texts(AllowList.ATTRIBUTES, "Allowed attributes", "User attributes that the bridge may have set. Anything else fails the creation."),
+                StepConfig.texts(TrialJoining.EXCLUDED_ROLES, "Excluded roles", "Realm roles whose holders can't begin a trial with the account that they have: its end would keep them out. Empty: staff."),
                 StepConfig.text(StepConfig.GROUP, "Group", "Path of the group that trial users join.", TrialTokenFormAction.DEFAULT_GROUP));
     }
 
