@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db, Trx } from '../db/schema.ts';
 import type { LifeState } from './transitions.ts';
 
@@ -147,19 +148,20 @@ export async function setDeadline(trx: Trx, id: string, nextDeadline: Date | nul
   await trx.updateTable('bridge.life').set({ next_deadline: nextDeadline }).where('id', '=', id).execute();
 }
 
-/** Those of these products that no other sweep has in hand; of what was erased, whatever its product was. */
-export async function lockLivesDue(trx: Trx, now: Date, products: readonly string[], limit: number): Promise<readonly string[]> {
-  const rows = await trx
+/** The first that no other sweep has in hand, of these products; of what was erased, whatever its product was. */
+export async function lockLifeDue(trx: Trx, now: Date, { products, without }: { products: readonly string[]; without: readonly string[] }): Promise<string | undefined> {
+  const row = await trx
     .selectFrom('bridge.life')
     .select('id')
     .where('next_deadline', '<=', now)
     .where((eb) => eb.or([eb('product', 'in', products), eb('erased_at', 'is not', null)]))
+    .where('id', '<>', sql<string>`all(${without}::uuid[])`)
     .orderBy('next_deadline')
-    .limit(limit)
+    .limit(1)
     .forNoKeyUpdate()
     .skipLocked()
-    .execute();
-  return rows.map(({ id }) => id);
+    .executeTakeFirst();
+  return row?.id;
 }
 
 /** Keycloak is known to hold this version. */

@@ -8,10 +8,11 @@ import { forgetIds } from './erase.store.ts';
 import { recordEvent, type LifeEventKind } from './event.store.ts';
 import { queueKeeping } from './keep.service.ts';
 import { queueLifeMail } from './life-mails.service.ts';
-import { changeLife, findLife, lockLivesDue, setDeadline, type Life } from './life.store.ts';
+import { changeLife, findLife, lockLifeDue, setDeadline, type Life } from './life.store.ts';
 import { next, type Command } from './transitions.ts';
 
-const AT_ONCE = 50;
+/** In a message. */
+const NAMED = 5;
 
 interface Using {
   products: Products;
@@ -28,25 +29,32 @@ interface Step {
 /**
  * What the domain clock has brought to trials: reminders, ends, the end of grace. As often as it runs, and in as many
  * processes: a life is locked, and what is done moves its deadline. Nothing is enforced here: who is refused is decided
- * by `trial_access_until` alone. Trials of a product that this replica does not know wait for one that does. Answers how
- * many were due.
+ * by `trial_access_until` alone. Trials of a product that this replica does not know wait for one that does; one that
+ * fails is left for the next run, and holds up none of the others. Answers how many were due.
  */
 export async function sweepLives(db: Db, using: Using): Promise<number> {
+  const failed = new Map<string, unknown>();
   let due = 0;
-  for (let some = await sweepSome(db, using); some > 0; some = await sweepSome(db, using)) due += some;
+  while (await passNext(db, using, failed)) due += 1;
+  if (failed.size > 0) throw new AggregateError([...failed.values()], `${failed.size} of the trials that were due could not be dealt with: ${[...failed.keys()].slice(0, NAMED).join(', ')}`, { cause: [...failed.values()][0] });
   return due;
 }
 
-async function sweepSome(db: Db, using: Using): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const now = using.clock.now();
-    const ids = await lockLivesDue(trx, now, using.products.map(({ id }) => id), AT_ONCE);
-    for (const id of ids) {
-      const life = await findLife(trx, id);
+/** False where no other is due. */
+async function passNext(db: Db, using: Using, failed: Map<string, unknown>): Promise<boolean> {
+  const taken: { id?: string | undefined } = {};
+  try {
+    await db.transaction().execute(async (trx) => {
+      const now = using.clock.now();
+      taken.id = await lockLifeDue(trx, now, { products: using.products.map(({ id }) => id), without: [...failed.keys()] });
+      const life = taken.id === undefined ? undefined : await findLife(trx, taken.id);
       if (life !== undefined) await pass(trx, using, life, now);
-    }
-    return ids.length;
-  });
+    });
+  } catch (error) {
+    if (taken.id === undefined) throw error;
+    failed.set(taken.id, error);
+  }
+  return taken.id !== undefined;
 }
 
 /** Everything that is due to one trial, in order: a sweep that comes late goes through what it missed. Of one that is erased, the last ids. */

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { addressHash } from '../../../bridge/address/address-hash.ts';
 import { addJob } from '../../../bridge/db/job.ts';
+import { sweepLives } from '../../../bridge/life/sweep.service.ts';
 import { TRANSITIONS, LIFE_STATES } from '../../../bridge/life/transitions.ts';
 import { withClient } from '../../../dev/postgres.ts';
+import { loadProducts } from '../../../platform/products.ts';
+import { secret } from '../../../platform/secret.ts';
 import { creationOf, NOW, openBridge, type TestBridge } from '../support/bridge.ts';
 import { eventually, invited, mailsTo, pass, read, signedUp, type Person } from './person.ts';
 
@@ -73,6 +78,21 @@ test('a sweep that comes late goes through what it missed, and says only what is
   await days(30);
   expect((await read(bridge, ada)).timeline.filter(({ to, from }) => to !== from).map(({ to }) => to)).toEqual(['active', 'grace', 'expired']);
   expect(await mailsTo(bridge, ada.address)).toEqual(['Your trial of Vestibule sample app is over']);
+});
+
+test('a trial that a sweep can’t deal with holds up none of the others, and is named', async () => {
+  const [ada, grace, hedy] = [await signedUp(bridge), await signedUp(bridge), await signedUp(bridge)];
+  bridge.clock.pass(8 * DAY);
+  const using = { products: loadProducts('products.yaml'), clock: bridge.clock, hash: addressHash(secret('0'.repeat(44))) };
+  await sql`alter table bridge.life_event add constraint refused check (life_id <> ${sql.lit(grace.id)} or kind <> 'reminded')`.execute(bridge.db);
+  try {
+    await expect(sweepLives(bridge.db, using)).rejects.toThrow(`1 of the trials that were due could not be dealt with: ${grace.id}`);
+    expect([await stateOf(ada), await stateOf(grace), await stateOf(hedy)]).toEqual(['ending', 'active', 'ending']);
+  } finally {
+    await sql`alter table bridge.life_event drop constraint refused`.execute(bridge.db);
+  }
+  await sweep();
+  expect(await stateOf(grace)).toBe('ending');
 });
 
 test('two reminders that are both late are one mail', async () => {

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import { httpBrowser } from '../../../platform/http-browser.ts';
 import { eventually } from '../../support/eventually.ts';
 import { keycloakAdmin } from '../../support/keycloak-admin.ts';
-import { freshAddress } from '../../support/person.ts';
+import { createPerson, freshAddress } from '../../support/person.ts';
 import { openProgram, type Program } from '../../support/program.ts';
 import { inbox, queryDatabase, stack } from '../../support/stack.ts';
-import { invite, isSignedIn, register, signUp } from '../../support/visitor.ts';
+import { invite, isSignedIn, offerTo, register, signUp } from '../../support/visitor.ts';
 import { attempts, endsWell, finishes, nothingDisagrees, userIds } from '../support/ending.ts';
 import { hurry, invitationIn, linkOf, mailStates, mailsTo } from '../support/mails.ts';
 import { END_OF_MAIL, kill, mendAll, OUTCOME, relay, start } from '../support/stand.ts';
@@ -120,6 +121,34 @@ test('killed in erase_life: the person is forgotten, in Keycloak and here', asyn
   await eventually(async () => (await queryDatabase('select 1 from bridge.life where id = $1 and erased_at is not null', [id])).length === 1, TAKEN_OVER_WITHIN_MS);
   expect(await userIds(address)).toEqual([]);
   await nothingDisagrees();
+});
+
+test('killed in finish_join: the trial begins on the account', async () => {
+  const person = await createPerson([], 0);
+  const browser = httpBrowser();
+  const offer = await browser.get(await offerTo(person.username, 1));
+  await killedInTheJobAfter('/stamp HTTP', async () => {
+    const login = await browser.submit(offer.form('page-form'));
+    expect((await browser.submit(login.form('kc-form-login'), { username: person.username, password: person.password })).status).toBe(502);
+  });
+  await eventually(async () => (await queryDatabase("select 1 from bridge.registration where user_id = $1 and joins and state = 'confirmed'", [person.id])).length === 1, TAKEN_OVER_WITHIN_MS);
+  expect((await keycloakAdmin().get(`/users/${person.id}`)).attributes.trial_stamp).toHaveLength(1);
+  await nothingDisagrees();
+});
+
+test('killed in send_billing_mail before the mail server has the mail: it comes, once', async () => {
+  const browser = httpBrowser();
+  const { body } = await browser.get(`${stack().selfHosted}/`);
+  const [id, key] = ['server-id', 'server-key'].map((name) => new RegExp(`id="${name}"[^>]*>([^<]+)`).exec(body)?.[1] ?? '');
+  const asked = await browser.submit((await browser.get(`${stack().proxy}/serverlogin/`)).form('page-form'), { zulip_org_id: id ?? '', zulip_org_key: key ?? '' });
+  await smtp.inject({ sees: END_OF_MAIL, does: 'hold-request' });
+  await browser.submit(asked.form('page-form'), { email: address });
+  await smtp.holds();
+  await kill('bridge');
+  await smtp.cut();
+  await start('bridge');
+  await eventually(async () => (await queryDatabase("select 1 from bridge.billing_mail where address = $1 and state = 'sent'", [address])).length === 1, TAKEN_OVER_WITHIN_MS);
+  expect(await mailsTo(address)).toBe(1);
 });
 
 test('a mail server that is away: everything else works, and every mail comes once when it is back', async () => {
