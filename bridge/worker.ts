@@ -14,6 +14,7 @@ import { workerPool } from './db/worker-pool.ts';
 
 const CONCURRENT_JOBS = 4;
 const POLL_MILLISECONDS = 1_000;
+const QUEUE_REST_MILLISECONDS = 100;
 const RESTART_MILLISECONDS = 1_000;
 const SWEEP_MILLISECONDS = 10_000;
 /** For what is left to do when the jobs under way have ended. */
@@ -71,6 +72,7 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
     takesJobs = false;
     void endShutDown(events, workerPool, workers);
   });
+  goOnAfterARest(events);
   const runner = await run({
     pgPool: workerPool(pgPool),
     events,
@@ -104,6 +106,19 @@ async function startRun(pgPool: Pool, handlers: JobHandlers, meter: Pick<Meter, 
       unlock();
     });
   return { ended, takesJobs: () => takesJobs, stop: async () => void (await Promise.race([stop(), ended])) };
+}
+
+/**
+ * The next job of a queue is found at the next poll only: it is free a moment after the one before is done. Sooner, but with
+ * a rest: what has a queue is in no hurry, and Keycloak is there for those who sign in.
+ */
+function goOnAfterARest(events: WorkerEvents): void {
+  const workers = new Set<Worker>();
+  events.on('worker:create', ({ worker }) => void workers.add(worker));
+  events.on('worker:release', ({ worker }) => void workers.delete(worker));
+  events.on('job:complete', ({ job }) => {
+    if (job.job_queue_id !== null) setTimeout(() => void [...workers].some((worker) => worker.nudge()), QUEUE_REST_MILLISECONDS).unref();
+  });
 }
 
 /**
