@@ -119,7 +119,7 @@ export async function startBridge(config: Config, { products, endpoints }: Offer
     meter,
     log,
   );
-  await keepSubscriptions(db, endpoints);
+  await keepSubscriptions(db, endpoints, products.map(({ id }) => id));
   const post = webhookPost({ anyAddress: config.development, ...config.webhooks });
   const teller = startTeller(db, { ...config.webhooks, clock, post, meter, log, bell }, endpoints);
   const sightings = collectSightings(db, { clock, log });

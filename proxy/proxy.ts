@@ -58,7 +58,7 @@ const SILENCE_MILLISECONDS = 30_000;
 const SESSION_NOTICES = { name: 'proxy_session', tells: 'changed sessions', meanwhile: 'sessions are read again every few seconds', applicationName: 'vestibule-proxy-notices' };
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 /** Load balancers keep connections for 60 s as a rule. */
-const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
+export const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
 const CHECK_EVERY_MILLISECONDS = 1_000;
 /** What nobody keeps cookies for can grow by thousands a second. */
 const BOUND_EVERY_MILLISECONDS = 10_000;

@@ -8,6 +8,7 @@ import { hasConfirmedRegistration } from '../trial/registration.store.ts';
 import { stampOf } from '../trial/stamp.ts';
 import { findLife, markKept, type Life } from './life.store.ts';
 import { demandCurrentClients } from './product-clients.service.ts';
+import { findClients } from './product-clients.store.ts';
 import { rolesIn } from './roles.ts';
 
 /** Keycloak is asked at once by whoever made the change; the job is for when that failed. */
@@ -22,6 +23,9 @@ interface Using {
   log: Log;
 }
 
+/** What a stamp takes from a product. */
+type Stamping = Pick<Product, 'id' | 'clients' | 'roles' | 'converted_roles'>;
+
 export async function queueKeeping(trx: Trx, lifeId: string): Promise<void> {
   await addJob(trx, 'keep_life', { life_id: lifeId }, { key: `keep:${lifeId}`, inSeconds: FIRST_TRY_SECONDS, queue: QUEUE });
 }
@@ -33,16 +37,24 @@ export async function queueKeeping(trx: Trx, lifeId: string): Promise<void> {
 export async function keepLife(db: Db, using: Using, lifeId: string, requestId?: string): Promise<Kept | undefined> {
   const life = await findLife(db, lifeId);
   if (life?.userId == null || life.trialAppId === null) return undefined;
-  const product = findProduct(using.products, life.product);
-  if (product === undefined) using.log.error({ life_id: life.id, product: life.product }, 'Keycloak is not told of a trial whose product is no longer in the products file: put it back, or erase its trials');
-  else await demandCurrentClients(db, product);
+  const offered = findProduct(using.products, life.product);
+  if (offered === undefined) using.log.error({ life_id: life.id, product: life.product }, 'the product of a trial is no longer in the products file: Keycloak hears of its end, and not of roles; put the product back, or erase its trials');
+  else await demandCurrentClients(db, offered);
+  const product = offered ?? (await productThatWas(db, life.product));
   const kept = product && (await keepStamp(db, using, product, { ...life, userId: life.userId, trialAppId: life.trialAppId }, requestId));
-  if (kept === 'held' || kept === 'newer') await markKept(db, life.id, life.version);
+  // Without its roles it is not kept: the next start with the product goes on.
+  if (offered !== undefined && (kept === 'held' || kept === 'newer')) await markKept(db, life.id, life.version);
   if (life.state === 'expired' || life.state === 'revoked') await using.keeper.endSessions(life.userId, life.product, requestId);
   return kept;
 }
 
-async function keepStamp(db: Db, using: Using, product: Product, life: Life & { userId: string; trialAppId: string }, requestId?: string): Promise<Kept> {
+/** Of a product that is gone from the file, trials still are revoked and converted: at the clients that it had last, with the roles left as they are. */
+async function productThatWas(db: Db, id: string): Promise<Stamping | undefined> {
+  const clients = await findClients(db, id);
+  return clients && { id, clients: [...clients], roles: [], converted_roles: [] };
+}
+
+async function keepStamp(db: Db, using: Using, product: Stamping, life: Life & { userId: string; trialAppId: string }, requestId?: string): Promise<Kept> {
   const kept = await using.keeper.keepStamp(
     life.userId,
     { product: product.id, entry: stampOf(product, life, using.clock, life), version: life.version, roles: rolesIn(product, life) },

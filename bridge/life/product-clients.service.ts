@@ -10,7 +10,8 @@ import { findClients, listMissingProducts, queueForgotten, queueStamps, storeCli
  */
 export async function followProducts(db: Db, products: Products, log: Log): Promise<void> {
   for (const { id, clients } of products) {
-    await db.transaction().execute((trx) => storeClients(trx, id, clients.toSorted()));
+    // Not where they are the same: whoever signs up waits for this, and this for a replica that is at the next step.
+    if (!sameClients(await findClients(db, id), clients)) await db.transaction().execute((trx) => storeClients(trx, id, clients.toSorted()));
     // Apart, so that nobody who signs up waits for so many rows.
     const trials = await db.transaction().execute((trx) => queueStamps(trx, id));
     await queueForgotten(db, id);
@@ -25,8 +26,12 @@ export async function followProducts(db: Db, products: Products, log: Log): Prom
  *
  * @throws AppError `unavailable` there: another replica does it
  */
-export async function demandCurrentClients(db: Db, { id, clients }: Product): Promise<void> {
+export async function demandCurrentClients(db: Db, { id, clients }: Pick<Product, 'id' | 'clients'>): Promise<void> {
   const current = await findClients(db, id);
-  if (current === undefined || current.join(' ') === clients.toSorted().join(' ')) return;
+  if (current === undefined || sameClients(current, clients)) return;
   throw new AppError('unavailable', `Try again: this replica has other clients of product ${id} in its products file than the one that was started last.`);
+}
+
+function sameClients(stored: readonly string[] | undefined, clients: readonly string[]): boolean {
+  return stored?.join(' ') === clients.toSorted().join(' ');
 }

@@ -181,7 +181,7 @@ export async function recordRollback(db: Db, { attemptId, userId }: { attemptId:
   return numUpdatedRows === 1n;
 }
 
-// In the order of registrants: two that confirm several wait for each other in turn.
+// In the order of registrants, and then of lives, in whose timelines a trigger writes it: two that lock several wait for each other in turn.
 const CONFIRM = `/* prepared: confirm */
   with told as (
     select * from unnest($1::uuid[], $2::text[]) as one (attempt_id, user_id)
@@ -189,10 +189,13 @@ const CONFIRM = `/* prepared: confirm */
     select attempt_id, ${REGISTRANT_LOCK} from (
       select attempt_id, product, address from bridge.registration where attempt_id = any ($1) order by product, address
     ) as one
+  ), life as materialized (
+    select life.id from bridge.life join bridge.registration as one on one.user_id = life.user_id and one.product = life.product
+    where one.attempt_id = any ($1) and (select count(*) from registrant) > 0 order by life.id for no key update of life
   ), confirmed as (
     update bridge.registration as one set state = 'confirmed', settled_at = $3, first_look_at = null, outcome = coalesce($4, outcome)
     from registrant join told on told.attempt_id = registrant.attempt_id
-    where one.attempt_id = registrant.attempt_id and one.user_id = told.user_id and state = 'pending'
+    where one.attempt_id = registrant.attempt_id and one.user_id = told.user_id and state = 'pending' and (select count(*) from life) >= 0
     returning one.attempt_id, product, address
   ), spent as (
     update bridge.invitation as one set state = 'spent'

@@ -17,7 +17,7 @@ export function endOf(trial: { trialEndsAt: Date; trialAccessUntil: Date }, cloc
 }
 
 /** The entry of `trial_stamp` (docs/architecture.md, "The stamp"). */
-export function stampOf(product: Product, { trialEndsAt, trialAccessUntil, trialAppId }: Stamped, clock: Clock, { state, version } = BEGUN): string {
+export function stampOf(product: Pick<Product, 'id' | 'clients'>, { trialEndsAt, trialAccessUntil, trialAppId }: Stamped, clock: Clock, { state, version } = BEGUN): string {
   return JSON.stringify({
     product: product.id,
     state,

@@ -60,7 +60,7 @@ test('a mail about it fails at once with the reason, and makes no link; those th
   expect((await read(bridge, { id: lifeId ?? '' })).timeline.at(-1)).toMatchObject({ kind: 'mail_failed', detail: { mail: 'invitation', failure: 'not_offered' } });
 });
 
-test('a trial of it is not told to Keycloak, which knows its end; what is open ends', async () => {
+test('Keycloak hears how a trial of it ends, at the clients that it had; what is open ends', async () => {
   bridge.keeper.fail(true);
   const { userId } = await signedUp(bridge, address);
   bridge.clock.pass(30 * DAY);
@@ -71,5 +71,6 @@ test('a trial of it is not told to Keycloak, which knows its end; what is open e
   await bridge.hurry();
   expect(await unfinished()).toEqual([]);
   expect(bridge.keeper.ended).toContain(userId);
-  expect(bridge.log()).toContain('Keycloak is not told of a trial whose product is no longer in the products file');
+  expect(bridge.keeper.stampOf(userId)).toMatchObject({ state: 'expired', clients: APP.clients });
+  expect(bridge.log()).toContain('the product of a trial is no longer in the products file');
 });

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { addressHash } from '../../../bridge/address/address-hash.ts';
 import { addJob } from '../../../bridge/db/job.ts';
+import { confirmRegistrations } from '../../../bridge/trial/registration.store.ts';
 import { sweepLives } from '../../../bridge/life/sweep.service.ts';
 import { TRANSITIONS, LIFE_STATES } from '../../../bridge/life/transitions.ts';
 import { withClient } from '../../../dev/postgres.ts';
@@ -325,6 +327,29 @@ test('a confirmation waits for whoever writes of the same trial: apps hear of bo
     await answer;
   });
   expect(await kinds(ada)).toEqual(['registered', 'link_opened', 'confirmed']);
+});
+
+test('of several confirmations at once the trials are locked in their order: whoever holds the first holds up none of the others', async () => {
+  const people = [];
+  for (let one = 0; one < 2; one += 1) {
+    const { address, id, token } = await invited(bridge);
+    const [attemptId, userId] = [randomUUID(), randomUUID()];
+    await bridge.asStep('/api/trial/creation', creationOf(token, { username: address, attempt_id: attemptId, user_id: userId }));
+    people.push({ id, attemptId, userId });
+  }
+  const [first, second] = people.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  for (const order of [[first!, second!], [second!, first!]]) {
+    await withClient(bridge.databaseUrl, async (client) => {
+      await client.query('begin');
+      await client.query('select from bridge.life where id = $1 for no key update', [first!.id]);
+      const confirming = confirmRegistrations(bridge.db, order, 'committed', bridge.clock.now());
+      await eventually(async () => (await client.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).rows.length > 0);
+      await client.query('select from bridge.life where id = $1 for no key update nowait', [second!.id]);
+      await client.query('commit');
+      await confirming;
+    });
+    await bridge.db.updateTable('bridge.registration').set({ state: 'pending' }).where('attempt_id', 'in', people.map(({ attemptId }) => attemptId)).execute();
+  }
 });
 
 test('who acted, and why, stands in the timeline; an invitation and its mail too', async () => {

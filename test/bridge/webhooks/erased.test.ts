@@ -60,7 +60,7 @@ test('goes when a bridge starts that tells this app nothing more', async () => {
   const ada = await erased();
   const { db } = told.bridge;
   const subscribed = await db.selectFrom('bridge.webhook_subscription').selectAll().execute();
-  await keepSubscriptions(db, []);
+  await keepSubscriptions(db, [], ['app']);
   expect(await idsOf(ada)).toBe(0);
   await db.insertInto('bridge.webhook_subscription').values(subscribed).execute();
 });

@@ -80,16 +80,20 @@ test('what waits for an app that nobody tells any more rings nowhere, and goes o
   const ada = await givenUp();
   const products = loadProducts('products.yaml');
   const endpoints = [{ product: products[0].id, url: told.app.url, secrets: [], waits: false }];
-  await keepSubscriptions(told.bridge.db, []);
+  await keepSubscriptions(told.bridge.db, [], ['app']);
   try {
     expect(await findBacklog(told.bridge.db)).toEqual({ waiting: 0, dead: 0, oldestSeconds: 0 });
     expect(await listDeliveries(told.bridge.db, {}, 500)).toEqual([]);
     expect(await replay(told.bridge.db, { dead: true })).toBe(0);
     expect(await listDeliveries(told.bridge.db, { lifeId: ada.id }, 500)).toHaveLength(3);
   } finally {
-    await keepSubscriptions(told.bridge.db, endpoints);
+    await keepSubscriptions(told.bridge.db, endpoints, ['app']);
   }
   expect(await findBacklog(told.bridge.db)).toMatchObject({ dead: expect.any(Number), waiting: expect.any(Number) });
+  // By a replica whose products file lacks the product, nothing is forgotten.
+  const before = await findBacklog(told.bridge.db);
+  await keepSubscriptions(told.bridge.db, [], ['another']);
+  expect((await findBacklog(told.bridge.db)).dead).toBe(before.dead);
   expect(await dead(ada)).toBe(1);
   expect((await listDeliveries(told.bridge.db, { dead: true }, 500)).map(({ lifeId }) => lifeId)).toContain(ada.id);
 });
