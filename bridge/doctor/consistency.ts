@@ -3,6 +3,7 @@ import type { Db } from '../db/schema.ts';
 import type { Account } from '../keycloak/accounts.ts';
 import { readStamp, type Stamp } from '../keycloak/stamp.ts';
 import { listErasuresUnderWay } from '../life/erase.store.ts';
+import { sameClients } from '../life/product-clients.service.ts';
 import { listClients } from '../life/product-clients.store.ts';
 import { RELEASE_AFTER_MINUTES } from '../trial/reconcile.service.ts';
 import {
@@ -201,7 +202,7 @@ function differences(seen: Seen, trial: TrialRow, stamp: Stamp): readonly string
 }
 
 function hasClients({ clients }: Stamp, wanted: readonly string[] | undefined): boolean {
-  return wanted === undefined || clients.toSorted().join(' ') === wanted.join(' ');
+  return wanted === undefined || sameClients(wanted, clients);
 }
 
 /** Without a stamp or a user, that is what is told. */

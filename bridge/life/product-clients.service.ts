@@ -32,6 +32,7 @@ export async function demandCurrentClients(db: Db, { id, clients }: Pick<Product
   throw new AppError('unavailable', `Try again: this replica has other clients of product ${id} in its products file than the one that was started last.`);
 }
 
-function sameClients(stored: readonly string[] | undefined, clients: readonly string[]): boolean {
+/** `stored` is sorted; where no replica has said any yet, they are others. */
+export function sameClients(stored: readonly string[] | undefined, clients: readonly string[]): boolean {
   return stored?.join(' ') === clients.toSorted().join(' ');
 }
