@@ -17,8 +17,7 @@ export function atLeast(target: number, measured: string, unit: string, value: n
 }
 
 /** `value` must be at most `target` times `peer`. */
-export function atMost(target: number, measured: string, unit: string, value: number, peer: number): Row {
-  const ratio = value / peer;
+export function atMost(target: number, measured: string, unit: string, value: number, peer: number, ratio = value / peer): Row {
   return { measured, value, unit, peer, ratio, target: `≤ ${target}`, reached: ratio <= target };
 }
 

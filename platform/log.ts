@@ -6,11 +6,23 @@ const SECRET_KEYS = ['token', 'invitation_token', 'password', 'authorization', '
 const LINES_TOGETHER_CHARACTERS = 16_384;
 const LATEST_MILLISECONDS = 1_000;
 
+/** Of errors: where and why. Libraries hang whole connections, requests and rows on theirs, with the keys and people in them (SECURITY.md 14). */
+const ERROR_KEYS = ['code', 'status', 'errno', 'syscall', 'address', 'port', 'responseCode', 'severity', 'schema', 'table', 'column', 'constraint'] as const;
+
 /** JSON lines on standard output. Values under names that carry secrets are cut, two levels deep. */
 export function createLog(part: string, level: string, destination: DestinationStream = standardOutput()): Log {
   const paths = SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, `*.*["${key}"]`]);
-  const options = { level, base: { part }, redact: { paths, censor: '[secret]' }, timestamp: isoTime };
+  const options = { level, base: { part }, redact: { paths, censor: '[secret]' }, timestamp: isoTime, serializers: { err: errorInLog } };
   return pino(options, destination);
+}
+
+/** Causes are in its message and stack. */
+function errorInLog(error: unknown): unknown {
+  if (typeof (error as Partial<Error> | null | undefined)?.message !== 'string') return error;
+  const told = error as Error & { errors?: unknown } & Partial<Record<(typeof ERROR_KEYS)[number], unknown>>;
+  const { type, message, stack } = pino.stdSerializers.err(told);
+  const plain = ERROR_KEYS.flatMap((key) => (typeof told[key] === 'string' || typeof told[key] === 'number' ? [[key, told[key]] as const] : []));
+  return { type, message, stack, ...Object.fromEntries(plain), ...(Array.isArray(told.errors) && { aggregateErrors: told.errors.map(errorInLog) }) };
 }
 
 /** Lines go out together, a second late at most: one write for each of them costs as much as a tenth of passing a request on. */

@@ -18,6 +18,8 @@ export interface UnderWay {
   /** The answer has a length: it comes to its end by itself. */
   hasLength: boolean;
   leave?: () => void;
+  /** Among the young. */
+  at?: number | undefined;
 }
 
 /** Event streams and long downloads must not outlive the session that they began with, as web-sockets don't. */
@@ -29,18 +31,26 @@ export interface LongAnswers {
 }
 
 export function longAnswers(watch: SessionWatch): LongAnswers {
-  /** Oldest first. */
-  const young = new Set<UnderWay>();
+  // No Set: what it has outgrown keeps the requests of that moment in memory, and all that came after them, until V8 looks through everything.
+  const young: UnderWay[] = [];
+  const remove = (one: UnderWay): boolean => {
+    if (one.at === undefined) return false;
+    const last = young.pop() as UnderWay;
+    if (last !== one) young[(last.at = one.at)] = last;
+    one.at = undefined;
+    return true;
+  };
   return {
-    begin: (one) => void young.add(one),
+    begin: (one) => {
+      one.at = young.push(one) - 1;
+    },
     over: (one) => {
-      if (!young.delete(one)) one.leave?.();
+      if (!remove(one)) one.leave?.();
     },
     sweep: () => {
       const before = performance.now() - LONG_MILLISECONDS;
-      for (const one of young) {
-        if (one.began > before) return;
-        young.delete(one);
+      for (const one of young.filter(({ began }) => began <= before)) {
+        remove(one);
         const { site, session, rule, res } = one;
         // In the middle: nobody takes it for the whole. What belongs to the app is ended by its `close`.
         one.leave = watch.watch({ keeping: site.sessions, session, mayGoOn: (now) => mayPass(rule, now), wasUsed: movement(one), end: () => res.destroy() });

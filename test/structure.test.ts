@@ -72,6 +72,12 @@ test('in bridge, proxy and realm, main.ts alone reads the environment', () => {
   expect(reading.map(({ path }) => path).filter((path) => basename(path) !== 'main.ts')).toEqual([]);
 });
 
+test('the worker is killed in each job', () => {
+  const jobs = /export interface Jobs \{([^]*?)\n\}/.exec(readSource('bridge/db/job.ts').text)?.[1]?.matchAll(/^  (\w+):/gm) ?? [];
+  const killed = readSource('test/faults/long/jobs.test.ts').text.matchAll(/^test\('killed in (\w+)/gm);
+  expect([...new Set([...killed].map(([, name]) => name))].toSorted()).toEqual([...jobs].map(([, name]) => name).toSorted());
+});
+
 test('no folder is a drawer for anything', () => {
   const folders = new Set([...PARTS, 'keycloak/src'].flatMap((part) => filesIn(part, /./)).flatMap((path) => path.split('/').slice(0, -1)));
   expect(['utils', 'util', 'helpers', 'lib', 'common', 'shared', 'misc'].filter((name) => folders.has(name))).toEqual([]);

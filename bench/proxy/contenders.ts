@@ -1,7 +1,7 @@
 import { findProgram } from '../../dev/debian-program.ts';
 import { NGINX } from '../../dev/gateways.ts';
 import { randomBytes } from 'node:crypto';
-import { freePort } from '../../dev/ports.ts';
+import { freePortBase } from '../../dev/ports.ts';
 import { freshDatabase } from '../../test/support/database.ts';
 import type { Call } from '../load/load.ts';
 import type { Service, Stand } from '../stand.ts';
@@ -34,6 +34,8 @@ export interface Contender {
 
 export interface Contenders {
   all: readonly Contender[];
+  /** Those of our code. */
+  ours: readonly Contender[];
   /** With the port at which its memory can be looked into. */
   few: { contender: Contender; port: number };
   many: { contender: Contender; port: number };
@@ -43,27 +45,38 @@ export interface Contenders {
 
 const GATEWAY = { 'x-forwarded-uri': '/reports', 'x-forwarded-method': 'GET', 'x-forwarded-host': HOST };
 
-/** Everything that is compared, on the same app, ready to answer. */
+/** Everything that is compared, on the same app, ready to answer. Each in a process of its own: nobody has one for both ways, and V8 compiles for what it sees. */
 export async function prepare(stand: Stand, manySessions: number): Promise<Contenders> {
   const app = await stand.start('bench/proxy/app.ts', {}, '/');
   const passThrough = await stand.start('bench/proxy/pass-through.ts', { APP_INTERNAL_URL: app.url }, '/');
-  const [few, many] = [await startProxy(stand, app, FEW_SESSIONS), await startProxy(stand, app, manySessions)];
+  const [fewDatabase, manyDatabase] = [await sessionsIn(FEW_SESSIONS), await sessionsIn(manySessions)];
+  // Nobody listens there until the end, and nobody else may come to until then.
+  const port = await freePortBase();
+  const [few, many] = [
+    { service: await startProxy(stand, app, fewDatabase, inspectable(port)), port },
+    { service: await startProxy(stand, app, manyDatabase, inspectable(port + 1)), port: port + 1 },
+  ];
+  const [fewAsked, manyAsked, nginxAsks] = [await startProxy(stand, app, fewDatabase), await startProxy(stand, app, manyDatabase), await startProxy(stand, app, fewDatabase)];
   const proxy = ours('proxy', few.service, FEW_SESSIONS);
   const large = ours('proxy with many sessions', many.service, manySessions);
   const nginx = findProgram(NGINX);
-  const behindNginx = nginx && (await stand.startProgram(nginx, ({ port, folder }) => nginxArguments(folder, { port, proxy: few.service.url, app: app.url }), '/livez'));
+  const behindNginx = nginx && (await stand.startProgram(nginx, ({ port, folder }) => nginxArguments(folder, { port, proxy: nginxAsks.url, app: app.url }), '/livez'));
   const oauth2Proxy = findProgram(OAUTH2_PROXY);
+  const ofOurs = [
+    ours('pass-through', passThrough, FEW_SESSIONS),
+    proxy,
+    ours('forward auth', fewAsked, FEW_SESSIONS, { path: '/api/auth', headers: GATEWAY }),
+    large,
+    ours('forward auth with many sessions', manyAsked, manySessions, { path: '/api/auth', headers: GATEWAY }),
+  ];
   return {
     all: [
-      ours('pass-through', passThrough, FEW_SESSIONS),
-      proxy,
-      ours('forward auth', few.service, FEW_SESSIONS, { path: '/api/auth', headers: GATEWAY }),
-      large,
-      ours('forward auth with many sessions', many.service, manySessions, { path: '/api/auth', headers: GATEWAY }),
+      ...ofOurs,
       ...(await startExpressPeer(stand, app)),
       ...(oauth2Proxy ? await startOauth2Peer(stand, oauth2Proxy, app) : []),
-      ...(behindNginx ? [ours('nginx in front of ours', behindNginx, FEW_SESSIONS, { pids: [behindNginx.pid, few.service.pid] })] : []),
+      ...(behindNginx ? [ours('nginx in front of ours', behindNginx, FEW_SESSIONS, { pids: [behindNginx.pid, nginxAsks.pid] })] : []),
     ],
+    ours: ofOurs,
     few: { contender: proxy, port: few.port },
     many: { contender: large, port: many.port },
     missing: [...(behindNginx ? [] : ['nginx is not there: install it, or set NGINX_BIN']), ...(oauth2Proxy ? [] : ['oauth2-proxy is not there: set OAUTH2_PROXY_BIN'])],
@@ -87,16 +100,18 @@ export function drawCalls({ sessions, call }: Contender): Call[] {
 
 async function startExpressPeer(stand: Stand, app: Service): Promise<readonly Contender[]> {
   const folder = installPeers();
-  const service = await stand.start('bench/proxy/peers/express-openid-connect.ts', { APP_INTERNAL_URL: app.url, PEERS: folder, NODE_ENV: 'production' }, '/livez');
   const cookies = Array.from({ length: FEW_SESSIONS }, (_, n) => peerCookie(folder, n));
-  const peer = (name: Name, path: string): Contender => ({
-    name,
-    service,
-    pids: [service.pid],
-    sessions: FEW_SESSIONS,
-    call: (n) => ({ method: 'GET', path, headers: { host: HOST, cookie: cookies[n] ?? '' } }),
-  });
-  return [peer('express-openid-connect', '/reports'), peer('express-openid-connect, forward auth', '/api/auth')];
+  const peer = async (name: Name, path: string): Promise<Contender> => {
+    const service = await stand.start('bench/proxy/peers/express-openid-connect.ts', { APP_INTERNAL_URL: app.url, PEERS: folder, NODE_ENV: 'production' }, '/livez');
+    return {
+      name,
+      service,
+      pids: [service.pid],
+      sessions: FEW_SESSIONS,
+      call: (n) => ({ method: 'GET', path, headers: { host: HOST, cookie: cookies[n] ?? '' } }),
+    };
+  };
+  return [await peer('express-openid-connect', '/reports'), await peer('express-openid-connect, forward auth', '/api/auth')];
 }
 
 async function startOauth2Peer(stand: Stand, file: string, app: Service): Promise<readonly Contender[]> {
@@ -112,16 +127,20 @@ async function startOauth2Peer(stand: Stand, file: string, app: Service): Promis
   return [peer('oauth2-proxy', '/reports', 200), peer('oauth2-proxy, forward auth', '/oauth2/auth', 202)];
 }
 
-async function startProxy(stand: Stand, app: Service, sessions: number): Promise<{ service: Service; port: number }> {
+/** Where the sessions are; answers with the address that the proxy gets. */
+async function sessionsIn(count: number): Promise<string> {
   const database = await freshDatabase();
-  await fillSessions(database.adminUrl, { site: HOST, issuer: `${KEYCLOAK}/realms/vestibule`, clientId: CLIENT_ID }, sessions);
-  const port = await freePort();
-  const service = await stand.start(
+  await fillSessions(database.adminUrl, { site: HOST, issuer: `${KEYCLOAK}/realms/vestibule`, clientId: CLIENT_ID }, count);
+  return database.proxyUrl;
+}
+
+function startProxy(stand: Stand, app: Service, databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<Service> {
+  return stand.start(
     'proxy/main.ts',
     {
-      ...inspectable(port),
+      ...env,
       PROXY_PUBLIC_URL: `https://${HOST}`,
-      PROXY_DATABASE_URL: database.proxyUrl,
+      PROXY_DATABASE_URL: databaseUrl,
       PROXY_CLIENT_ID: CLIENT_ID,
       PROXY_CLIENT_SECRET: 'not used here',
       KEYCLOAK_PUBLIC_URL: KEYCLOAK,
@@ -134,5 +153,4 @@ async function startProxy(stand: Stand, app: Service, sessions: number): Promise
     },
     '/livez',
   );
-  return { service, port };
 }

@@ -34,3 +34,14 @@ test('numbers have one decimal at most', () => {
 test('none where the level is higher', () => {
   expect(written(['a', '/', 1, 1, true], 'warn').ours).toEqual([]);
 });
+
+test('of an error: what, where and why; of what libraries hang on it, nothing (SECURITY.md 14)', () => {
+  const lines: string[] = [];
+  const secretKey = 4_711_000_815;
+  const lost = Object.assign(new Error('terminated', { cause: new Error('the server stopped') }), { code: '57P01', severity: 'FATAL', detail: 'Key (email)=(ada@example.com)', client: { secretKey } });
+  createLog('proxy', 'info', { write: (line) => void lines.push(line) }).error({ err: new AggregateError([lost], 'both failed') }, 'a database connection broke');
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    err: { type: 'AggregateError', message: 'both failed', aggregateErrors: [{ type: 'Error', message: 'terminated: the server stopped', code: '57P01', severity: 'FATAL', stack: expect.stringContaining('log.test.ts') }] },
+  });
+  expect(lines[0]).not.toMatch(/4711000815|ada@example\.com|client/);
+});

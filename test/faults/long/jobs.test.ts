@@ -17,6 +17,7 @@ const TAKEN_OVER_WITHIN_MS = 40_000;
 
 const smtp = relay('bridge-smtp');
 const adminApi = relay('bridge-keycloak');
+const database = relay('bridge-postgres');
 
 let manager: Program;
 beforeAll(async () => {
@@ -149,6 +150,49 @@ test('killed in send_billing_mail before the mail server has the mail: it comes,
   await start('bridge');
   await eventually(async () => (await queryDatabase("select 1 from bridge.billing_mail where address = $1 and state = 'sent'", [address])).length === 1, TAKEN_OVER_WITHIN_MS);
   expect(await mailsTo(address)).toBe(1);
+});
+
+/** In the middle of its transaction. */
+async function killedInTheJobAt(statement: string): Promise<void> {
+  await database.inject({ sees: statement, does: 'hold-request' });
+  await hurry();
+  await database.holds();
+  await kill('bridge');
+  await database.cut();
+  await start('bridge');
+}
+
+test('killed in sweep_lives: the trial ends, once', async () => {
+  await finishes(address, await invite(address));
+  const [userId = ''] = await userIds(address);
+  await queryDatabase("update bridge.trial set trial_ends_at = date_trunc('second', now()) - interval '1 minute' where user_id = $1", [userId]);
+  const [{ id } = {}] = await queryDatabase('update bridge.life set next_deadline = now() where user_id = $1 returning id', [userId]);
+  await killedInTheJobAt('insert into "bridge"."life_event"');
+  const ended = (): Promise<Record<string, unknown>[]> => queryDatabase("select 1 from bridge.life_event where life_id = $1 and kind = 'ended'", [id]);
+  await eventually(async () => (await ended()).length === 1, TAKEN_OVER_WITHIN_MS);
+  await eventually(async () => (await queryDatabase("select 1 from graphile_worker.jobs where task_identifier = 'sweep_lives'")).length === 0, TAKEN_OVER_WITHIN_MS);
+  expect(await ended()).toHaveLength(1);
+  // The invitation, and the end.
+  await eventually(async () => (await mailsTo(address)) === 2);
+  await nothingDisagrees();
+});
+
+test('killed in sweep_plans: the plan ends, once', async () => {
+  const [{ id: server } = {}] = await queryDatabase('select id from bridge.remote_server limit 1');
+  const [{ id: account } = {}] = await queryDatabase('insert into bridge.billing_account (server_id) values ($1) on conflict (server_id) do update set legal_name = billing_account.legal_name returning id', [server]);
+  const [{ id: plan } = {}] = await queryDatabase("insert into bridge.billing_plan (account_id, type, state, currency, tax_basis_points, period_ends_at, agreed_at) values ($1, 'community', 'active', 'EUR', 0, now() - interval '1 minute', now()) returning id", [account]);
+  await killedInTheJobAt('update "bridge"."billing_plan"');
+  await eventually(async () => (await queryDatabase("select 1 from bridge.billing_plan where id = $1 and state = 'ended'", [plan])).length === 1, TAKEN_OVER_WITHIN_MS);
+  await eventually(async () => (await queryDatabase("select 1 from graphile_worker.jobs where task_identifier = 'sweep_plans'")).length === 0, TAKEN_OVER_WITHIN_MS);
+  expect(await queryDatabase("select 1 from bridge.billing_audit where act = 'plan_ended' and details ->> 'plan' = 'community' and server_id = $1", [server])).toHaveLength(1);
+});
+
+test('killed in end_rehearsal: nothing of the rehearsal is left', async () => {
+  const [{ id } = {}] = await queryDatabase("insert into bridge.life (product, address, locale, began_at, rehearsal) values ('app', $1, 'en', now(), true) returning id", [address.replace('@', '+rehearsal-1@')]);
+  await queryDatabase("select graphile_worker.add_job('end_rehearsal', json_build_object('life_id', $1::text), run_at => now() + interval '1 hour')", [id]);
+  await killedInTheJobAt('delete from "bridge"."webhook"');
+  await eventually(async () => (await queryDatabase('select 1 from bridge.life where id = $1', [id])).length === 0, TAKEN_OVER_WITHIN_MS);
+  await nothingDisagrees();
 });
 
 test('a mail server that is away: everything else works, and every mail comes once when it is back', async () => {
