@@ -26,7 +26,8 @@ export async function ensureJar(root: string, workshop: Workshop, note: (text: s
   return { file, hash };
 }
 
-function hashOfSources(module: string): string {
+/** Of the module's folder; docs/versions.md names its first twelve digits. */
+export function hashOfSources(module: string): string {
   const hash = createHash('sha256');
   const sources = readdirSync(join(module, 'src', 'main'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { hashOfSources } from '../../dev/jar.ts';
 import { HOLES, isFixed, openHoles } from '../matrix/holes.ts';
 import { verdict, versionsTable, withVersions } from '../matrix/table.ts';
 import { compareVersions, newerRelease, VERSIONS, wayToForm } from '../matrix/versions.ts';
@@ -75,4 +77,10 @@ test('Maven’s metadata adds the newest release, not a candidate, and only when
 test('each version is led to the form in the way that it understands', () => {
   expect(VERSIONS.map((version) => Object.keys(wayToForm(version).env).length)).toEqual([2, 1, 1, 1, 1, 0, 0]);
   expect(VERSIONS.toSorted(compareVersions)).toEqual([...VERSIONS]);
+});
+
+/** When it fails: `npm run test:matrix`. */
+test('the table is of the jar as it is now', () => {
+  const [, sources] = /\(sources ([0-9a-f]{12})\)/.exec(readFileSync('docs/versions.md', 'utf8')) ?? [];
+  expect(sources).toBe(hashOfSources(join(import.meta.dirname, '..', '..', 'keycloak')).slice(0, 12));
 });
