@@ -71,7 +71,9 @@ export function sessionKey(idHash: Buffer): string {
 }
 
 
-export function liveSessions({ read, unwritten, findChanged, heardSince, capacity, outageMilliseconds, now: monotonic = () => performance.now() }: LiveSessionParts): LiveSessions {
+export function liveSessions({ read, unwritten, findChanged, heardSince, capacity, outageMilliseconds, now = () => performance.now() }: LiveSessionParts): LiveSessions {
+  // Whole ones stand in an entry itself, others in a place of their own that each look has to go to.
+  const monotonic = (): number => Math.floor(now());
   const known = new LRUCache<string, Entry>({ max: capacity, dispose: ({ id }) => void (id !== undefined && byId.delete(id)) });
   // To hash an id costs as much as all else about looking its session up: done once for what is known.
   const byId = new Map<string, Entry>();
@@ -79,10 +81,10 @@ export function liveSessions({ read, unwritten, findChanged, heardSince, capacit
   const listeners: ((key: string) => void)[] = [];
   let restUntil = 0;
 
-  const isTrue = ({ readAt }: Entry, now: number): boolean => {
+  const isTrue = ({ readAt }: Entry, at: number): boolean => {
     const since = heardSince();
-    if (since === undefined) return now - readAt < READ_AGAIN_UNHEARD_MILLISECONDS;
-    return readAt >= since && now - readAt < READ_AGAIN_MILLISECONDS;
+    if (since === undefined) return at - readAt < READ_AGAIN_UNHEARD_MILLISECONDS;
+    return readAt >= since && at - readAt < READ_AGAIN_MILLISECONDS;
   };
 
   const readNow = async (key: string, idHash: Buffer, flight: { overtaken: boolean }): Promise<StoredSession | undefined> => {
@@ -141,19 +143,19 @@ export function liveSessions({ read, unwritten, findChanged, heardSince, capacit
   return {
     known: (id) => {
       const entry = byId.get(id) ?? meet(id);
-      const now = monotonic();
-      if (!entry || !isTrue(entry, now)) return undefined;
+      const at = monotonic();
+      if (!entry || !isTrue(entry, at)) return undefined;
       // To put it in front of all others costs more than to find it.
-      if (now - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(sessionKey(entry.session.idHash));
-      entry.usedAt = now;
+      if (at - entry.usedAt > IN_ORDER_MILLISECONDS) known.get(sessionKey(entry.session.idHash));
+      entry.usedAt = at;
       return entry.session;
     },
     find: async (idHash) => {
       const key = sessionKey(idHash);
       const entry = known.get(key);
-      const now = monotonic();
-      if (entry && isTrue(entry, now)) return entry.session;
-      if (entry && now < restUntil && now - entry.readAt < outageMilliseconds) return entry.session;
+      const at = monotonic();
+      if (entry && isTrue(entry, at)) return entry.session;
+      if (entry && at < restUntil && at - entry.readAt < outageMilliseconds) return entry.session;
       return orKnown(key, load(key, idHash));
     },
     readAgain: (idHash) => {
