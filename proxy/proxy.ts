@@ -178,6 +178,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
       await server.stop(config.stopLimitMilliseconds);
       clearInterval(checking);
       await Promise.all([operatorPort?.stop(), feed.stop()]);
+      await Promise.all([...sites, ...staff].map(({ sessions }) => sessions.refresher.stop()));
       await touches.flush();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },

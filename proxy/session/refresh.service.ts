@@ -1,9 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Tables } from '../db/tables.ts';
-import type { Identity, Provider, Tokens } from '../provider/provider.ts';
+import type { Identity, Provider, RefreshAnswer, Tokens } from '../provider/provider.ts';
 import type { Seal } from '../seal.ts';
+import { keepTrying } from './keep-trying.ts';
 import { sessionKey, type LiveSessions } from './live-sessions.ts';
 import { postponeRefresh, saveRefreshed, takeRefresh } from './session-refresh.store.ts';
 import { deleteSessions, type StoredSession } from './session.store.ts';
@@ -18,8 +20,13 @@ const LEASE_MILLISECONDS = 22_000;
 const ASK_AGAIN_MILLISECONDS = 45_000;
 /** A person who is signed in does not wait longer for a database that hangs. */
 const LEASE_LIMIT_MILLISECONDS = 1_000;
+const SAVE_LIMIT_MILLISECONDS = 1_000;
 const LOOK_AGAIN_MILLISECONDS = 50;
 const WAIT_FOR_OTHER_MILLISECONDS = 6_000;
+/** Longer than the lease: while Postgres is away nobody else can have it, and without these tokens the session is lost. */
+const SAVE_FOR_MILLISECONDS = 10 * 60_000;
+
+type Refreshed = Extract<RefreshAnswer, { outcome: 'refreshed' }>;
 
 export interface RefreshParts extends Omit<Telling, 'hearNow'> {
   db: Kysely<Tables>;
@@ -35,6 +42,8 @@ export interface Refresher {
   isDue(session: StoredSession, now: Date): boolean;
   /** The session with a refresh behind it where one was due; undefined when the provider has ended it. */
   keepFresh(session: StoredSession, now: Date): Promise<StoredSession | undefined>;
+  /** Waits for what is under way, as long as a provider may take, and gives up what can't be saved. To be called before the database is closed. */
+  stop(): Promise<void>;
 }
 
 /** When the access token ends, but never so soon that each request would begin a refresh: a provider's clock may be minutes behind. */
@@ -51,11 +60,15 @@ export function sessionEnds(absoluteEndAt: Date, { trial }: Pick<Identity, 'tria
 /**
  * One refresh at a time per session, over all replicas: a lease in its row, so that no database connection is held while the provider
  * answers. Requests that come before the token ends don't wait; those after it wait for the one that asks. What can't be asked is
- * asked again later: only the provider's `invalid_grant` ends a session.
+ * asked again later: only the provider's `invalid_grant` ends a session. What the provider answered is kept until it is saved: a token
+ * that works once is used up by then.
  */
 export function createRefresher(parts: RefreshParts): Refresher {
   const { db, clock, live } = parts;
   const underWay = new Map<string, Promise<StoredSession | undefined>>();
+  /** As many at most as Postgres gave leases for: none begins while it is away. */
+  const unsaved = new Map<string, Promise<void>>();
+  let stopped = false;
 
   const once = (session: StoredSession): Promise<StoredSession | undefined> => {
     const key = sessionKey(session.idHash);
@@ -70,20 +83,23 @@ export function createRefresher(parts: RefreshParts): Refresher {
 
   /** In memory, for Postgres may be what is away, and in the row of whose turn it was: nobody waits for that. */
   const goesOn = (session: StoredSession, error: unknown, lease?: Date): StoredSession => {
-    parts.log.warn({ err: error }, 'a session could not be refreshed; it goes on, and the provider is asked again');
+    const isKept = unsaved.has(sessionKey(session.idHash));
+    parts.log.warn({ err: error }, isKept ? 'what a refresh brought is not saved yet; it is kept and tried again, and the session goes on' : 'a session could not be refreshed; it goes on, and the provider is asked again');
     const askAgainAt = new Date(clock.now().getTime() + ASK_AGAIN_MILLISECONDS);
     session.refreshDueAt = askAgainAt;
-    if (lease) void postponeRefresh(db, session.idHash, { lease, askAgainAt }).catch(() => {});
+    if (lease && !isKept) void postponeRefresh(db, session.idHash, { lease, askAgainAt }).catch(() => {});
     return session;
   };
 
   const refreshOrWait = async (session: StoredSession): Promise<StoredSession | undefined> => {
+    const saving = unsaved.get(sessionKey(session.idHash));
+    if (saving) return whenSaved(session, saving);
     const now = clock.now();
     const due = new Date(now.getTime() + BEFORE_DUE_MILLISECONDS);
     const lease = new Date(now.getTime() + LEASE_MILLISECONDS);
     const sealed = await withinLimit(takeRefresh(db, session.idHash, now, due, lease), LEASE_LIMIT_MILLISECONDS);
     if (sealed === undefined) return otherReplica(session);
-    return ask(session, sealed).catch((error: unknown) => goesOn(session, error, lease));
+    return ask(session, sealed, lease).catch((error: unknown) => goesOn(session, error, lease));
   };
 
   const end = async (session: StoredSession): Promise<undefined> => {
@@ -92,7 +108,7 @@ export function createRefresher(parts: RefreshParts): Refresher {
     return undefined;
   };
 
-  const ask = async (session: StoredSession, sealed: string): Promise<StoredSession | undefined> => {
+  const ask = async (session: StoredSession, sealed: string, lease: Date): Promise<StoredSession | undefined> => {
     const held = parts.seal.open<Tokens>('session', sealed);
     if (held?.refreshToken === undefined) {
       // Unrefreshed it would go on for hours with what its person was allowed at the login.
@@ -101,13 +117,32 @@ export function createRefresher(parts: RefreshParts): Refresher {
     }
     const answer = await parts.provider.refresh(held, session);
     if (answer.outcome === 'ended') return end(session);
-    const { tokens } = answer;
-    await db.transaction().execute(async (trx) => {
+    return whenSaved(session, keep(session, answer, lease));
+  };
+
+  const keep = (session: StoredSession, answer: Refreshed, lease: Date): Promise<void> => {
+    const key = sessionKey(session.idHash);
+    const giveUpAt = performance.now() + SAVE_FOR_MILLISECONDS;
+    const saving = keepTrying(() => save(session, answer, lease), () => !stopped && performance.now() < giveUpAt)
+      .catch((error: unknown) => parts.log.error({ err: error }, 'what a refresh brought could not be saved: its person may have to sign in again'))
+      .finally(() => {
+        unsaved.delete(key);
+        live.forget(key);
+      });
+    unsaved.set(key, saving);
+    return saving;
+  };
+
+  const save = ({ idHash, absoluteEndAt }: StoredSession, answer: Refreshed, lease: Date): Promise<void> =>
+    db.transaction().execute(async (trx) => {
+      const { tokens } = answer;
       const identity = await asTold(trx, answer.identity, parts);
-      const ends = sessionEnds(session.absoluteEndAt, identity, tokens);
-      await saveRefreshed(trx, session.idHash, { identity, sealedTokens: parts.seal.seal('session', tokens), refreshDueAt: refreshDueAt(tokens, clock.now()), ...ends });
+      const ends = sessionEnds(absoluteEndAt, identity, tokens);
+      await saveRefreshed(trx, idHash, lease, { identity, sealedTokens: parts.seal.seal('session', tokens), refreshDueAt: refreshDueAt(tokens, clock.now()), ...ends });
     });
-    live.forget(sessionKey(session.idHash));
+
+  const whenSaved = async (session: StoredSession, saving: Promise<void>): Promise<StoredSession | undefined> => {
+    await withinLimit(saving, SAVE_LIMIT_MILLISECONDS);
     return live.find(session.idHash);
   };
 
@@ -121,6 +156,10 @@ export function createRefresher(parts: RefreshParts): Refresher {
     }
   };
 
+  const allSettled = async (): Promise<void> => {
+    while (underWay.size + unsaved.size > 0) await Promise.allSettled([...underWay.values(), ...unsaved.values()]);
+  };
+
   return {
     isDue,
     keepFresh: async (session, now) => {
@@ -130,6 +169,10 @@ export function createRefresher(parts: RefreshParts): Refresher {
         return session;
       }
       return once(session);
+    },
+    stop: async () => {
+      await Promise.race([allSettled(), pause(LEASE_MILLISECONDS, undefined, { ref: false })]);
+      stopped = true;
     },
   };
 }

@@ -18,16 +18,18 @@ export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, 
   return row?.sealed_tokens;
 }
 
-/** Its ends are never after the row's absolute end, which a new login may have brought nearer meanwhile. */
+/** Of who holds the lease, which may have lapsed: nobody has taken it since. Its ends are never after the row's absolute end, which a new login may have brought nearer meanwhile. */
 export async function saveRefreshed(
   db: Db,
   idHash: Buffer,
+  lease: Date,
   fresh: { identity: Identity & Pick<StoredSession, 'preparing'>; sealedTokens: string; refreshDueAt: Date | null; endsAt: Date; endWithoutTrialAt: Date },
 ): Promise<void> {
   await db
     .updateTable('proxy.session')
     .set({ ...identityColumns(fresh.identity), sealed_tokens: fresh.sealedTokens, refresh_due_at: fresh.refreshDueAt, ends_at: sql<Date>`least(absolute_end_at, ${fresh.endsAt})`, end_without_trial_at: sql<Date>`least(absolute_end_at, ${fresh.endWithoutTrialAt})`, refresh_lease_until: null })
     .where('id_hash', '=', idHash)
+    .where('refresh_lease_until', '=', lease)
     .execute();
 }
 

@@ -342,6 +342,80 @@ describe('refresh', () => {
     expect(await statusOf(here)).toBe(200);
   });
 
+  describe('whose answer can not be saved at once: the old token is used up', () => {
+    const rowOf = async (sub: string) => (await asSuperuser<{ lease: Date | null }>(stand, `select refresh_lease_until as lease from proxy.session where sub = '${sub}'`))[0];
+
+    test('it is kept, nobody waits for it, and it is saved when Postgres takes it', async () => {
+      const url = new URL(stand.database.proxyUrl);
+      const relay = await openRelay(Number(url.port));
+      url.port = String(relay.port);
+      const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
+      stand.provider.person = { ...ADA, sub: 'user-kept' };
+      const known = atOther(await stand.signedIn(), there);
+      expect(await statusOf(known)).toBe(200);
+      const before = refreshes();
+      try {
+        relay.inject({ sees: '"sealed_tokens" = ', does: 'cut-request', times: Number.POSITIVE_INFINITY });
+        for (const seconds of [ACCESS_SECONDS + 1, ACCESS_SECONDS + 60]) {
+          stand.clock.setOffset(seconds);
+          const begin = performance.now();
+          expect([await statusOf(known), refreshes() - before]).toEqual([200, 1]);
+          expect(performance.now() - begin).toBeLessThan(3_000);
+        }
+        await relay.mend();
+        await eventually(async () => (await rowOf('user-kept'))?.lease === null);
+        stand.clock.setOffset(2 * ACCESS_SECONDS);
+        expect([await statusOf(known), refreshes() - before]).toEqual([200, 2]);
+      } finally {
+        await there.proxy.stop();
+        await relay.close();
+      }
+    });
+
+    test('late, it takes the place of nothing that another replica has saved since', async () => {
+      const url = new URL(stand.database.proxyUrl);
+      const relay = await openRelay(Number(url.port));
+      url.port = String(relay.port);
+      const there = await stand.replica({ PROXY_DATABASE_URL: url.href });
+      stand.provider.person = { ...ADA, sub: 'user-late', name: 'Early' };
+      const known = atOther(await stand.signedIn(), there);
+      expect(await statusOf(known)).toBe(200);
+      try {
+        relay.inject({ sees: '"sealed_tokens" = ', does: 'cut-request', times: Number.POSITIVE_INFINITY });
+        stand.clock.setOffset(ACCESS_SECONDS + 1);
+        expect(await statusOf(known)).toBe(200);
+        await asSuperuser(stand, `update proxy.session set refresh_lease_until = null, name = 'Since' where sub = 'user-late'`);
+      } finally {
+        await relay.mend();
+        await there.proxy.stop();
+        await relay.close();
+      }
+      expect(await asSuperuser(stand, `select name from proxy.session where sub = 'user-late'`)).toEqual([{ name: 'Since' }]);
+    });
+
+    test('a proxy that stops waits for it', async () => {
+      stand.provider.person = { ...ADA, sub: 'user-stop' };
+      const leaving = await stand.replica();
+      const here = await stand.signedIn();
+      const there = atOther(here, leaving);
+      expect(await statusOf(there)).toBe(200);
+      const answer = Promise.withResolvers<void>();
+      stand.provider.misbehave = { idToken: async (honest) => answer.promise.then(() => honest) };
+      const before = refreshes();
+      stand.clock.setOffset(ACCESS_SECONDS - 10);
+      expect(await statusOf(there)).toBe(200);
+      await eventually(() => refreshes() - before === 1);
+      const stopped = leaving.proxy.stop();
+      await eventually(() => there.get('/livez').then(() => false, () => true));
+      answer.resolve();
+      await stopped;
+      expect((await rowOf('user-stop'))?.lease).toBeNull();
+      stand.provider.misbehave = {};
+      stand.clock.setOffset(2 * ACCESS_SECONDS);
+      expect(await statusOf(here)).toBe(200);
+    });
+  });
+
   test("somebody else's token is not taken", async () => {
     const { here } = await knownToBoth();
     stand.provider.person = { sub: 'user-bob', email: 'bob@example.com', name: 'Bob' };
