@@ -94,12 +94,10 @@ export function createRefresher(parts: RefreshParts): Refresher {
   const refreshOrWait = async (session: StoredSession): Promise<StoredSession | undefined> => {
     const saving = unsaved.get(sessionKey(session.idHash));
     if (saving) return whenSaved(session, saving);
-    const now = clock.now();
-    const due = new Date(now.getTime() + BEFORE_DUE_MILLISECONDS);
-    const lease = new Date(now.getTime() + LEASE_MILLISECONDS);
-    const sealed = await withinLimit(takeRefresh(db, session.idHash, now, due, lease), LEASE_LIMIT_MILLISECONDS);
-    if (sealed === undefined) return otherReplica(session);
-    return ask(session, sealed, lease).catch((error: unknown) => goesOn(session, error, lease));
+    const due = new Date(clock.now().getTime() + BEFORE_DUE_MILLISECONDS);
+    const turn = await withinLimit(takeRefresh(db, session.idHash, due, LEASE_MILLISECONDS), LEASE_LIMIT_MILLISECONDS);
+    if (!turn) return otherReplica(session);
+    return ask(session, turn.sealed, turn.lease).catch((error: unknown) => goesOn(session, error, turn.lease));
   };
 
   const end = async (session: StoredSession): Promise<undefined> => {

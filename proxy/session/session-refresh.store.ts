@@ -5,17 +5,20 @@ import { identityColumns, type StoredSession } from './session.store.ts';
 
 type Db = Kysely<Tables>;
 
-/** One caller on one replica gets it until `until`, and with it the tokens. */
-export async function takeRefresh(db: Db, idHash: Buffer, now: Date, due: Date, until: Date): Promise<string | undefined> {
+/** On Postgres' own clock: replicas' clocks differ. In milliseconds, as a Date has them: it is found again by it. */
+const NOW = sql<Date>`date_trunc('milliseconds', clock_timestamp())`;
+
+/** One caller on one replica gets it for so long, and with it the tokens. `lease` names its turn. */
+export async function takeRefresh(db: Db, idHash: Buffer, due: Date, leaseMilliseconds: number): Promise<{ sealed: string; lease: Date } | undefined> {
   const row = await db
     .updateTable('proxy.session')
-    .set({ refresh_lease_until: until })
+    .set({ refresh_lease_until: sql<Date>`${NOW} + ${leaseMilliseconds} * interval '1 millisecond'` })
     .where('id_hash', '=', idHash)
     .where('refresh_due_at', '<=', due)
-    .where((where) => where.or([where('refresh_lease_until', 'is', null), where('refresh_lease_until', '<=', now)]))
-    .returning('sealed_tokens')
+    .where((where) => where.or([where('refresh_lease_until', 'is', null), where('refresh_lease_until', '<=', NOW)]))
+    .returning(['sealed_tokens', 'refresh_lease_until'])
     .executeTakeFirst();
-  return row?.sealed_tokens;
+  return row?.refresh_lease_until ? { sealed: row.sealed_tokens, lease: row.refresh_lease_until } : undefined;
 }
 
 /** Of who holds the lease, which may have lapsed: nobody has taken it since. Its ends are never after the row's absolute end, which a new login may have brought nearer meanwhile. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
+import { movableClock } from '../../platform/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { openRelay } from '../support/relay.ts';
 import { Browser } from './support/browser.ts';
@@ -204,14 +205,41 @@ describe('refresh', () => {
     let leaseSeconds = 0;
     stand.provider.misbehave = {
       idToken: async (honest) => {
-        const [row] = await asSuperuser<{ until: Date }>(stand, `select refresh_lease_until as until from proxy.session where sub = 'user-lee'`);
-        leaseSeconds = ((row?.until.getTime() ?? 0) - stand.clock.now().getTime()) / 1000;
+        const [row] = await asSuperuser<{ seconds: number }>(stand, `select extract(epoch from refresh_lease_until - clock_timestamp())::float as seconds from proxy.session where sub = 'user-lee'`);
+        leaseSeconds = row?.seconds ?? 0;
         return honest;
       },
     };
     stand.clock.setOffset(ACCESS_SECONDS + 1);
     expect(await statusOf(here)).toBe(200);
     expect(leaseSeconds).toBeGreaterThan(20);
+    expect(leaseSeconds).toBeLessThan(23);
+  });
+
+  test('is one replica’s, however far ahead the clock of another is', async () => {
+    stand.provider.person = { ...ADA, sub: 'user-ahead' };
+    const ahead = movableClock();
+    const early = await stand.replica({}, ahead);
+    const here = await stand.signedIn();
+    const there = atOther(here, early);
+    try {
+      expect(await statusOf(there)).toBe(200);
+      const before = refreshes();
+      let asked: Promise<number> | undefined;
+      stand.provider.misbehave = {
+        idToken: async (honest) => {
+          asked ??= statusOf(there);
+          // The other one has its chance.
+          await eventually(() => refreshes() - before === 2, 500).catch(() => {});
+          return honest;
+        },
+      };
+      stand.clock.setOffset(ACCESS_SECONDS + 1);
+      ahead.setOffset(ACCESS_SECONDS + 26);
+      expect([await statusOf(here), await asked, refreshes() - before]).toEqual([200, 200, 1]);
+    } finally {
+      await early.proxy.stop();
+    }
   });
 
   test('before the end: one starts, and nobody waits for it', async () => {

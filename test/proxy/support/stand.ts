@@ -27,8 +27,8 @@ export interface Stand extends Replica {
   app: TestServer;
   database: TestDatabase;
   clock: MovableClock;
-  /** Another proxy on the same database; stopped by its caller. */
-  replica(env?: Record<string, string>): Promise<Replica>;
+  /** Another proxy on the same database, by the same clock unless told; stopped by its caller. */
+  replica(env?: Record<string, string>, clock?: MovableClock): Promise<Replica>;
   stop(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
   const stand: Stand = {
     ...shared,
     ...replica,
-    replica: (env) => startReplica(shared, { ...options, env: { ...options.env, PROXY_PUBLIC_URL: replica.url, ...env } }),
+    replica: (env, clock = shared.clock) => startReplica({ ...shared, clock }, { ...options, env: { ...options.env, PROXY_PUBLIC_URL: replica.url, ...env } }),
     stop: async () => {
       await replica.proxy.stop();
       // What the test put in their place is stopped, not what it stopped itself.
