@@ -179,7 +179,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
       clearInterval(checking);
       await Promise.all([operatorPort?.stop(), feed.stop()]);
       await Promise.all([...sites, ...staff].map(({ sessions }) => sessions.refresher.stop()));
-      await touches.flush();
+      await touches.stop();
       await Promise.all([...[...upstreams.values()].map((upstream) => upstream.close()), bridge.close(), notices.stop(), close()]);
     },
   };
