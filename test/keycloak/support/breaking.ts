@@ -122,6 +122,18 @@ export function groupWith(name: string, at: RoleAt): Break {
   };
 }
 
+/** A client's service account in a group beneath one that gives a role. */
+export function serviceAccountBeneath(group: string, clientId: string, at: RoleAt): Break {
+  return async (admin) => {
+    const undo = await groupWith(group, at)(admin);
+    const [above] = await admin.get(`/groups?search=${group}&exact=true`);
+    const beneath = await admin.create(`/groups/${above.id}/children`, { name: 'beneath' });
+    const { id } = await admin.get(`/clients/${(await byClientId(admin, clientId)).id}/service-account-user`);
+    await admin.put(`/users/${id}/groups/${beneath}`);
+    return undo;
+  };
+}
+
 /** A role more, or one less, for a client's service account. */
 export function serviceAccount(clientId: string, at: RoleAt, what: 'give' | 'take' = 'give'): Break {
   return async (admin) => {
