@@ -87,6 +87,20 @@ export function identityProvider(patch: object): Break {
   };
 }
 
+/** What anonymous registration of clients asks of the host that it comes from. */
+export function trustedHosts(patch: Record<string, readonly string[]>): Break {
+  return async (admin) => {
+    const before = await trustedHostsPolicy(admin);
+    await admin.put(`/components/${before.id}`, { ...before, config: { ...before.config, ...patch } });
+    return () => admin.put(`/components/${before.id}`, { ...before, config: { 'trusted-hosts': [], ...before.config } });
+  };
+}
+
+export async function trustedHostsPolicy(admin: KeycloakAdmin) {
+  const policies = await admin.get('/components?type=org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy');
+  return policies.find((one: { providerId: string; subType: string }) => one.providerId === 'trusted-hosts' && one.subType === 'anonymous');
+}
+
 /** A flow of somebody's own, with these steps. */
 export function flow(alias: string, steps: readonly (readonly [string, string])[]): Break {
   return async (admin) => {
