@@ -46,6 +46,15 @@ function exported(): ReadonlyMap<string, readonly string[]> {
   );
 }
 
+/** `metric.label` → its values, of metrics that tell all of them from the beginning. */
+async function valuesByLabel(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const registry = new Registry();
+  bridgeMeter(registry);
+  proxyMeter(registry);
+  const series = (await registry.getMetricsAsJSON()).flatMap(({ name, values }) => values.flatMap(({ labels }) => Object.entries(labels).map(([label, value]) => [`${name}.${label}`, String(value)] as const)));
+  return new Map([...Map.groupBy(series, ([key]) => key)].map(([key, of]) => [key, new Set(of.map(([, value]) => value))]));
+}
+
 function metricsIn(expr: string): { name: string; labels: string[] }[] {
   const bare = expr
     .replaceAll(/\b(?:by|without|on|ignoring)\s*\([^)]*\)/g, ' ')
@@ -95,7 +104,7 @@ describe('ops/alerts.yaml', () => {
   test('every alert has a name of its own, and the admin page has it', () => {
     const page = readFileSync('docs/operating.md', 'utf8');
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
-    expect(rules.map(({ alert }) => alert).filter((alert) => !page.includes(alert))).toEqual([]);
+    expect([...new Set([...page.matchAll(/`(Vestibule\w+)`/g)].map(([, name]) => name))].toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
   });
 });
 
@@ -111,6 +120,29 @@ describe('ops/dashboard.json', () => {
     expect(dashboard).toMatchObject({ uid: 'vestibule', schemaVersion: 42 });
     expect(targets.length).toBeGreaterThan(20);
   });
+});
+
+test('a value that is asked for is one that its label can have', async () => {
+  const values = await valuesByLabel();
+  const asked = [...rules, ...targets].flatMap(({ expr }) =>
+    [...expr.matchAll(/(\w+)\{([^}]*)\}/g)].flatMap(([, name = '', matchers = '']) =>
+      [...matchers.matchAll(/(\w+)(?:=~|!~|!=|=)"([^"]*)"/g)].flatMap(([, label = '', list = '']) => list.split('|').map((value) => ({ key: `${name}.${label}`, value }))),
+    ),
+  );
+  const judged = asked.filter(({ key }) => values.has(key));
+  expect(judged.length).toBeGreaterThan(20);
+  expect(judged.filter(({ key, value }) => !values.get(key)?.has(value))).toEqual([]);
+});
+
+function outcomesOn(panel: string): RegExp {
+  return new RegExp(`^(?:${/outcome[!=]~"([^"]*)"/.exec(targets.find(({ title }) => title === panel)?.expr ?? '')?.[1] ?? 'none'})$`);
+}
+
+test('what went well of a sign-up is on one panel, all else on the other', async () => {
+  const [well, not] = [outcomesOn('Steps that went on'), outcomesOn('Everything else, by step and outcome')];
+  expect(not).toEqual(well);
+  const rest = [...((await valuesByLabel()).get('vestibule_sign_up_steps_total.outcome') ?? [])].filter((outcome) => !well.test(outcome));
+  expect(rest.toSorted()).toEqual(['absent', 'blocked', 'erased', 'expired', 'given_up_before', 'ignored', 'limited', 'not_offered', 'other_attempt_confirmed', 'recorded', 'released', 'revoked', 'spent', 'suppressed', 'trial_ended', 'trial_exists', 'unknown']);
 });
 
 test('every metric of ours is on the dashboard or in an alert', () => {

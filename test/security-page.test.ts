@@ -20,6 +20,11 @@ test('every number that a test names has a row in docs/security.md', () => {
   expect(held.filter(({ number }) => !rows.has(number))).toEqual([]);
 });
 
+test('and every row is named by a test', () => {
+  const named = new Set(held.map(({ number }) => number));
+  expect(ROWS.map((row) => row.split('|')[1]?.trim() ?? '').filter((number) => !named.has(number))).toEqual([]);
+});
+
 test('a row says what holds it, and that exists', () => {
   const nothing = ROWS.filter((row) => !/`test\/|Test`/.test(row));
   expect(nothing).toEqual([]);

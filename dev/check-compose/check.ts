@@ -4,21 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filledIn } from './filled-in.ts';
 
-/** `npm run check:compose`: docker-compose.yml against the compose schema, by compose-go. Needs Go, and no Docker. */
+/**
+ * `npm run check:compose`: docker-compose.yml against the compose schema, by compose-go. Needs Go, and no Docker. Ends with 1 where the
+ * file is not valid, with {@link NOT_CHECKED} where Go or its modules can't be had.
+ */
 const ROOT = join(import.meta.dirname, '..', '..');
+const NOT_CHECKED = 3;
 
-if (spawnSync('go', ['version']).status !== 0) {
-  console.error('No Go was found. Install it (1.24 or newer) to check docker-compose.yml against the compose schema; npm test checks the rest without.');
-  process.exit(1);
-}
 const folder = mkdtempSync(join(tmpdir(), 'vestibule-compose-'));
 try {
-  const envFile = join(folder, 'compose.env');
-  const values = filledIn(readFileSync(join(ROOT, '.env.example'), 'utf8'));
-  writeFileSync(envFile, Object.entries(values).map(([name, value]) => `${name}=${value}\n`).join(''));
-  const { status } = spawnSync('go', ['run', '.', join(ROOT, 'docker-compose.yml'), envFile], { cwd: import.meta.dirname, stdio: 'inherit' });
-  if (status === 0) console.log('docker-compose.yml is valid.');
-  process.exitCode = status ?? 1;
+  const checker = join(folder, 'check-compose');
+  if (spawnSync('go', ['build', '-o', checker, '.'], { cwd: import.meta.dirname, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0) {
+    const envFile = join(folder, 'compose.env');
+    const values = filledIn(readFileSync(join(ROOT, '.env.example'), 'utf8'));
+    writeFileSync(envFile, Object.entries(values).map(([name, value]) => `${name}=${value}\n`).join(''));
+    const { status } = spawnSync(checker, [join(ROOT, 'docker-compose.yml'), envFile], { stdio: 'inherit' });
+    if (status === 0) console.log('docker-compose.yml is valid.');
+    process.exitCode = status === 0 ? 0 : 1;
+  } else {
+    console.error('docker-compose.yml is not checked: install Go (1.24 or newer), and let it load the modules of dev/check-compose/go.mod.');
+    process.exitCode = NOT_CHECKED;
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }

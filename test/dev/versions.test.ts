@@ -28,11 +28,13 @@ describe('a hole', () => {
   });
 });
 
+// SECURITY.md 28
 test('26.7.4 has none of the holes, 26.6.4 the one of the reset-credentials flow', () => {
   expect(openHoles('26.7.4')).toEqual([]);
   expect(openHoles('26.6.4').map(({ cve }) => cve)).toContain('CVE-2026-18963');
 });
 
+// SECURITY.md 28
 test.each([
   [{ version: '26.7.4', passed: 3, failed: 0, faults: [] }, 'yes'],
   [{ version: '26.0.8', passed: 3, failed: 0, faults: [] }, 'runs, but unsafe'],

@@ -67,7 +67,7 @@ describe('the admin console', () => {
   test('registration flow: the invitation step stands before the form', async () => {
     await openFlow('vestibule registration');
     await page.getByText('Trial: invitation').first().waitFor();
-    await page.getByText('Trial: account creation').waitFor();
+    for (const step of ['Trial: account creation', 'Trial: password or passkey']) await page.getByText(step).waitFor();
     await picture('registration-flow', 700);
   });
 

@@ -150,6 +150,7 @@ test('killed in send_billing_mail before the mail server has the mail: it comes,
   await start('bridge');
   await eventually(async () => (await queryDatabase("select 1 from bridge.billing_mail where address = $1 and state = 'sent'", [address])).length === 1, TAKEN_OVER_WITHIN_MS);
   expect(await mailsTo(address)).toBe(1);
+  await nothingDisagrees();
 });
 
 /** In the middle of its transaction. */
@@ -172,19 +173,22 @@ test('killed in sweep_lives: the trial ends, once', async () => {
   await eventually(async () => (await ended()).length === 1, TAKEN_OVER_WITHIN_MS);
   await eventually(async () => (await queryDatabase("select 1 from graphile_worker.jobs where task_identifier = 'sweep_lives'")).length === 0, TAKEN_OVER_WITHIN_MS);
   expect(await ended()).toHaveLength(1);
+  await eventually(async () => (await mailStates(address)).every((state) => state === 'sent'), TAKEN_OVER_WITHIN_MS);
   // The invitation, and the end.
-  await eventually(async () => (await mailsTo(address)) === 2);
+  expect(await mailsTo(address)).toBe(2);
   await nothingDisagrees();
 });
 
 test('killed in sweep_plans: the plan ends, once', async () => {
-  const [{ id: server } = {}] = await queryDatabase('select id from bridge.remote_server limit 1');
+  // The one of the stack's own self-hosted server, which says who it is when it starts.
+  const [{ id: server } = {}] = await queryDatabase('select id from bridge.remote_server order by registered_at limit 1');
   const [{ id: account } = {}] = await queryDatabase('insert into bridge.billing_account (server_id) values ($1) on conflict (server_id) do update set legal_name = billing_account.legal_name returning id', [server]);
   const [{ id: plan } = {}] = await queryDatabase("insert into bridge.billing_plan (account_id, type, state, currency, tax_basis_points, period_ends_at, agreed_at) values ($1, 'community', 'active', 'EUR', 0, now() - interval '1 minute', now()) returning id", [account]);
   await killedInTheJobAt('update "bridge"."billing_plan"');
   await eventually(async () => (await queryDatabase("select 1 from bridge.billing_plan where id = $1 and state = 'ended'", [plan])).length === 1, TAKEN_OVER_WITHIN_MS);
   await eventually(async () => (await queryDatabase("select 1 from graphile_worker.jobs where task_identifier = 'sweep_plans'")).length === 0, TAKEN_OVER_WITHIN_MS);
   expect(await queryDatabase("select 1 from bridge.billing_audit where act = 'plan_ended' and details ->> 'plan' = 'community' and server_id = $1", [server])).toHaveLength(1);
+  await nothingDisagrees();
 });
 
 test('killed in end_rehearsal: nothing of the rehearsal is left', async () => {
@@ -195,19 +199,37 @@ test('killed in end_rehearsal: nothing of the rehearsal is left', async () => {
   await nothingDisagrees();
 });
 
-test('a mail server that is away: everything else works, and every mail comes once when it is back', async () => {
+const allAre = async (addresses: readonly string[], wanted: string): Promise<boolean> => (await Promise.all(addresses.map(mailStates))).every(([state]) => state === wanted);
+
+test('a mail server that is away for minutes: everything else works, and every mail comes once when it is back', async () => {
   const addresses = Array.from({ length: 5 }, () => freshAddress('ada'));
   await smtp.refuse();
   await Promise.all(addresses.map((one) => register(one)));
-  await eventually(async () => (await Promise.all(addresses.map(mailStates))).every(([state]) => state === 'queued'));
-  for (let tries = 0; tries < 3; tries += 1) await hurry();
+  await eventually(() => allAre(addresses, 'queued'));
+  // The pauses between tries grow: the fifth is a minute and a half after the first.
+  const tries = async (): Promise<number[]> => (await queryDatabase("select job.attempts from graphile_worker.jobs as job join bridge.mail on job.key = 'mail:' || mail.id where mail.address = any($1)", [addresses])).map(({ attempts: done }) => Number(done));
+  await eventually(async () => (await tries()).every((done) => done >= 5), 4 * 60_000);
   const ready = await fetch(`${stack().bridge}/readyz`);
   expect([ready.status, ((await ready.json()) as { status: string }).status]).toEqual([200, 'degraded']);
   expect(await Promise.all(addresses.map(mailsTo))).toEqual(addresses.map(() => 0));
   await smtp.mend();
+  await hurry();
+  await eventually(() => allAre(addresses, 'sent'), TAKEN_OVER_WITHIN_MS);
+  for (const one of addresses) await endsWell(one, await linkOf(one));
+}, 6 * 60_000);
+
+test('a mail server that takes connections and says nothing: other jobs go on, and every mail comes once when it speaks', async () => {
+  const addresses = Array.from({ length: 8 }, () => freshAddress('ada'));
+  await smtp.inject({ sees: 'EHLO', does: 'hold-answer', times: 1000 });
+  await Promise.all(addresses.map((one) => register(one)));
+  // More mails than jobs run at a time, and each try is given up after a while.
+  await eventually(() => allAre(addresses, 'queued'), 3 * 60_000);
+  await smtp.holds();
+  await smtp.cut();
+  await smtp.mend();
   await eventually(async () => {
     await hurry();
-    return (await Promise.all(addresses.map(mailStates))).every(([state]) => state === 'sent');
-  }, TAKEN_OVER_WITHIN_MS);
+    return allAre(addresses, 'sent');
+  }, 2 * TAKEN_OVER_WITHIN_MS);
   for (const one of addresses) await endsWell(one, await linkOf(one));
-});
+}, 6 * 60_000);
