@@ -64,6 +64,7 @@ async function exchange(request: string, answer: string, after = HEAD_END): Prom
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LAST = 'Connection: close';
+const MEGABYTE = 1_000_000;
 
 describe('hop by hop (RFC 9110 7.6.1)', () => {
   test.each([
@@ -204,11 +205,22 @@ describe('answers', () => {
     await client.hears(/^HTTP\/1\.1 200 OK\r\n(.*\r\n)*Content-Type: text\/event-stream\r\n(.*\r\n)*\r\n$/i);
   });
 
-  test('before the upload is over: the browser hears it', async () => {
-    talk = answering('HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig');
+  const EARLY = 'HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig';
+  test.each<[string, RegExp, (connection: RawConnection) => void | Promise<void>]>([
+    ['the browser hears it', /^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/, answering(EARLY)],
+    ['the app may keep its connection', /^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/, answering(EARLY, { stays: true })],
+    ['502 when the app breaks off', /^HTTP\/1\.1 502 /, (connection) => void connection.hears(HEAD_END).then(() => connection.socket.destroy())],
+  ])('before the upload is over: %s, even if it reads nothing before it has sent everything; nothing may follow', async (_what, answer, talks) => {
+    talk = talks;
     const client = dial();
-    client.write(`${head('POST', ['Content-Length: 1000000'])}the first piece`);
-    await client.hears(/^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/);
+    const errors: Error[] = [];
+    client.socket.on('error', (error) => errors.push(error)).pause();
+    client.write(head('POST', [`Content-Length: ${10 * MEGABYTE}`]));
+    for (let sent = 0; sent < 10; sent += 1) await new Promise((resolve) => client.socket.write(Buffer.alloc(MEGABYTE), resolve));
+    client.socket.resume();
+    const heard = await client.toItsEnd();
+    expect(heard).toMatch(answer);
+    expect([/\r\nConnection: close\r\n/i.test(heard), errors]).toEqual([true, []]);
   });
 
   test('to HEAD: headers as of GET, and the connection goes on', async () => {
