@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startDeafApp } from './support/deaf-app.ts';
@@ -328,6 +330,30 @@ describe('an app that takes too long', () => {
     expect(performance.now() - asked).toBeLessThan(10_000);
     await patient.proxy.stop();
     await deaf.stop();
+  });
+
+  test.each([
+    ['15 minutes', {}, 15 * 60],
+    ['longer than until the answer may begin', { APP_ANSWER_SECONDS: '1800' }, 1800 + 10 + 60],
+    ['longer than an app is waited for', { APP_CONNECT_SECONDS: '1000', APP_ANSWER_SECONDS: '1000' }, 3000 + 60],
+    ['longer than an event stream may rest', { APP_IDLE_SECONDS: '3600' }, 3600 + 60],
+  ])('the connection of the browser rests %s', async (_rule, env, seconds) => {
+    const patient = await stand.replica(env);
+    talk = plain('ok');
+    const begun = new Promise<unknown>((resolve) => {
+      const hear = (message: unknown): void => {
+        const { request, socket } = message as { request: IncomingMessage; socket: Socket };
+        if (request.url !== '/rests') return;
+        unsubscribe('http.server.request.start', hear);
+        resolve(socket.timeout);
+      };
+      subscribe('http.server.request.start', hear);
+    });
+    const client = dial(patient.url);
+    client.write(head('GET', [LAST], '/rests'));
+    expect(await begun).toBe(seconds * 1000);
+    await client.toItsEnd();
+    await patient.proxy.stop();
   });
 
   test('between two pieces: the answer breaks off in the time of idle_seconds', async () => {
