@@ -115,6 +115,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const feed = followTrialFeed(bridge, ends, log);
   const limits = { idleMilliseconds: config.sessionIdleMilliseconds, absoluteMilliseconds: config.sessionAbsoluteMilliseconds };
   const shared = { db, clock, loginsPerClient: config.loginsPerClient, seal, live, touches, limits, log, meter, products, bridge, trustedProxies, pages: loadPages(), contactUrl: config.contactUrl, preparingBudgetMilliseconds: config.preparingBudgetMilliseconds, waitingProductIds, hearNow: feed.hearNow, captcha: config.captcha && captchaWidget(config.captcha) };
+  const toldByProviders = served.map(({ provider: { issuer, clientId } }, at) => ({ db, live, issuer, clientId, sitesOfIssuer: hostsOfIssuer(served, issuer), provider: providers[at] ?? provider }));
   const dependencies = {
     postgres: { check: () => sql`select 1`.execute(db), required: true },
     keycloak: { check: () => Promise.all(providers.map((one) => one.check())), required: false },
@@ -133,6 +134,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
     health: publicHealth,
     upstreams,
     identity,
+    toldByProviders,
     billingHere: config.billingUrl === site.publicUrl,
     staffHere: config.staffUrl === site.publicUrl,
   });
@@ -194,6 +196,10 @@ function connectionLimits(sites: readonly Site[]): ServerLimits {
   return { ...CONNECTION_LIMITS, idle: Math.max(CONNECTION_LIMITS.idle, rest + LATER_MILLISECONDS) };
 }
 
+function hostsOfIssuer(sites: readonly Site[], issuer: string): string[] {
+  return sites.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
+}
+
 function hostOf({ publicUrl }: Site): string {
   return new URL(publicUrl).host;
 }
@@ -209,7 +215,7 @@ function serve(site: Site, all: readonly Site[], shared: Shared & Pick<RoutePart
   const framePolicy = frameAncestors === 'app' ? undefined : `frame-ancestors '${frameAncestors}'`;
   const { host, protocol } = new URL(publicUrl);
   const { issuer, clientId } = site.provider;
-  const sitesOfIssuer = all.filter(({ provider }) => provider.issuer === issuer).map(hostOf);
+  const sitesOfIssuer = hostsOfIssuer(all, issuer);
   const sessions: SessionKeeping = { ...shared, site: host, issuer, clientId, sitesOfIssuer, cookies: cookieJar(publicUrl), refresher: createRefresher({ ...shared, issuer }) };
   const parts = { ...shared, ...sessions, publicUrl, invitationByPar: site.invitationByPar, returnOrigins: site.returnOrigins, providerUrl: site.provider.publicUrl, ofBridgesRealm: issuer === all[0]?.provider.issuer };
   const express = createApp(parts, routesOf(parts));

@@ -6,6 +6,7 @@ const FIELDS = {
   DOCTOR_ADMIN_USERNAME: text.optional(),
   DOCTOR_ADMIN_PASSWORD: secretText.optional(),
   DOCTOR_KNOWN_ADMINS: list.prefault(''),
+  DOCTOR_KNOWN_PROGRAMS: list.prefault(''),
   KEYCLOAK_MANAGEMENT_URL: baseUrl.optional(),
   KC_DB_POOL_MAX_SIZE: count.optional(),
   STAFF_URL: baseUrl.optional(),
@@ -23,6 +24,8 @@ export function loadDoctorConfig(env: Readonly<Record<string, string | undefined
     admin: username === undefined || password === undefined ? undefined : { username, password },
     /** User names, client ids, paths of groups and names of permissions that may administer the realm. */
     knownAdmins: new Set(read.DOCTOR_KNOWN_ADMINS),
+    /** `client=role` of programs that may call the bridge. */
+    knownPrograms: new Set(read.DOCTOR_KNOWN_PROGRAMS),
     managementUrl: read.KEYCLOAK_MANAGEMENT_URL,
     databasePoolSize: read.KC_DB_POOL_MAX_SIZE,
     staffUrl: read.STAFF_URL,

@@ -1,6 +1,7 @@
 import { KEEPER } from '../keycloak/nodes.ts';
-import type { Check, Faults } from './check.ts';
-import { closure, type Role } from './role.ts';
+import type { Check, Fault, Faults } from './check.ts';
+import { carriersOf, holdersOf, type Holder } from './holders.ts';
+import type { Role } from './role.ts';
 import type { Client, View } from './view.ts';
 
 const NEEDED_BY_THE_BRIDGE = ['view-users'];
@@ -8,6 +9,8 @@ const NEEDED_BY_THE_BRIDGE = ['view-users'];
 const ALLOWED_FOR_THE_BRIDGE = new Set(['view-users', 'query-users', 'query-groups', 'view-clients', 'query-clients']);
 const NEEDED_OF_THE_KEEPER = ['keep-trials'];
 const NEEDED_BY_THE_PROXY = ['trial-read', 'trial-manage', 'billing-pages', 'support'];
+/** What the bridge lets any client with the role do; the others it asks of the proxy, or of Keycloak's steps, by their names. */
+const FOR_PROGRAMS = new Set(['trial-create', 'trial-manage', 'support']);
 const HARMLESS_REALM_ROLES = /^(default-roles-.*|offline_access|uma_authorization)$/;
 
 /** SECURITY.md 1 and 15. */
@@ -15,7 +18,7 @@ export const serviceAccountChecks: readonly Check[] = [
   {
     name: 'service-account-roles',
     run: async (view) => [...(await bridgeFaults(view)), ...(await proxyFaults(view))],
-    advice: 'Clients → that one → Service account roles: assign what is missing, take away what is too much.',
+    advice: 'Clients → that one → Service account roles: assign what is missing, take away what is too much. What a group gives is shown as inherited: the user name on that page → Groups → Leave.',
   },
   {
     name: 'scope-mappings',
@@ -29,46 +32,34 @@ export const serviceAccountChecks: readonly Check[] = [
   },
 ];
 
+/** Names of roles as a token would have them: by composites, by groups and by the groups above those. */
 interface Held {
-  realm: readonly Role[];
-  of(client: Client | undefined): readonly string[];
+  realm: readonly string[];
+  management: readonly string[];
+  bridge: readonly string[];
+  keeper: readonly string[];
 }
 
-/** Composites and groups included: the roles of an account as a token would have them. */
 async function rolesHeld(view: View, client: Client): Promise<Held | undefined> {
   if (client.serviceAccountsEnabled !== true) return undefined;
   const account = await view.read<{ id: string }>(`/clients/${client.id}/service-account-user`);
   if (account === undefined) return undefined;
-  const [mapped, groups] = await Promise.all([
-    view.read<Mappings>(`/users/${account.id}/role-mappings`),
-    view.list<{ id: string }>(`/users/${account.id}/groups`),
-  ]);
-  const ofGroups = await Promise.all(groups.map(({ id }) => view.read<Mappings>(`/groups/${id}/role-mappings`)));
-  const direct = [mapped, ...ofGroups].flatMap((one) => [...(one?.realmMappings ?? []), ...Object.values(one?.clientMappings ?? {}).flatMap(({ mappings }) => mappings)]);
-  const all = new Map((await Promise.all(direct.map(({ id }) => closure(view, id)))).flat().map((role) => [role.id, role]));
-  const roles = [...all.values()];
-  return {
-    realm: roles.filter(({ clientRole }) => clientRole !== true),
-    of: (one) => roles.filter(({ containerId }) => one !== undefined && containerId === one.id).map(({ name }) => name),
-  };
-}
-
-interface Mappings {
-  realmMappings?: readonly Role[];
-  clientMappings?: Readonly<Record<string, { mappings: readonly Role[] }>>;
+  const names = async (of: string) => (await view.list<Role>(`/users/${account.id}/role-mappings/${of}/composite`)).map(({ name }) => name);
+  const ofClient = (clientId: string) => names(`clients/${view.client(clientId)?.id}`);
+  const [realm, management, bridge, keeper] = await Promise.all([names('realm'), ofClient('realm-management'), ofClient(view.config.clientId), ofClient(KEEPER)]);
+  return { realm: realm.filter((name) => !HARMLESS_REALM_ROLES.test(name)), management, bridge, keeper };
 }
 
 async function bridgeFaults(view: View): Promise<readonly string[]> {
   const bridge = view.client(view.config.clientId);
   const held = bridge && (await rolesHeld(view, bridge));
   if (bridge === undefined || held === undefined) return [`${view.config.clientId} has no service account`];
-  const admin = held.of(view.client('realm-management'));
   return [
-    ...NEEDED_BY_THE_BRIDGE.filter((role) => !admin.includes(role)).map((role) => `${bridge.clientId} lacks the role ${role} of realm-management`),
-    ...admin.filter((role) => !ALLOWED_FOR_THE_BRIDGE.has(role)).map((role) => `${bridge.clientId} has the role ${role} of realm-management`),
-    ...held.realm.filter(({ name }) => !HARMLESS_REALM_ROLES.test(name)).map(({ name }) => `${bridge.clientId} has the realm role ${name}`),
-    ...held.of(bridge).map((role) => `${bridge.clientId} has its own role ${role}`),
-    ...NEEDED_OF_THE_KEEPER.filter((role) => !held.of(view.client(KEEPER)).includes(role)).map((role) => `${bridge.clientId} lacks the role ${role} of ${KEEPER}`),
+    ...NEEDED_BY_THE_BRIDGE.filter((role) => !held.management.includes(role)).map((role) => `${bridge.clientId} lacks the role ${role} of realm-management`),
+    ...held.management.filter((role) => !ALLOWED_FOR_THE_BRIDGE.has(role)).map((role) => `${bridge.clientId} has the role ${role} of realm-management`),
+    ...held.realm.map((role) => `${bridge.clientId} has the realm role ${role}`),
+    ...held.bridge.map((role) => `${bridge.clientId} has its own role ${role}`),
+    ...NEEDED_OF_THE_KEEPER.filter((role) => !held.keeper.includes(role)).map((role) => `${bridge.clientId} lacks the role ${role} of ${KEEPER}`),
   ];
 }
 
@@ -76,11 +67,11 @@ async function proxyFaults(view: View): Promise<readonly string[]> {
   const proxy = view.client(view.config.proxyClientId);
   const held = proxy && (await rolesHeld(view, proxy));
   if (proxy === undefined || held === undefined) return [`${view.config.proxyClientId} has no service account`];
-  const ofBridge = held.of(view.client(view.config.clientId));
   return [
-    ...NEEDED_BY_THE_PROXY.filter((role) => !ofBridge.includes(role)).map((role) => `${proxy.clientId} lacks the role ${role} of ${view.config.clientId}`),
-    ...ofBridge.filter((role) => !NEEDED_BY_THE_PROXY.includes(role)).map((role) => `${proxy.clientId} has the role ${role} of ${view.config.clientId}`),
-    ...held.of(view.client('realm-management')).map((role) => `${proxy.clientId} has the role ${role} of realm-management`),
+    ...NEEDED_BY_THE_PROXY.filter((role) => !held.bridge.includes(role)).map((role) => `${proxy.clientId} lacks the role ${role} of ${view.config.clientId}`),
+    ...held.bridge.filter((role) => !NEEDED_BY_THE_PROXY.includes(role)).map((role) => `${proxy.clientId} has the role ${role} of ${view.config.clientId}`),
+    ...held.management.map((role) => `${proxy.clientId} has the role ${role} of realm-management`),
+    ...held.realm.map((role) => `${proxy.clientId} has the realm role ${role}`),
   ];
 }
 
@@ -112,30 +103,39 @@ function missing(needed: readonly string[], found: readonly string[] | undefined
   return [...new Set(needed)].filter((role) => found?.includes(role) !== true).map((role) => `the scope of ${clientId} lacks the ${what} ${role}`);
 }
 
-/** Held by people or groups, or by everybody; those of the jar's endpoint by anybody but the bridge. */
+/** Held by people or groups, by everybody, or by programs that nobody named; those of the jar's endpoint by anybody but the bridge. */
 async function bridgeRoles(view: View): Promise<Faults> {
-  const bridge = view.client(view.config.clientId);
-  if (bridge === undefined) return [`client ${view.config.clientId} does not exist`];
-  const keeper = view.client(KEEPER);
-  const ofBridge = await holdersOf(view, bridge, (username) => username.startsWith('service-account-'));
-  return [...ofBridge, ...(keeper === undefined ? [] : await holdersOf(view, keeper, (username) => username === `service-account-${bridge.clientId}`))];
+  const { clientId, proxyClientId } = view.config;
+  const [bridge, keeper] = [view.client(clientId), view.client(KEEPER)];
+  if (bridge === undefined) return [`client ${clientId} does not exist`];
+  // The roles of these two are another check's.
+  const isOurs = ({ clientId: held }: Holder) => held === clientId || held === proxyClientId;
+  return [
+    ...(await holdings(view, bridge)).flatMap(({ holder, role, detail }): readonly Fault[] => {
+      if (isOurs(holder)) return [];
+      if (holder.clientId === undefined || !FOR_PROGRAMS.has(role)) return [detail];
+      const named = `${holder.clientId}=${role}`;
+      return view.config.knownPrograms.has(named) ? [] : [{ detail, advice: `Clients → ${holder.clientId} → Service account roles: unassign it; or, if that is meant, add ${named} to DOCTOR_KNOWN_PROGRAMS.` }];
+    }),
+    ...(keeper === undefined ? [] : (await holdings(view, keeper)).filter(({ holder }) => holder.clientId !== clientId).map(({ detail }) => detail)),
+  ];
 }
 
-async function holdersOf(view: View, owner: Client, mayHold: (username: string) => boolean): Promise<readonly string[]> {
-  const roles = await view.list<Role>(`/clients/${owner.id}/roles`);
-  const everybody = view.realm.defaultRole === undefined ? [] : await closure(view, view.realm.defaultRole.id);
+interface Holding {
+  holder: Holder;
+  role: string;
+  detail: string;
+}
+
+/** Who has which role of a client. */
+async function holdings(view: View, owner: Client): Promise<readonly Holding[]> {
+  const carriers = await carriersOf(view, await view.list<Role>(`/clients/${owner.id}/roles`));
   const found = await Promise.all(
-    roles.map(async ({ id, name }) => {
-      const path = `/clients/${owner.id}/roles/${encodeURIComponent(name)}`;
-      const [users, groups] = await Promise.all([
-        view.list<{ username: string }>(`${path}/users?max=1000`),
-        view.list<{ path: string }>(`${path}/groups?max=1000`),
-      ]);
-      return [
-        ...users.filter(({ username }) => !mayHold(username)).map(({ username }) => `user ${username} has the role ${name} of ${owner.clientId}`),
-        ...groups.map((group) => `group ${group.path} has the role ${name} of ${owner.clientId}`),
-        ...(everybody.some((role) => role.id === id) ? [`everybody has the role ${name} of ${owner.clientId}, by the default roles`] : []),
-      ];
+    carriers.map(async ({ role, holds }) => {
+      const holders = role.id === view.realm.defaultRole?.id ? [{ name: role.name, who: 'everybody' }] : await holdersOf(view, role);
+      return holders.flatMap((holder) =>
+        holds.map(({ id, name }) => ({ holder, role: name, detail: `${holder.who} has the role ${name} of ${owner.clientId}${id === role.id ? '' : `, by the role ${role.name}`}` })),
+      );
     }),
   );
   return found.flat();

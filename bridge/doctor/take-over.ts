@@ -1,8 +1,7 @@
 import type { Check, Faults } from './check.ts';
+import { carriersOf, holdersOf } from './holders.ts';
 import { closure, takesOver, type Role } from './role.ts';
 import type { View } from './view.ts';
-
-const MANY = 10_000;
 
 /** SECURITY.md 1: whoever manages users or clients can make himself, or the bridge, anything. */
 export const takeOverChecks: readonly Check[] = [
@@ -18,7 +17,8 @@ export const takeOverChecks: readonly Check[] = [
   },
 ];
 
-interface Holder {
+/** `name` is what DOCTOR_KNOWN_ADMINS would have. */
+interface Administrator {
   name: string;
   text: string;
 }
@@ -44,48 +44,23 @@ async function mastersHolders(view: View): Promise<Faults> {
   return unknownOnes(view, found.filter(({ name }) => name !== view.config.admin?.username));
 }
 
-function unknownOnes({ config }: View, found: readonly Holder[]): readonly string[] {
+function unknownOnes({ config }: View, found: readonly Administrator[]): readonly string[] {
   const unknown = found.filter(({ name }) => !config.knownAdmins.has(name));
   return [...Map.groupBy(unknown, ({ name }) => name)].map(([, all]) => all.map(({ text }) => text).join('; '));
 }
 
-/** These roles, and every composite that has one of them within. */
 async function rolesThatHold(view: View, dangerous: readonly Role[], realm?: string): Promise<readonly Role[]> {
-  const ids = new Set(dangerous.map(({ id }) => id));
-  const clients = realm === undefined ? view.clients : await view.list<{ id: string }>(`/clients?max=${MANY}`, realm);
-  const lists = await Promise.all([view.list<Role>(`/roles?max=${MANY}`, realm), ...clients.map(({ id }) => view.list<Role>(`/clients/${id}/roles`, realm))]);
-  const composites = lists.flat().filter(({ id, composite }) => composite && !ids.has(id));
-  const holding = await Promise.all(composites.map(async (role) => ((await closure(view, role.id, realm)).some(({ id }) => ids.has(id)) ? [role] : [])));
-  return [...dangerous, ...holding.flat()];
+  return (await carriersOf(view, dangerous, realm)).map(({ role }) => role);
 }
 
-async function direct(view: View, roles: readonly Role[], realm: string): Promise<readonly Holder[]> {
+async function direct(view: View, roles: readonly Role[], realm: string): Promise<readonly Administrator[]> {
   const found = await Promise.all(
-    roles.map(async (role) => {
-      const path = pathOf(role);
-      const [users, groups] = await Promise.all([
-        view.list<{ username: string }>(`${path}/users?max=${MANY}`, realm),
-        view.list<{ path: string }>(`${path}/groups?max=${MANY}`, realm),
-      ]);
-      return [
-        ...users.map(({ username }) => ({ name: username.replace(/^service-account-/, ''), text: `${who(username)} has the role ${role.name}` })),
-        ...groups.map((group) => ({ name: group.path, text: `group ${group.path} has the role ${role.name}` })),
-      ];
-    }),
+    roles.map(async (role) => (await holdersOf(view, role, realm)).map(({ name, who }) => ({ name, text: `${who} has the role ${role.name}` }))),
   );
   return found.flat();
 }
 
-function pathOf({ name, clientRole, containerId }: Role): string {
-  return `${clientRole === true ? `/clients/${containerId}` : ''}/roles/${encodeURIComponent(name)}`;
-}
-
-function who(username: string): string {
-  const client = /^service-account-(.+)$/.exec(username)?.[1];
-  return client === undefined ? `user ${username}` : `the service account of client ${client}`;
-}
-
-async function byDefault(view: View, dangerous: readonly Role[]): Promise<readonly Holder[]> {
+async function byDefault(view: View, dangerous: readonly Role[]): Promise<readonly Administrator[]> {
   const { defaultRole } = view.realm;
   const held = defaultRole === undefined ? [] : await closure(view, defaultRole.id);
   return held
@@ -99,7 +74,7 @@ interface ProviderMapper {
 }
 
 /** Hard-coded roles, or roles by a claim: whoever writes the claim makes administrators. */
-async function byIdentityProviders(view: View, roles: readonly Role[]): Promise<readonly Holder[]> {
+async function byIdentityProviders(view: View, roles: readonly Role[]): Promise<readonly Administrator[]> {
   const names = new Map(roles.map((role) => [`${clientPrefix(view, role)}${role.name}`, role.name]));
   const found = await Promise.all(
     (await view.identityProviders()).map(async ({ alias }) => {

@@ -6,6 +6,7 @@ import { callerMillisecondsLeft, STEPS_CLIENT_ID, wayOf, type Caller, type Guard
 import { measureRoute, setOutcome } from '../metrics/measure.ts';
 import type { Meter, Step } from '../metrics/meter.ts';
 import { sendEvents, untilClosed, type StreamEvent } from './event-stream.ts';
+import { demandType } from './media-type.ts';
 import { countWrittenFields, refuseRepeatedFields } from './unique-fields.ts';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
@@ -99,7 +100,7 @@ function mountSome(router: Router, routes: readonly Route[], guard: Guard, meter
       const handlers = [
         measureRoute(meter, path, (res) => ({ step: taken(res).step, fromKeycloak: isForSteps(taken(res)) })),
         ...(callers.length === 0 ? [] : [guard.demand(callers)]),
-        ...(one.body === undefined ? [] : [demandJson, json({ limit: BODY_LIMIT_BYTES, type: () => true, verify: countWrittenFields }), refuseRepeatedFields]),
+        ...(one.body === undefined ? [] : [demandType('application/json'), json({ limit: BODY_LIMIT_BYTES, type: () => true, verify: countWrittenFields }), refuseRepeatedFields]),
         answering(taken, options.checkAnswers),
       ];
       if (one.before !== undefined) router.all(path, one.before);
@@ -127,13 +128,6 @@ function isForSteps({ caller }: Route): boolean {
 const noTraces: RequestHandler = (_req, res, next) => {
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('Referrer-Policy', 'no-referrer');
-  next();
-};
-
-const demandJson: RequestHandler = (req, _res, next) => {
-  const [type, ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';').map((part) => part.trim());
-  const utf8 = parameters.every((parameter) => !parameter.startsWith('charset=') || /^charset="?utf-8"?$/.test(parameter));
-  if (type !== 'application/json' || !utf8) throw new AppError('unsupported_media_type', 'Send "Content-Type: application/json".');
   next();
 };
 

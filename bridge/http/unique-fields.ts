@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler, Response } from 'express';
 import { AppError } from '../../platform/problem.ts';
 
-/** A string of JSON text; followed by a colon, it names a field. */
-const STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
+const ESCAPE = /\\./g;
+/** Where nothing is escaped: a string of JSON text; followed by a colon, it names a field. */
+const STRING = /"[^"]*"(\s*:)?/g;
 
 /** For `json({ verify })`: JSON.parse keeps the last of two fields of one name, another reader of the same bytes the first. */
 export function countWrittenFields(_req: IncomingMessage, res: ServerResponse, body: Buffer): void {
-  (res as Response).locals['writtenFields'] = [...body.toString().matchAll(STRING)].filter(([, colon]) => colon !== undefined).length;
+  (res as Response).locals['writtenFields'] = writtenFields(body.toString());
 }
 
 export const refuseRepeatedFields: RequestHandler = (req, res, next) => {
@@ -15,8 +16,27 @@ export const refuseRepeatedFields: RequestHandler = (req, res, next) => {
   next();
 };
 
+/** Whether JSON text names a field twice that its value has once. */
+export function repeatsFields(text: string, value: unknown): boolean {
+  return writtenFields(text) !== countFields(value);
+}
+
+function writtenFields(text: string): number {
+  let count = 0;
+  for (const [, colon] of text.replaceAll(ESCAPE, '').matchAll(STRING)) if (colon !== undefined) count += 1;
+  return count;
+}
+
+/** Without recursion: what is sent may be nested as deep as it is long. */
 function countFields(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const inside = Object.values(value).reduce((sum: number, one) => sum + countFields(one), 0);
-  return Array.isArray(value) ? inside : inside + Object.keys(value).length;
+  let count = 0;
+  const left = [value];
+  while (left.length > 0) {
+    const one = left.pop();
+    if (typeof one !== 'object' || one === null) continue;
+    const inside: unknown[] = Object.values(one);
+    if (!Array.isArray(one)) count += inside.length;
+    for (const each of inside) left.push(each);
+  }
+  return count;
 }

@@ -13,6 +13,7 @@ const CODES: Partial<Record<ProblemCode, readonly [status: number, code: string]
   method_not_allowed: [405, 'BAD_REQUEST'],
   hostname_taken: [400, 'HOSTNAME_ALREADY_IN_USE_BOUNCER_ERROR'],
   payload_too_large: [413, 'BAD_REQUEST'],
+  unsupported_media_type: [415, 'BAD_REQUEST'],
   rate_limited: [429, 'RATE_LIMIT_HIT'],
 };
 const BAD_REQUEST = [400, 'BAD_REQUEST'] as const;

@@ -17,10 +17,14 @@ function operation(route: ServerRoute): ZodOpenApiOperationObject {
     summary: route.summary,
     operationId: `${route.method}${route.path.replace(/[^a-z]+(\w)/gi, (_all, letter: string) => letter.toUpperCase())}`,
     ...(route.basic ? { security: [{ serverKey: [] }] } : {}),
-    ...(route.method === 'post' ? { requestBody: { content: { 'application/x-www-form-urlencoded': { schema: route.form } } } } : {}),
+    ...(route.method === 'post' ? { requestBody: { required: !route.form.safeParse({}).success, content: contentOf(route) } } : {}),
     responses: {
       '200': { description: 'Success', content: { 'application/json': { schema: z.intersection(success, route.reply) } } },
       default: { description: 'Refused: the code says why', content: { 'application/json': { schema: serverError } } },
     },
   };
+}
+
+function contentOf({ form: schema, json }: ServerRoute) {
+  return { 'application/x-www-form-urlencoded': { schema }, ...(json && { 'application/json': { schema } }) };
 }

@@ -1,4 +1,4 @@
-import { Router, urlencoded, type Request, type RequestHandler, type Response } from 'express';
+import { Router, type Request, type RequestHandler, type Response } from 'express';
 import type { BlockList } from 'node:net';
 import type { z } from 'zod';
 import { clientAddress } from '../../platform/client-address.ts';
@@ -17,6 +17,7 @@ import { giveUpServer } from './deactivate-server.service.ts';
 import { takeReport } from './realm-sync.service.ts';
 import { registerServer } from './register-server.service.ts';
 import { authenticateServer } from './server-access.service.ts';
+import { readBody, refuseQuery } from './server-body.ts';
 import { sendServerError, unknownServerEndpoint } from './server-errors.ts';
 import { readReportMarks, type RemoteServer } from './server.store.ts';
 import { analyticsForm, analyticsReply, billingForm, billingReply, challengeForm, challengeReply, nothing, registerForm, registerReply, statusReply, transferForm, transferReply } from './servers.schemas.ts';
@@ -25,7 +26,6 @@ import { beginTransfer, completeTransfer } from './transfer-server.service.ts';
 
 /** `Bearer` and a service token; `Proxy-Authorization` is refused by fetch and dropped by others. */
 const PROXY_AUTHORIZATION_HEADER = 'vestibule-proxy-authorization';
-const FORM_LIMIT_BYTES = 64 * 1024;
 /** Ten thousand rows of each kind at a time. */
 const REPORT_LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -42,7 +42,7 @@ export interface ServerRoutesUsing {
   trustedProxies: BlockList;
 }
 
-/** `/api/v1/remotes/…`, as Zulip servers call it: forms in, `{result, msg, …}` out. */
+/** `/api/v1/remotes/…`, as Zulip servers call it: forms in, `{result, msg, …}` out. Newer servers' fields are not ours to refuse. */
 export interface ServerRoute {
   method: 'get' | 'post';
   path: string;
@@ -50,6 +50,8 @@ export interface ServerRoute {
   /** Undefined: whoever asks. */
   basic?: true;
   limitBytes?: number;
+  /** Besides a form. */
+  json?: true;
   form: z.ZodType;
   reply: z.ZodType;
   answer(call: { form: unknown; server: RemoteServer; from: From }): Promise<unknown>;
@@ -130,6 +132,8 @@ export function serverRoutes(using: ServerRoutesUsing): readonly ServerRoute[] {
       path: '/api/v1/remotes/server/deactivate',
       summary: 'A server gives its registration up.',
       basic: true,
+      // `register_server --deactivate` sends `{}`.
+      json: true,
       form: nothing,
       reply: nothing,
       answer: async ({ server, from }) => {
@@ -154,8 +158,8 @@ export function mountServerRoutes(using: ServerRoutesUsing): Router {
   const router = Router({ caseSensitive: true, strict: true });
   const routes = serverRoutes(using);
   for (const one of routes) {
-    const read = one.method === 'post' ? [urlencoded({ extended: false, limit: one.limitBytes ?? FORM_LIMIT_BYTES })] : [];
-    router[one.method](one.path, noTraces, letIn(using, one), ...read, answering(one), sendServerError);
+    const read = one.method === 'post' ? readBody(one) : [];
+    router[one.method](one.path, noTraces, letIn(using, one), refuseQuery, ...read, answering(one), sendServerError);
     router.all(one.path, otherMethods(one.method), sendServerError);
   }
   router.use('/api/v1/remotes', unknownServerEndpoint, sendServerError);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { canonicalAddress } from '../address/address.ts';
+import { repeatsFields } from '../http/unique-fields.ts';
 
 // Spelled out: \p{Cc} says nothing to most readers of a JSON schema.
 // oxlint-disable-next-line no-control-regex
@@ -26,13 +27,15 @@ const address = z.string().transform((written, context) => {
   return z.NEVER;
 });
 
-/** A form's field that holds JSON. */
-function jsonOf<Inner extends z.ZodType>(inner: Inner) {
+/** A form's field that holds JSON. `once`: no name twice; counting them in long lists takes longer than reading these. */
+function jsonOf<Inner extends z.ZodType>(inner: Inner, { once = false } = {}) {
   return z
     .string()
     .transform((written, context): unknown => {
       try {
-        return JSON.parse(written);
+        const value: unknown = JSON.parse(written);
+        if (once && repeatsFields(written, value)) context.addIssue('must name each field once');
+        return value;
       } catch {
         context.addIssue('is not valid JSON');
         return z.NEVER;
@@ -66,8 +69,8 @@ const realm = z.strictObject({
 export type RealmOnWire = z.infer<typeof realm>;
 
 export const billingForm = z.object({
-  user: jsonOf(z.object({ uuid, email: text(254), full_name: text(MAX_NAME_LENGTH) })),
-  realm: jsonOf(realm),
+  user: jsonOf(z.object({ uuid, email: text(254), full_name: text(MAX_NAME_LENGTH) }), { once: true }),
+  realm: jsonOf(realm, { once: true }),
   uri_scheme: z.enum(['http://', 'https://']).default('https://'),
   next_page: z.enum(['sponsorship', 'upgrade', 'billing', 'plans']).optional(),
 });

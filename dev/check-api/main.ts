@@ -21,7 +21,7 @@ const ERROR_LEVEL = 50;
 /** Trials that requests with an id in their path may name: some are erased, some revoked in time. */
 const LIVES = 20;
 const EXAMPLES_PER_OPERATION = '100';
-/** Forms with JSON in their fields, and a server's key: test/bridge/remote-billing/servers.test.ts holds them. */
+/** Forms with JSON in their fields, of a server whose key one of them ends: test/bridge/refusals/servers.test.ts holds each of them. */
 const LEFT_OUT = /^\/api\/v1\/remotes\//;
 
 const TOKENS: Readonly<Record<string, (realm: TestBridge['realm']) => Promise<string>>> = {

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { decodeJwt } from 'jose';
 import { logOf } from '../../platform/http.ts';
 import { showNotice, languageOf, translateFor, type Showing } from '../pages/show.ts';
 import { AppError } from '../../platform/problem.ts';
@@ -11,7 +12,12 @@ const DONE = '/api/logout/done';
 export interface LogoutParts extends SessionKeeping, Showing {
   provider: Pick<Provider, 'endSessionUrl' | 'readLogoutToken'>;
   publicUrl: string;
+  /** Of all sites, this one among them. */
+  toldByProviders: readonly ToldByProvider[];
 }
+
+/** What a logout token is for: one of the provider's clients, and what it has here. */
+export type ToldByProvider = Pick<SessionKeeping, 'db' | 'live' | 'issuer' | 'clientId' | 'sitesOfIssuer'> & { provider: Pick<Provider, 'readLogoutToken'> };
 
 /** Logout asks, and is a POST (SECURITY.md 24): a link or an image on another site signs nobody out. */
 export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'done' | 'backChannel', RequestHandler> {
@@ -44,8 +50,10 @@ export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'don
     /** OpenID Connect Back-Channel Logout 1.0, 2.8: 200, or 400 with the reason; another status makes providers try again. */
     backChannel: async (req, res) => {
       const { logout_token: token } = req.body as Record<string, unknown>;
-      const read = await parts.provider.readLogoutToken(typeof token === 'string' ? token : '');
-      const ending = 'refused' in read ? read : await endByProvider(parts, read);
+      const told = typeof token === 'string' ? token : '';
+      const client = clientOf(parts.toldByProviders, told) ?? parts;
+      const read = await client.provider.readLogoutToken(told);
+      const ending = 'refused' in read ? read : await endByProvider(client, read);
       if ('refused' in ending || ending.outcome === 'replayed') {
         const why = 'refused' in ending ? ending.refused : new Error('the token was used before');
         logOf(res).warn({ err: why }, 'logout token refused');
@@ -65,4 +73,14 @@ export function logoutRoutes(parts: LogoutParts): Record<'ask' | 'logOut' | 'don
       });
     },
   };
+}
+
+/** By what the token says of itself, which is believed once it is verified: providers post to an internal address, which is no site's. */
+function clientOf(clients: readonly ToldByProvider[], token: string): ToldByProvider | undefined {
+  try {
+    const { iss, aud } = decodeJwt(token);
+    return clients.find(({ issuer, clientId }) => issuer === iss && [aud].flat().includes(clientId));
+  } catch {
+    return undefined;
+  }
 }

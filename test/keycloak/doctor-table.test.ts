@@ -19,8 +19,11 @@ import {
   realm,
   scopeMapping,
   serviceAccount,
+  serviceAccountBeneath,
   settings,
   step,
+  trustedHosts,
+  trustedHostsPolicy,
   userWith,
   type Break,
 } from './support/breaking.ts';
@@ -37,6 +40,7 @@ const BRIDGE = 'vestibule-bridge';
 const PROXY = 'vestibule-proxy';
 const MANAGEMENT = 'realm-management';
 const PRODUCTION = { VESTIBULE_MODE: 'production', KEYCLOAK_PUBLIC_URL: 'https://id.example.com', PROXY_PUBLIC_URL: 'https://app.example.com', MOVABLE_CLOCK: 'false', BILLING_TOKEN_KEY: '', EMBED_SIGNING_KEY: '', BILLING_CHALLENGE_LOOPBACK: 'false' };
+const DAY = 86_400;
 /** A copy has an issuer of its own, whom the bridge does not know. */
 const NOT_OF_A_COPY = 'extra-parameters';
 
@@ -81,6 +85,9 @@ const REALM_ROWS: readonly Row[] = [
   ['registration-flow', 'the invitation comes after the form', moveUp('vestibule registration', 'vestibule registration form'), 'after the form'],
   ['registration-flow', 'the action is switched off', step('vestibule registration', ACTION, { requirement: 'DISABLED' }), `has no REQUIRED ${ACTION}`],
   ['registration-flow', 'the stock creation stands beside ours', addStep('vestibule registration form', 'registration-user-creation', 'REQUIRED', 'vestibule registration'), 'makes accounts without asking the bridge'],
+  ['registration-flow', 'the form is a stock one', realm({ registrationFlow: 'registration' }), 'the invited address is not locked'],
+  ['registration-flow', 'the invitation is one of several ways', step('vestibule registration', TOKEN, { requirement: 'ALTERNATIVE' }), 'has ALTERNATIVE steps beside'],
+  ['registration-flow', 'the form may be left out', step('vestibule registration', 'vestibule registration form', { requirement: 'ALTERNATIVE' }), 'has a form that is not REQUIRED'],
   ['first-broker-login-flow', 'the stock flow is bound', realm({ firstBrokerLoginFlow: 'first broker login' }), 'creates users without an invitation'],
   ['first-broker-login-flow', 'an identity provider chooses the stock one', identityProvider({ firstBrokerLoginFlowAlias: 'first broker login' }), 'of identity provider partner creates users'],
   ['first-broker-login-flow', 'accounts are linked by themselves', addStep('vestibule first broker login', 'idp-auto-link', 'REQUIRED'), 'links accounts by itself'],
@@ -104,6 +111,7 @@ const REALM_ROWS: readonly Row[] = [
   ['step-settings', 'the rule is no rule', settings('vestibule registration', TOKEN, { withoutInvitation: 'maybe' }), 'withoutInvitation maybe'],
   ['step-settings', 'registration is open', settings('vestibule registration', TOKEN, { withoutInvitation: 'allow' }), 'lets people register at vestibule-proxy'],
   ['step-settings', 'an exception is for nobody', settings('vestibule registration', TOKEN, { withoutInvitationExceptions: 'gone=allow' }), 'an exception for the client gone'],
+  ['step-settings', 'an exception says neither', settings('vestibule registration', TOKEN, { withoutInvitationExceptions: 'vestibule-proxy' }), 'write client-id=allow or client-id=deny'],
   ['step-settings', 'in a flow of a client’s own', all(flow('their own flow', [[EXPIRY, 'REQUIRED']]), async (admin) => {
     const own = (await admin.get('/authentication/flows')).find((one: { alias: string }) => one.alias === 'their own flow');
     return newClient({ authenticationFlowBindingOverrides: { browser: own.id } })(admin);
@@ -119,13 +127,17 @@ const REALM_ROWS: readonly Row[] = [
   ['allowed-roles', 'the group is none', settings('vestibule registration', ACTION, { group: '/gone' }), 'names the group /gone'],
 
   ['our-clients', 'the proxy’s is disabled', client(PROXY, { enabled: false }), 'client vestibule-proxy is disabled'],
+  ['our-clients', 'the proxy’s is public', client(PROXY, { publicClient: true }), 'client vestibule-proxy is public: anybody may speak as it'],
+  ['our-clients', 'the bridge’s is public', client(BRIDGE, { publicClient: true }), 'client vestibule-bridge is public: anybody may speak as it'],
   ['our-clients', 'the proxy’s needs no PKCE', client(PROXY, { attributes: { 'pkce.code.challenge.method': '' } }), 'does not ask for PKCE'],
+  ['our-clients', 'nobody can sign in to the proxy’s', client(PROXY, { standardFlowEnabled: false }), 'has no standard flow: nobody can sign in'],
   ['our-clients', 'people sign in to the bridge’s', client(BRIDGE, { standardFlowEnabled: true }), 'client vestibule-bridge has the standard flow'],
   ['our-clients', 'people sign in to the jar’s', client('vestibule-trials', { bearerOnly: false, standardFlowEnabled: true }), 'client vestibule-trials can be signed in with'],
   ['client-grants', 'implicit flow', newClient({ implicitFlowEnabled: true }), 'client extra allows the implicit flow'],
   ['client-grants', 'direct grant', newClient({ directAccessGrantsEnabled: true }), 'client extra allows direct access grants'],
   ['client-grants', 'device grant', newClient({ attributes: { 'oauth2.device.authorization.grant.enabled': 'true' } }), 'client extra allows the device grant'],
   ['client-grants', 'CIBA', newClient({ attributes: { 'oidc.ciba.grant.enabled': 'true' } }), 'client extra allows CIBA'],
+  ['client-grants', 'token exchange', newClient({ attributes: { 'standard.token.exchange.enabled': 'true' } }), 'client extra allows token exchange'],
   ['client-grants', 'the JWT grant', newClient({ attributes: { 'oauth2.jwt.authorization.grant.enabled': 'true' } }), 'client extra allows the JWT authorization grant'],
   ['client-grants', 'full scope', newClient({ fullScopeAllowed: true }), 'client extra has full scope'],
   ['saml-clients', 'one', newClient({ protocol: 'saml' }), 'client extra speaks SAML'],
@@ -140,6 +152,7 @@ const REALM_ROWS: readonly Row[] = [
     return () => admin.post(`/clients/${proxy.id}/protocol-mappers/models`, mapper);
   }, `has no ${CLAIMS}`],
   ['bridge-audience', 'a mapper on a client for people', newClient({ standardFlowEnabled: true, protocolMappers: [{ name: 'aud', protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper', config: { 'included.client.audience': BRIDGE, 'access.token.claim': 'true' } }] }), 'people\'s tokens of client extra carry the audience'],
+  ['bridge-audience', 'a mapper writes it out', newClient({ standardFlowEnabled: true, protocolMappers: [{ name: 'aud', protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper', config: { 'included.custom.audience': BRIDGE, 'access.token.claim': 'true' } }] }), 'people\'s tokens of client extra carry the audience'],
 
   ['service-account-roles', 'the bridge may do more', serviceAccount(BRIDGE, { client: MANAGEMENT, role: 'manage-users' }), 'vestibule-bridge has the role manage-users'],
   ['service-account-roles', 'the bridge may not look', serviceAccount(BRIDGE, { client: MANAGEMENT, role: 'view-users' }, 'take'), 'vestibule-bridge lacks the role view-users'],
@@ -147,16 +160,26 @@ const REALM_ROWS: readonly Row[] = [
   ['service-account-roles', 'the bridge may not keep stamps', serviceAccount(BRIDGE, { client: 'vestibule-trials', role: 'keep-trials' }, 'take'), 'vestibule-bridge lacks the role keep-trials of vestibule-trials'],
   ['service-account-roles', 'the proxy may not read', serviceAccount(PROXY, { client: BRIDGE, role: 'trial-read' }, 'take'), 'vestibule-proxy lacks the role trial-read'],
   ['service-account-roles', 'the proxy may create', serviceAccount(PROXY, { client: BRIDGE, role: 'trial-create' }), 'vestibule-proxy has the role trial-create'],
+  ['service-account-roles', 'the proxy is staff', serviceAccount(PROXY, { role: 'staff' }), 'vestibule-proxy has the realm role staff'],
+  ['service-account-roles', 'the proxy may look', serviceAccount(PROXY, { client: MANAGEMENT, role: 'view-users' }), 'vestibule-proxy has the role view-users of realm-management'],
+  ['service-account-roles', 'the bridge has a role of its own', serviceAccount(BRIDGE, { client: BRIDGE, role: 'trial-manage' }), 'vestibule-bridge has its own role trial-manage'],
+  ['service-account-roles', 'the bridge may do more by a composite role', all(newRole('boss'), composite({ role: 'boss' }, { client: MANAGEMENT, role: 'manage-users' }), serviceAccount(BRIDGE, { role: 'boss' })), 'vestibule-bridge has the role manage-users'],
+  ['service-account-roles', 'the bridge may do more by the group above its own', serviceAccountBeneath('helpdesk', BRIDGE, { client: MANAGEMENT, role: 'realm-admin' }), 'vestibule-bridge has the role realm-admin'],
+  ['service-account-roles', 'the proxy is staff by the group above its own', serviceAccountBeneath('helpdesk', PROXY, { role: 'staff' }), 'vestibule-proxy has the realm role staff'],
   ['scope-mappings', 'of the bridge’s roles', scopeMapping(PROXY, { client: BRIDGE, role: 'trial-manage' }), 'lacks the vestibule-bridge role trial-manage'],
   ['scope-mappings', 'of what the proxy tells the app', scopeMapping(PROXY, { role: 'staff' }), 'lacks the realm role staff'],
   ['scope-mappings', 'of the bridge', scopeMapping(BRIDGE, { client: MANAGEMENT, role: 'view-users' }), 'lacks the realm-management role view-users'],
   ['scope-mappings', 'of the jar', scopeMapping(BRIDGE, { client: 'vestibule-trials', role: 'keep-trials' }), 'lacks the vestibule-trials role keep-trials'],
-  ['bridge-roles', 'another service account has the jar’s', serviceAccount(PROXY, { client: 'vestibule-trials', role: 'keep-trials' }), 'user service-account-vestibule-proxy has the role keep-trials of vestibule-trials'],
+  ['bridge-roles', 'another service account has the jar’s', serviceAccount(PROXY, { client: 'vestibule-trials', role: 'keep-trials' }), 'the service account of client vestibule-proxy has the role keep-trials of vestibule-trials'],
   ['bridge-roles', 'a person has one', userWith('mallory', { client: BRIDGE, role: 'trial-callback' }), 'user mallory@example.com has the role trial-callback'],
   ['bridge-roles', 'a group has one', groupWith('callers', { client: BRIDGE, role: 'support' }), 'group /callers has the role support'],
+  ['bridge-roles', 'a person has one by a composite role', all(newRole('boss'), composite({ role: 'boss' }, { client: BRIDGE, role: 'trial-callback' }), userWith('mallory', { role: 'boss' })), 'user mallory@example.com has the role trial-callback of vestibule-bridge, by the role boss'],
+  ['bridge-roles', 'everybody has one', composite({ role: 'default-roles-doctor-table' }, { client: BRIDGE, role: 'support' }), 'everybody has the role support of vestibule-bridge, by the role default-roles-doctor-table'],
+  ['bridge-roles', 'a program whom nobody named has one', all(newClient({ serviceAccountsEnabled: true }), serviceAccount('extra', { client: BRIDGE, role: 'trial-create' })), 'the service account of client extra has the role trial-create of vestibule-bridge'],
 
   ['take-over', 'a person', userWith('mallory', { client: MANAGEMENT, role: 'manage-users' }), 'user mallory@example.com has the role manage-users'],
   ['take-over', 'a group', groupWith('helpdesk', { client: MANAGEMENT, role: 'impersonation' }), 'group /helpdesk has the role impersonation'],
+  ['take-over', 'a group above one with a service account in it', serviceAccountBeneath('helpdesk', PROXY, { client: MANAGEMENT, role: 'realm-admin' }), 'group /helpdesk has the role realm-admin'],
   ['take-over', 'by a composite role', all(newRole('boss'), composite({ role: 'boss' }, { client: MANAGEMENT, role: 'manage-clients' }), userWith('mallory', { role: 'boss' })), 'user mallory@example.com has the role boss'],
   ['take-over', 'a service account', serviceAccount(PROXY, { client: MANAGEMENT, role: 'manage-realm' }), 'the service account of client vestibule-proxy has the role manage-realm'],
   ['take-over', 'everybody', composite({ role: 'default-roles-doctor-table' }, { client: MANAGEMENT, role: 'manage-identity-providers' }), 'everybody has the role manage-identity-providers'],
@@ -167,6 +190,9 @@ const REALM_ROWS: readonly Row[] = [
 
   ['realm-settings', 'registration is off', realm({ registrationAllowed: false }), 'registration is off'],
   ['realm-settings', 'user names change', realm({ editUsernameAllowed: true }), 'people may change their user name'],
+  ['realm-settings', 'the realm is off', realm({ enabled: false }), 'the realm is disabled'],
+  ['realm-settings', 'people share addresses', realm({ registrationEmailAsUsername: false, loginWithEmailAllowed: false, duplicateEmailsAllowed: true }), 'two people may have one e-mail address'],
+  ['realm-settings', 'people choose a user name', realm({ registrationEmailAsUsername: false }), 'the e-mail address is not the user name'],
   ['realm-settings', 'passwords may be guessed', realm({ bruteForceProtected: false }), 'brute-force detection is off'],
   ['realm-settings', 'another algorithm', realm({ defaultSignatureAlgorithm: 'ES256' }), 'signed with ES256'],
   ['user-profile', 'people may edit the stamp', async (admin) => {
@@ -180,16 +206,29 @@ const REALM_ROWS: readonly Row[] = [
     await admin.put('/users/profile', { ...before, unmanagedAttributePolicy: 'ENABLED' });
     return () => admin.put('/users/profile', before);
   }, 'unmanaged attributes are on'],
+  ['user-profile', 'the stamp is not declared', async (admin) => {
+    const before = await admin.get('/users/profile');
+    await admin.put('/users/profile', { ...before, attributes: before.attributes.filter(({ name }: { name: string }) => name !== 'trial_stamp') });
+    return () => admin.put('/users/profile', before);
+  }, 'trial_stamp is not declared'],
   ['placeholders', 'in a secret', client(PROXY, { secret: '${PROXY_CLIENT_SECRET}' }), 'client vestibule-proxy has ${PROXY_CLIENT_SECRET}'],
   ['placeholders', 'in the mail server', realm({ smtpServer: { host: '${SMTP_HOST}', port: '25', from: 'a@example.com' } }), 'the realm has ${SMTP_HOST}'],
   ['placeholders', 'in a step of a flow that nothing uses', settings('vestibule post broker login', EXPIRY, { contactUrl: '${CONTACT_URL}' }), 'the step settings "trial expiration" has ${CONTACT_URL}'],
-  ['client-registration', 'from a trusted host', async (admin) => {
-    const policies = await admin.get('/components?type=org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy');
-    const before = policies.find((one: { providerId: string; subType: string }) => one.providerId === 'trusted-hosts' && one.subType === 'anonymous');
-    await admin.put(`/components/${before.id}`, { ...before, config: { ...before.config, 'trusted-hosts': ['evil.example'] } });
-    return () => admin.put(`/components/${before.id}`, { ...before, config: { ...before.config, 'trusted-hosts': [] } });
-  }, 'from evil.example'],
+  ['client-registration', 'from a trusted host', trustedHosts({ 'trusted-hosts': ['evil.example'] }), 'from evil.example'],
+  ['client-registration', 'from any host', trustedHosts({ 'host-sending-registration-request-must-match': ['false'] }), 'from any host'],
+  ['client-registration', 'nothing is asked of hosts', async (admin) => {
+    const before = await trustedHostsPolicy(admin);
+    await admin.delete(`/components/${before.id}`);
+    return () => admin.post('/components', before);
+  }, 'there is no policy of trusted hosts'],
   ['token-lifetimes', 'access tokens', realm({ accessTokenLifespan: 36_000 }), 'an access token lives 600 minutes'],
+  ['token-lifetimes', 'sessions', realm({ ssoSessionMaxLifespan: 40 * DAY }), 'a session lives 40 days'],
+  ['token-lifetimes', 'remembered sessions', realm({ ssoSessionMaxLifespanRememberMe: 40 * DAY }), 'a session with "remember me" lives 40 days'],
+  ['token-lifetimes', 'codes', realm({ accessCodeLifespan: 600 }), 'an authorization code lives 10 minutes'],
+  ['token-lifetimes', 'links of an admin', realm({ actionTokenGeneratedByAdminLifespan: 4 * DAY }), 'a link that an admin sent lives 4 days'],
+  ['token-lifetimes', 'links of a person', realm({ actionTokenGeneratedByUserLifespan: 7200 }), 'a link that a person asked for (password reset) lives 120 minutes'],
+  ['token-lifetimes', 'offline sessions with an end', realm({ offlineSessionMaxLifespanEnabled: true, offlineSessionMaxLifespan: 60 * DAY }), 'an offline session lives 60 days'],
+  ['token-lifetimes', 'offline sessions of one client', client(PROXY, { attributes: { 'client.offline.session.max.lifespan': String(60 * DAY) } }), 'an offline session of client vestibule-proxy lives 60 days'],
   ['token-lifetimes', 'of one client', client(PROXY, { attributes: { 'access.token.lifespan': '86400' } }), 'an access token of client vestibule-proxy lives 1 days'],
   ['token-lifetimes', 'offline sessions', realm({ offlineSessionMaxLifespanEnabled: false }), 'offline sessions have no longest life'],
   ['token-lifetimes', 'links to a new password', realm({ attributes: { 'actionTokenGeneratedByUserLifespan.reset-credentials': '604800' } }), 'a link for reset-credentials lives 7 days'],
@@ -197,8 +236,8 @@ const REALM_ROWS: readonly Row[] = [
   ['realm-smtp', 'nobody listens', realm({ smtpServer: { host: '127.0.0.1', port: '1', from: 'a@example.com' } }), "the realm's mail server 127.0.0.1:1 did not answer"],
 ];
 
-/** What depends on the servers, or on how bridge and proxy are set up. */
-type ServerRow = readonly [check: string, rule: string, env: Readonly<Record<string, string>> | Edit, see: string];
+/** What depends on the servers, or on how bridge and proxy are set up. Several edits are several nodes. */
+type ServerRow = readonly [check: string, rule: string, how: Readonly<Record<string, string>> | Edit | readonly Edit[], see: string];
 
 const jarOf = (told: Record<string, string> | undefined): Edit => ({
   path: '/admin/serverinfo',
@@ -218,15 +257,23 @@ const SERVER_ROWS: readonly ServerRow[] = [
   ['jar', 'a node has one that does not tell', jarOf({}), 'of contract unknown'],
   ['jar', 'a node has one that keeps no stamps', { path: '/admin/serverinfo', edit: (info) => void delete info.providers['realm-restapi-extension'].providers['vestibule-trials'] }, 'runs a jar without the endpoint that keeps stamps'],
   ['bridge-breaker', 'a node leaves the bridge out', { path: '/vestibule-trials/health', edit: (told) => void (told.bridge.breaker = 'open') }, 'leaves calls to the bridge out'],
+  ['bridge-breaker', 'a node does not tell', { path: '/vestibule-trials/health', edit: (told) => void delete told.bridge }, 'does not tell whether it calls the bridge'],
   ['jar', 'the cluster has more nodes', { path: '/admin/serverinfo', edit: (info) => void (info.providers.connectionsInfinispan.providers.default.operationalInfo.clusterSize = '3') }, 'the cluster has 3 nodes, and 1 was looked at'],
+  ['jar', 'two nodes run different jars', [jarOf({ version: '0.0.9', contract: '0.1' }), jarOf({ version: '0.1.0', contract: '0.1' })], 'the nodes run different jars: 0.0.9, 0.1.0'],
+  ['jar', 'a node is down', { KEYCLOAK_NODE_URLS: 'http://127.0.0.1:SHUT_PORT' }, 'could not be asked: connect ECONNREFUSED'],
+  ['jar', 'a node is no Keycloak', { KEYCLOAK_NODE_URLS: 'http://127.0.0.1:KEYCLOAK_PORT/elsewhere' }, 'could not be asked: it answered 404'],
   ['issuer', 'it is another', { KEYCLOAK_PUBLIC_URL: 'http://127.0.0.1:KEYCLOAK_PORT' }, 'bridge and proxy expect http://127.0.0.1'],
+  ['issuer', 'a node is down', { KEYCLOAK_NODE_URLS: 'http://127.0.0.1:SHUT_PORT' }, 'did not tell its issuer: '],
   ['invitation-way', 'the proxy pushes to one that takes none', offering({ pushed_authorization_request_endpoint: undefined }), 'takes no pushed authorization requests'],
   ['invitation-way', 'prompt=create is not known', offering({ prompt_values_supported: ['none', 'login'] }), 'does not know prompt=create'],
   ['invitation-way', 'the invitation could be pushed', { INVITATION_BY_PAR: 'false' }, 'takes invitations by pushed requests'],
+  ['invitation-way', 'an older Keycloak drops the prompt', { path: '/admin/serverinfo', edit: (info) => void (info.systemInfo.version = '26.6.4') }, 'Keycloak 26.6.4 ignores prompt=create in a pushed request'],
   ['bridge-smtp', 'nobody listens', { SMTP_URL: 'smtp://127.0.0.1:SHUT_PORT' }, 'the mail server of the bridge (SMTP_URL) did not answer'],
   ['keycloak-pools', 'more threads than half the connections', { KC_DB_POOL_MAX_SIZE: '20' }, 'Keycloak has 16 threads for 20 database connections'],
   ['postgres-connections', 'more pools than connections', { KC_DB_POOL_MAX_SIZE: '500' }, 'may open 540 connections'],
   ['our-clients', 'they have other names', { PROXY_CLIENT_ID: 'another' }, 'client another does not exist'],
+  ['our-clients', 'the proxy’s has no service account', { PROXY_CLIENT_ID: 'account-console' }, 'client account-console has no service account'],
+  ['service-account-roles', 'the proxy’s client has no account', { PROXY_CLIENT_ID: 'another' }, 'another has no service account'],
 ];
 
 test('the realm as shipped has none of it', async () => {
@@ -250,11 +297,13 @@ describe('a realm that is broken on purpose', () => {
 
 describe('servers that are set up otherwise', () => {
   test.each(SERVER_ROWS)('%s: %s', async (check, _, how, see) => {
-    const relay = 'edit' in how ? await keycloakWith(how as Edit) : undefined;
+    const edits = Array.isArray(how) ? (how as readonly Edit[]) : 'edit' in how ? [how as Edit] : [];
+    const nodes = await Promise.all(edits.map(keycloakWith));
     const shut = await shutPort();
     const keycloakPort = new URL(doctorEnvironment(copy.name)['KEYCLOAK_PUBLIC_URL'] ?? '').port;
-    const env = relay === undefined ? (JSON.parse(JSON.stringify(how).replaceAll('SHUT_PORT', String(shut)).replaceAll('KEYCLOAK_PORT', keycloakPort)) as Record<string, string>) : { KEYCLOAK_INTERNAL_URL: relay.url };
-    const { findings } = await diagnose([check], env).finally(() => relay?.close());
+    const given = () => JSON.parse(JSON.stringify(how).replaceAll('SHUT_PORT', String(shut)).replaceAll('KEYCLOAK_PORT', keycloakPort)) as Record<string, string>;
+    const env = nodes[0] === undefined ? given() : { KEYCLOAK_INTERNAL_URL: nodes[0].url, KEYCLOAK_NODE_URLS: nodes.map(({ url }) => url).join() };
+    const { findings } = await diagnose([check], env).finally(() => Promise.all(nodes.map((node) => node.close())));
     expect(findings.map(({ detail }) => detail).join('\n')).toContain(see);
     expect(findings[0]).toMatchObject({ check, advice: expect.stringMatching(SAYS_WHERE) });
   });
@@ -273,6 +322,23 @@ test('staff who are known may administer', async () => {
   const undo = await all(userWith('boss', { client: MANAGEMENT, role: 'realm-admin' }), groupWith('admins', { client: MANAGEMENT, role: 'manage-users' }))(copy.admin);
   const { findings } = await diagnose(['take-over'], { DOCTOR_KNOWN_ADMINS: 'boss@example.com, /admins' }).finally(undo);
   expect(findings).toEqual([]);
+});
+
+test('neither their group nor their name makes known staff of our own accounts', async () => {
+  const undo = await serviceAccountBeneath('helpdesk', BRIDGE, { client: MANAGEMENT, role: 'manage-users' })(copy.admin);
+  const { findings } = await diagnose(['take-over', 'service-account-roles'], { DOCTOR_KNOWN_ADMINS: `/helpdesk, ${BRIDGE}` }).finally(undo);
+  expect(findings).toMatchObject([{ check: 'service-account-roles', detail: 'vestibule-bridge has the role manage-users of realm-management' }]);
+});
+
+test.each([
+  ['trial-create', 'extra=trial-create', []],
+  ['trial-manage', 'other=support, extra=trial-manage', []],
+  ['trial-manage', 'extra=trial-create', ['the service account of client extra has the role trial-manage of vestibule-bridge']],
+  ['trial-callback', 'extra=trial-callback', ['the service account of client extra has the role trial-callback of vestibule-bridge']],
+])('SECURITY 15: a program with %s, where %s is known', async (role, known, expected) => {
+  const undo = await all(newClient({ serviceAccountsEnabled: true }), serviceAccount('extra', { client: BRIDGE, role }))(copy.admin);
+  const { findings } = await diagnose(['bridge-roles'], { DOCTOR_KNOWN_PROGRAMS: known }).finally(undo);
+  expect(findings.map(({ detail }) => detail)).toEqual(expected);
 });
 
 test('a flow of a client’s own that ends with the step is none to name', async () => {

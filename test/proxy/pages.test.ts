@@ -185,7 +185,7 @@ describe('this wasn’t me', () => {
 describe('every page', () => {
   const PAGES = ['/trial', '/trial/check-email', '/trial/new-link', `/trial/not-me?t=${TOKEN}`, '/trial/not-me/done', '/api/logout/done', '/api/login/ended?why=refused', '/api/login?invitation_token=x', '/api/callback?state=x&code=y', '/trial/nothing'];
 
-  test.each(PAGES)('%s may not be framed, stored, scripted, or leak its address', async (path) => {
+  test.each(PAGES)('%s may not be framed, stored, scripted, or leak its address (SECURITY 24)', async (path) => {
     const { headers, body } = await stand.browser().get(path);
     expect(headers.get('content-security-policy')).toBe(`default-src 'none';style-src 'self';img-src 'self';form-action 'self' ${stand.provider.publicUrl};frame-ancestors 'none';base-uri 'none'`);
     expect(headers.get('cache-control')).toBe('no-store');

@@ -108,7 +108,7 @@ test('a short idle limit does not end a busy session', async () => {
 });
 
 describe('signing out', () => {
-  test('GET asks and changes nothing', async () => {
+  test('GET asks and changes nothing (SECURITY 24)', async () => {
     const browser = await stand.signedIn();
     const page = await browser.get('/api/logout');
     expect(page.body).toContain('You are signed in as ada@example.com.');
@@ -144,7 +144,7 @@ describe('signing out', () => {
     ['a sibling of the site', { 'sec-fetch-site': 'same-site' }],
     ['a browser without Sec-Fetch, of another origin', { 'sec-fetch-site': '', origin: 'https://evil.example' }],
     ['a sandboxed frame', { 'sec-fetch-site': '', origin: 'null' }],
-  ])('a form of %s is refused', async (_name, headers) => {
+  ])('a form of %s is refused (SECURITY 24)', async (_name, headers) => {
     const browser = await stand.signedIn();
     const sent = Object.fromEntries(Object.entries({ accept: 'text/html', origin: 'https://evil.example', cookie: `vestibule_dev=${browser.cookies.get('vestibule_dev')}`, ...headers }).filter(([, value]) => value !== ''));
     for (const path of ['/api/logout', '/api/login/resume', '/api/login/other-person', '/trial', '/trial/new-link']) {

@@ -11,7 +11,7 @@ import { ConfigError } from '../../platform/config.ts';
 import { mayPass, ruleFor, type UpstreamRule } from '../../proxy/site/site.ts';
 import { USUAL_LIMITS } from '../../proxy/upstream/limits.ts';
 import { loadSites, type SitesSource } from '../../proxy/site/sites-file.ts';
-import { send, type Browser } from './support/browser.ts';
+import { Browser, send } from './support/browser.ts';
 import { CLIENT, startProvider, type TestProvider } from './support/provider.ts';
 import { startApp, type TestServer } from './support/servers.ts';
 import { startStand, type Stand } from './support/stand.ts';
@@ -235,6 +235,22 @@ sites:
     const cookie = cookieOf(browser);
     expect((await send(stand.url, { headers: { ...XHR, cookie } }, '/')).status).toBe(200);
     expect((await send(stand.url, { headers: { ...XHR, cookie, host: otherHost ?? '' } }, '/')).status).toBe(401);
+  });
+
+  test('back-channel logout by an address that is no site’s ends the sessions of whose token it is (SECURITY 23)', async () => {
+    stand.provider.person = ADA;
+    const [hers, theirs] = [await stand.signedIn(), new Browser(`http://${otherHost}`)];
+    await theirs.follow(await theirs.get('/api/login'));
+    const status = async (browser: Browser, host?: string) => (await send(stand.url, { headers: { ...XHR, cookie: cookieOf(browser), ...(host && { host }) } }, '/')).status;
+    expect([await status(hers), await status(theirs, otherHost)]).toEqual([200, 200]);
+    const told = async (token: string) => (await send(stand.url, { method: 'POST', form: { logout_token: token }, headers: { host: 'proxy.internal:8400' } }, '/api/logout/back-channel')).status;
+    expect(await told(await otherProvider.logoutToken({ sid: undefined }))).toBe(200);
+    expect([await status(hers), await status(theirs, otherHost)]).toEqual([200, 401]);
+    expect(await told(await stand.provider.logoutToken({ sid: undefined }))).toBe(200);
+    expect(await status(hers)).toBe(401);
+    expect(await told(await stand.provider.logoutToken({ iss: 'https://evil.example' }))).toBe(400);
+    expect(await told('no token')).toBe(400);
+    expect((await send(stand.url, { headers: { host: 'proxy.internal:8400' } }, '/api/identity/keys')).status).toBe(200);
   });
 
   test('a host of neither: 421, but for its health', async () => {

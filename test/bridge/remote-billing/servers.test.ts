@@ -374,25 +374,9 @@ describe('deactivate', () => {
 
 describe('/api/v1/remotes/', () => {
   test.each<[string, string, number]>([
-    ['GET', 'server/register', 405],
-    ['PUT', 'server/billing', 405],
     ['POST', 'server/analytics/status', 405],
     ['POST', 'push/notify', 404],
   ])('%s %s answers %i in the same shape', async (method, path, status) => {
     expect(errorOf(await billing.remote(path, { method }))).toEqual([status, 'error', 'BAD_REQUEST']);
-  });
-
-  test('takes a form only', async () => {
-    const answer = await billing.remote('server/register', { method: 'POST', headers: { 'content-type': 'application/json' } });
-    expect(errorOf(answer)).toEqual([400, 'error', 'BAD_REQUEST']);
-  });
-
-  test('refuses a field twice', async () => {
-    const response = await fetch(`${billing.url}/api/v1/remotes/server/register`, { method: 'POST', body: new URLSearchParams([...Object.entries(registrationOf(newServer())), ['hostname', 'b.example.org']]) });
-    expect(response.status).toBe(400);
-  });
-
-  test('takes no more than it must', async () => {
-    expect((await billing.remote('server/register', { form: { ...registrationOf(newServer()), more: 'x'.repeat(70_000) } })).status).toBe(413);
   });
 });

@@ -87,6 +87,20 @@ export function identityProvider(patch: object): Break {
   };
 }
 
+/** What anonymous registration of clients asks of the host that it comes from. */
+export function trustedHosts(patch: Record<string, readonly string[]>): Break {
+  return async (admin) => {
+    const before = await trustedHostsPolicy(admin);
+    await admin.put(`/components/${before.id}`, { ...before, config: { ...before.config, ...patch } });
+    return () => admin.put(`/components/${before.id}`, { ...before, config: { 'trusted-hosts': [], ...before.config } });
+  };
+}
+
+export async function trustedHostsPolicy(admin: KeycloakAdmin) {
+  const policies = await admin.get('/components?type=org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy');
+  return policies.find((one: { providerId: string; subType: string }) => one.providerId === 'trusted-hosts' && one.subType === 'anonymous');
+}
+
 /** A flow of somebody's own, with these steps. */
 export function flow(alias: string, steps: readonly (readonly [string, string])[]): Break {
   return async (admin) => {
@@ -119,6 +133,18 @@ export function groupWith(name: string, at: RoleAt): Break {
     const id = await admin.create('/groups', { name });
     await give(admin, `/groups/${id}`, at);
     return () => admin.delete(`/groups/${id}`);
+  };
+}
+
+/** A client's service account in a group beneath one that gives a role. */
+export function serviceAccountBeneath(group: string, clientId: string, at: RoleAt): Break {
+  return async (admin) => {
+    const undo = await groupWith(group, at)(admin);
+    const [above] = await admin.get(`/groups?search=${group}&exact=true`);
+    const beneath = await admin.create(`/groups/${above.id}/children`, { name: 'beneath' });
+    const { id } = await admin.get(`/clients/${(await byClientId(admin, clientId)).id}/service-account-user`);
+    await admin.put(`/users/${id}/groups/${beneath}`);
+    return undo;
   };
 }
 
