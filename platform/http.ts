@@ -115,7 +115,15 @@ export async function startServer(listener: RequestListener, address: { host: st
   };
   const shouldUpgradeCallback = (req: IncomingMessage): boolean => onWebSocket !== undefined && req.headers.upgrade?.toLowerCase() === 'websocket' && !isAskedAbout(req);
   const server = createServer({ ...options, shouldUpgradeCallback } as ServerOptions, onRequest);
-  if (onWebSocket) server.on('upgrade', onWebSocket);
+  /** The server itself knows them no longer, and waits for them all the same. */
+  const upgraded = new Set<Duplex>();
+  if (onWebSocket) {
+    server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      onWebSocket(req, socket, head);
+    });
+  }
   if (saysContinue) server.on('checkContinue', onRequest);
   if (limits) {
     server.keepAliveTimeout = limits.keepAlive;
@@ -138,7 +146,10 @@ export async function startServer(listener: RequestListener, address: { host: st
       server.closeIdleConnections();
       // An answer that was under way may have promised to keep its connection.
       const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MILLISECONDS);
-      const cut = setTimeout(() => server.closeAllConnections(), limitMilliseconds);
+      const cut = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
+      }, limitMilliseconds);
       await closed;
       clearInterval(sweeping);
       clearTimeout(cut);

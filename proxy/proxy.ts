@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { Registry } from 'prom-client';
 import type { Clock } from '../platform/clock.ts';
 import { openDatabase } from '../platform/database.ts';
-import { startServer } from '../platform/http.ts';
+import { startServer, type ServerLimits } from '../platform/http.ts';
 import type { Log } from '../platform/log.ts';
 import { hearNotices } from '../platform/notices.ts';
 import { startOperatorPort } from '../platform/operator-port.ts';
@@ -48,6 +48,7 @@ import type { ServedSite } from './site/served-site.ts';
 import type { Site } from './site/site.ts';
 import { landingAtStaff, ownStaffSite } from './staff/staff-site.ts';
 import { captchaWidget } from './trial/captcha-widget.ts';
+import { longestRest } from './upstream/limits.ts';
 import { createUpstream } from './upstream/upstream.ts';
 import { webSockets } from './web-socket/web-sockets.ts';
 
@@ -59,6 +60,8 @@ const SESSION_NOTICES = { name: 'proxy_session', tells: 'changed sessions', mean
 const SWEEP_EVERY_MILLISECONDS = 5 * 60_000;
 /** Load balancers keep connections for 60 s as a rule. */
 export const CONNECTION_LIMITS = { keepAlive: 75_000, idle: 15 * 60_000 };
+/** By which an app's own limits come first. */
+const LATER_MILLISECONDS = 60_000;
 const CHECK_EVERY_MILLISECONDS = 1_000;
 /** What nobody keeps cookies for can grow by thousands a second. */
 const BOUND_EVERY_MILLISECONDS = 10_000;
@@ -148,7 +151,7 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
   const listener = createListener({ sites, pagesSites: [...billing, ...staff, ...(embeds && !embedsHere ? [embeds] : [])], embedsHere, identity, trustedProxies, forwardAuth: config.forwardAuth, meter, long, log });
   // A gateway may ask about an upgrade by one.
   const isAskedAbout = (req: IncomingMessage): boolean => config.forwardAuth && pathOf(req.url ?? '') === FORWARD_AUTH_PATH;
-  const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, isAskedAbout, saysContinue: true, limits: CONNECTION_LIMITS, options: SERVER_OPTIONS });
+  const server = await startServer(listener, config, { onWebSocket: sockets.onUpgrade, isAskedAbout, saysContinue: true, limits: connectionLimits(config.sites), options: SERVER_OPTIONS });
   const operatorPort = config.metricsPort === undefined ? undefined : await startOperatorPort({ host: config.host, port: config.metricsPort }, { registry, health, log });
   const sweep = async (): Promise<void> => {
     await sweepSessions(shared);
@@ -188,6 +191,11 @@ export async function startProxy(config: ProxyConfig, products: Products, log: L
 }
 
 type Shared = Omit<RouteParts & AppParts, 'site' | 'issuer' | 'clientId' | 'sitesOfIssuer' | 'cookies' | 'refresher' | 'publicUrl' | 'invitationByPar' | 'returnOrigins' | 'providerUrl' | 'ofBridgesRealm' | 'billingHere' | 'staffHere'> & Pick<RefreshParts, 'log'> & Pick<ServedSite, 'upstreams'>;
+
+function connectionLimits(sites: readonly Site[]): ServerLimits {
+  const rest = longestRest(sites.flatMap(({ upstreams }) => upstreams.map(({ limits }) => limits)));
+  return { ...CONNECTION_LIMITS, idle: Math.max(CONNECTION_LIMITS.idle, rest + LATER_MILLISECONDS) };
+}
 
 function hostsOfIssuer(sites: readonly Site[], issuer: string): string[] {
   return sites.filter(({ provider }) => provider.issuer === issuer).map(hostOf);

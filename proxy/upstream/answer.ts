@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { AppError } from '../../platform/problem.ts';
 import { headersFromApp, trailersThatPass, type Passage } from './headers.ts';
+import { closeAfterAnswer } from './unread-upload.ts';
 
 const EARLY_HINTS = 103;
 
@@ -41,6 +42,7 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
     },
     onResponseStart: (controller, status, headers, statusMessage) => {
       if (status < 200) return passHint(res, status, headers);
+      if (!res.req.complete) closeAfterAnswer(res);
       passage.onAnswer?.(headers['content-length'] !== undefined);
       const sent = headersFromApp(texts(controller.rawHeaders), passage);
       left = Number(headers['content-length']);
@@ -75,6 +77,7 @@ export function answerTo(res: ServerResponse, { passage, onStart, wholeMilliseco
       else if (res.destroyed) done();
       else {
         if (onClose) res.off('close', onClose);
+        if (!res.req.complete) closeAfterAnswer(res);
         failed(error);
       }
     },

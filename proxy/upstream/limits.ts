@@ -13,3 +13,8 @@ export interface UpstreamLimits {
 }
 
 export const USUAL_LIMITS: UpstreamLimits = { connectMilliseconds: 5_000, answerMilliseconds: 60_000, idleMilliseconds: 10 * 60_000, wholeMilliseconds: undefined, connections: 10_000 };
+
+/** However long nothing moves on a browser's connection while one of these is kept to: it waits for room, for the connection, for the answer; or the answer rests. */
+export function longestRest(all: readonly UpstreamLimits[]): number {
+  return Math.max(...all.map(({ connectMilliseconds, answerMilliseconds, idleMilliseconds }) => Math.max(2 * connectMilliseconds + answerMilliseconds, idleMilliseconds)));
+}

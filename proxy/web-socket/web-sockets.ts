@@ -16,6 +16,7 @@ import { mayPass, notAllowed, ruleFor, type UpstreamRule } from '../site/site.ts
 import { stillPreparing } from '../trial/preparing.ts';
 import { headersForApp } from '../upstream/headers.ts';
 import { dialApp } from './dial-app.ts';
+import { assertHandshake, WEB_SOCKET_VERSION } from './handshake.ts';
 import { joinSockets, type Tunnel } from './tunnel.ts';
 
 /** Private codes (RFC 6455 7.4.2), and 1013: try again later. */
@@ -55,8 +56,14 @@ export function webSockets(parts: WebSocketParts): WebSockets {
     if (socket.destroyed) return;
     if (isStopped) throw new AppError('unavailable', 'Dial again: this replica is about to stop.');
     protocols.set(req, app.protocol);
-    server.handleUpgrade(req, socket, head, (client) => watch({ site, session, rule }, joinSockets(client, app)));
-    parts.log.info({ request_id: requestId, path: pathOf(req.url ?? '') }, 'web-socket opened');
+    let isOpen = false;
+    // Called at once, or never, when the browser has hung up.
+    server.handleUpgrade(req, socket, head, (client) => {
+      isOpen = true;
+      watch({ site, session, rule }, joinSockets(client, app));
+      parts.log.info({ request_id: requestId, path: pathOf(req.url ?? '') }, 'web-socket opened');
+    });
+    if (!isOpen) app.terminate();
   };
 
   const watch = ({ site, session, rule }: Admitted, tunnel: Tunnel): void => {
@@ -96,6 +103,7 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<Admit
   const fault = targetFault(target);
   if (fault !== undefined) throw new AppError('invalid_request', `This address is refused: ${fault}.`);
   if (isReserved(target)) throw new AppError('not_found', 'Check the address.');
+  assertHandshake(req);
   if (req.headers.origin !== site.publicUrl) throw new AppError('forbidden', `Open web-sockets from pages of ${site.publicUrl}.`);
   const session = await currentSession(site.sessions, req.headers.cookie);
   if (!session) throw new AppError('unauthorized', `Sign in at ${site.publicUrl}/api/login.`);
@@ -109,6 +117,8 @@ async function admit(parts: WebSocketParts, req: IncomingMessage): Promise<Admit
 function refuse(socket: Duplex, error: unknown, requestId: string): void {
   const problem = toProblem(error, requestId);
   const body = JSON.stringify(problem);
-  const head = [`HTTP/1.1 ${problem.status} ${problem.title}`, 'Content-Type: application/problem+json', `Content-Length: ${Buffer.byteLength(body)}`, 'Cache-Control: no-store', `X-Request-Id: ${requestId}`, 'Connection: close'];
+  const head = [`HTTP/1.1 ${problem.status} ${problem.title}`, 'Content-Type: application/problem+json', `Content-Length: ${Buffer.byteLength(body)}`, 'Cache-Control: no-store', `X-Request-Id: ${requestId}`, `Sec-WebSocket-Version: ${WEB_SOCKET_VERSION}`, 'Connection: close'];
+  // The client may keep its end open for ever.
+  socket.once('finish', () => socket.destroy());
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -105,6 +105,32 @@ describe('a proxy that is told to stop', () => {
   });
 });
 
+const upgrade = (path: string, origin: string, cookie = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nCookie: ${cookie}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
+
+describe('a proxy that is told to stop while somebody keeps their end open', () => {
+  test('waits for no upgrade that it refused', async () => {
+    const { leaving } = await startLeaving({ STOP_DELAY_SECONDS: '0' });
+    const refused = dial(leaving.url);
+    refused.socket.allowHalfOpen = true;
+    refused.write(upgrade('/', 'https://evil.example'));
+    await refused.hears(/^HTTP\/1\.1 403 /);
+    let isStopped = false;
+    void leaving.proxy.stop().then(() => (isStopped = true));
+    await eventually(() => isStopped, 5_000);
+  });
+
+  test('waits no longer than it may for an upgrade that the app does not answer', async () => {
+    const { leaving, cookie } = await startLeaving({ STOP_DELAY_SECONDS: '0', STOP_LIMIT_SECONDS: '1' });
+    const isAsked = new Promise((resolve) => (stand.app.answer = resolve));
+    const waiting = dial(leaving.url);
+    waiting.socket.allowHalfOpen = true;
+    waiting.write(upgrade('/', stand.url, cookie));
+    await isAsked;
+    await leaving.proxy.stop();
+    expect(waiting.heard()).toBe('');
+  });
+});
+
 describe('health', () => {
   test('and metrics are answered at a port of their own, and at the public one no longer', async () => {
     const { leaving, operator } = await startLeaving({ STOP_DELAY_SECONDS: '0' });

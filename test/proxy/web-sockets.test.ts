@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { WebSocket, WebSocketServer } from 'ws';
 import { eventually } from '../support/eventually.ts';
 import { send, type Browser } from './support/browser.ts';
+import { rawConnection } from './support/raw.ts';
 import { CLIENT } from './support/provider.ts';
 import { startStand, type Replica, type Stand } from './support/stand.ts';
 
@@ -96,6 +97,13 @@ async function refusal(socket: WebSocket): Promise<number> {
   return response.statusCode ?? 0;
 }
 
+function handshake(browser: Browser, path = '/chat'): string {
+  return `GET ${path} HTTP/1.1\r\nHost: x\r\nOrigin: ${stand.url}\r\nCookie: ${cookieOf(browser)}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`;
+}
+
+/** How many the proxy says that it has opened. */
+const opened = (): number => stand.log().split('web-socket opened').length - 1;
+
 describe('a web-socket of somebody who is signed in', () => {
   test('is joined to the app, which hears who it is', async () => {
     const { socket, first } = await open(await stand.signedIn(), { headers: { 'x-user': 'forged' } });
@@ -159,6 +167,30 @@ describe('is refused', () => {
     expect(await refusal(dial(await stand.signedIn(), { at: hasty.url, path: '/held' }))).toBe(504);
     await echo.held.pop()?.closed;
     await hasty.proxy.stop();
+  });
+
+  test.each<[string, (asked: string) => string]>([
+    ['another version', (asked) => asked.replace('Version: 13', 'Version: 12')],
+    ['no version', (asked) => asked.replace(/Sec-WebSocket-Version: .*\r\n/, '')],
+    ['a bad key', (asked) => asked.replace(/Key: .*/, 'Key: short')],
+    ['no key', (asked) => asked.replace(/Sec-WebSocket-Key: .*\r\n/, '')],
+    ['POST', (asked) => asked.replace('GET', 'POST')],
+  ])('a handshake with %s: the app is not asked', async (_what, spoilt) => {
+    const before = [echo.opened.length, opened()];
+    const client = rawConnection(stand.url);
+    client.write(spoilt(handshake(await stand.signedIn())));
+    expect(await client.toItsEnd()).toMatch(/^HTTP\/1\.1 400 (.*\r\n)*Sec-WebSocket-Version: 13\r\n/);
+    expect([echo.opened.length, opened()]).toEqual(before);
+  });
+
+  test('whoever has sent the end before the app answers: nothing stays open at the app', async () => {
+    const before = opened();
+    const client = rawConnection(stand.url);
+    client.socket.end(handshake(await stand.signedIn(), '/held'));
+    const held = await eventually(() => echo.held.pop());
+    held.release();
+    await held.closed;
+    expect(opened()).toBe(before);
   });
 
   test('an upgrade to something else is an ordinary request', async () => {

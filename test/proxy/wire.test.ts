@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startDeafApp } from './support/deaf-app.ts';
@@ -64,6 +66,7 @@ async function exchange(request: string, answer: string, after = HEAD_END): Prom
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LAST = 'Connection: close';
+const MEGABYTE = 1_000_000;
 
 describe('hop by hop (RFC 9110 7.6.1)', () => {
   test.each([
@@ -204,11 +207,22 @@ describe('answers', () => {
     await client.hears(/^HTTP\/1\.1 200 OK\r\n(.*\r\n)*Content-Type: text\/event-stream\r\n(.*\r\n)*\r\n$/i);
   });
 
-  test('before the upload is over: the browser hears it', async () => {
-    talk = answering('HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig');
+  const EARLY = 'HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig';
+  test.each<[string, RegExp, (connection: RawConnection) => void | Promise<void>]>([
+    ['the browser hears it', /^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/, answering(EARLY)],
+    ['the app may keep its connection', /^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/, answering(EARLY, { stays: true })],
+    ['502 when the app breaks off', /^HTTP\/1\.1 502 /, (connection) => void connection.hears(HEAD_END).then(() => connection.socket.destroy())],
+  ])('before the upload is over: %s, even if it reads nothing before it has sent everything; nothing may follow', async (_what, answer, talks) => {
+    talk = talks;
     const client = dial();
-    client.write(`${head('POST', ['Content-Length: 1000000'])}the first piece`);
-    await client.hears(/^HTTP\/1\.1 413 Too Large\r\n(.*\r\n)*\r\nbig$/);
+    const errors: Error[] = [];
+    client.socket.on('error', (error) => errors.push(error)).pause();
+    client.write(head('POST', [`Content-Length: ${10 * MEGABYTE}`]));
+    for (let sent = 0; sent < 10; sent += 1) await new Promise((resolve) => client.socket.write(Buffer.alloc(MEGABYTE), resolve));
+    client.socket.resume();
+    const heard = await client.toItsEnd();
+    expect(heard).toMatch(answer);
+    expect([/\r\nConnection: close\r\n/i.test(heard), errors]).toEqual([true, []]);
   });
 
   test('to HEAD: headers as of GET, and the connection goes on', async () => {
@@ -316,6 +330,30 @@ describe('an app that takes too long', () => {
     expect(performance.now() - asked).toBeLessThan(10_000);
     await patient.proxy.stop();
     await deaf.stop();
+  });
+
+  test.each([
+    ['15 minutes', {}, 15 * 60],
+    ['longer than until the answer may begin', { APP_ANSWER_SECONDS: '1800' }, 1800 + 10 + 60],
+    ['longer than an app is waited for', { APP_CONNECT_SECONDS: '1000', APP_ANSWER_SECONDS: '1000' }, 3000 + 60],
+    ['longer than an event stream may rest', { APP_IDLE_SECONDS: '3600' }, 3600 + 60],
+  ])('the connection of the browser rests %s', async (_rule, env, seconds) => {
+    const patient = await stand.replica(env);
+    talk = plain('ok');
+    const begun = new Promise<unknown>((resolve) => {
+      const hear = (message: unknown): void => {
+        const { request, socket } = message as { request: IncomingMessage; socket: Socket };
+        if (request.url !== '/rests') return;
+        unsubscribe('http.server.request.start', hear);
+        resolve(socket.timeout);
+      };
+      subscribe('http.server.request.start', hear);
+    });
+    const client = dial(patient.url);
+    client.write(head('GET', [LAST], '/rests'));
+    expect(await begun).toBe(seconds * 1000);
+    await client.toItsEnd();
+    await patient.proxy.stop();
   });
 
   test('between two pieces: the answer breaks off in the time of idle_seconds', async () => {
