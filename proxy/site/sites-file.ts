@@ -73,15 +73,16 @@ export function loadSites(source: SitesSource, env: Env, mode: 'production' | 'd
   const unusable = (faults: readonly string[]): ConfigError => new ConfigError(faults, `${nameOf(source)} is not usable. Correct it (docs/proxy.md explains every key):`);
   const written = 'file' in source ? readYamlFile(source.file, 'PROXY_SITES_FILE', unusable) : readYaml(source.text, unusable);
   const file = z.strictObject({ ...sitesFileSchema.shape, sites: z.array(z.unknown()).min(1) }).safeParse(written);
-  if (!file.success) throw unusable(issuesOf(file.error, []));
-  // Each site by itself, so that a fault in one hides none in another.
-  const parsed = file.data.sites.map((site) => siteSchema.safeParse(site));
-  const sites = parsed.flatMap(({ data }) => data ?? []);
-  const faults = parsed.flatMap(({ error, data }, at) => (error ? issuesOf(error, ['sites', at]) : faultsOf(data, `sites.${at}`, env, mode)));
-  const hosts = sites.map((site) => new URL(site.public_url).host);
+  // Each site by itself, and what can be read of it, so that a fault hides none of another place or kind.
+  const parsed = sitesIn(written).map((site) => ({ ...siteSchema.safeParse(site), read: readableOf(site) }));
+  const faults = parsed.flatMap(({ error, read }, at) => [...(error ? issuesOf(error, ['sites', at]) : []), ...faultsOf(read, `sites.${at}`, env, mode)]);
+  const addresses = parsed.flatMap(({ read }) => read.public_url ?? []);
+  const hosts = addresses.map((address) => new URL(address).host);
   const twice = hosts.filter((host, at) => hosts.indexOf(host) !== at).map((host) => `sites: two have the host ${host}`);
-  const shared = mode === 'production' ? sharedOriginFaults(sites.map((site) => site.public_url), issuersOf(sites)) : [];
-  if (faults.length + twice.length + shared.length > 0) throw unusable([...faults, ...twice, ...shared]);
+  const shared = mode === 'production' ? sharedOriginFaults(addresses, issuersOf(parsed.map(({ read }) => read))) : [];
+  const all = [...(file.error ? issuesOf(file.error, []) : []), ...faults, ...twice, ...shared];
+  if (all.length > 0) throw unusable(all);
+  const sites = parsed.flatMap(({ data }) => data ?? []);
   return sites.map((site) => toSite(site, env)) as unknown as readonly [Site, ...Site[]];
 }
 
@@ -91,11 +92,25 @@ function issuesOf(error: z.ZodError, place: readonly (string | number)[]): strin
 
 type WrittenSite = z.infer<typeof siteSchema>;
 
-function faultsOf(site: WrittenSite, at: string, env: Env, mode: 'production' | 'development'): string[] {
-  const paths = site.upstreams.map((upstream) => upstream.path.toLowerCase());
+function sitesIn(written: unknown): readonly unknown[] {
+  const { sites } = Object(written) as { sites?: unknown };
+  return Array.isArray(sites) ? sites : [];
+}
+
+/** Those fields that can be read, whatever is wrong with others. */
+function readableOf(site: unknown): Partial<WrittenSite> {
+  const fields = Object.entries(siteSchema.shape).map(([name, field]) => [name, field.safeParse((Object(site) as Record<string, unknown>)[name])] as const);
+  return Object.fromEntries(fields.flatMap(([name, { success, data }]) => (success ? [[name, data]] : [])));
+}
+
+function faultsOf(site: Partial<WrittenSite>, at: string, env: Env, mode: 'production' | 'development'): string[] {
+  const paths = site.upstreams?.map((upstream) => upstream.path.toLowerCase()) ?? ['/'];
+  const returning = site.return_origins?.map((one, index) => [`${at}.return_origins.${index}`, one]) ?? [];
+  const addresses = Object.entries({ [`${at}.public_url`]: site.public_url, [`${at}.issuer`]: site.issuer, ...Object.fromEntries(returning) } as Record<string, string | undefined>).filter(([, address]) => address !== undefined);
   return [
-    ...(mode === 'production' ? publicAddressFaults({ [`${at}.public_url`]: site.public_url, [`${at}.issuer`]: site.issuer, ...Object.fromEntries(site.return_origins.map((one, index) => [`${at}.return_origins.${index}`, one])) }) : []),
-    ...writtenProofFaults(site, at, env),
+    ...(mode === 'production' ? publicAddressFaults(Object.fromEntries(addresses) as Record<string, string>) : []),
+    // What is there and can't be read is a fault of its own, and not missing.
+    ...('client_secret_variable' in site && 'client_key_file' in site ? writtenProofFaults(site, at, env) : []),
     ...(paths.includes('/') ? [] : [`${at}.upstreams: one must take "/"`]),
     ...paths.filter((one, index) => paths.indexOf(one) !== index).map((one) => `${at}.upstreams: two take ${one}`),
   ];
@@ -127,7 +142,7 @@ function longestFirst(rules: readonly UpstreamRule[]): readonly UpstreamRule[] {
   return rules.toSorted((one, other) => other.path.length - one.path.length);
 }
 
-function issuersOf(sites: readonly WrittenSite[]): Record<string, string> {
+function issuersOf(sites: readonly Partial<WrittenSite>[]): Record<string, string | undefined> {
   return Object.fromEntries(sites.map((site, at) => [`sites.${at}.issuer`, site.issuer]));
 }
 

@@ -189,6 +189,8 @@ describe('Postgres silent', () => {
   });
 });
 
+const rowOf = async (sub: string) => (await asSuperuser<{ lease: Date | null }>(stand, `select refresh_lease_until as lease from proxy.session where sub = '${sub}'`))[0];
+
 describe('refresh', () => {
   test('100 requests at once on two replicas, when the access token has ended: one refresh, all answered', async () => {
     const { here, there } = await knownToBoth();
@@ -291,6 +293,7 @@ describe('refresh', () => {
     expect(await statusOf(here)).toBe(200);
     stand.provider.misbehave = {};
     const before = refreshes();
+    await eventually(async () => (await asSuperuser<{ lease: Date | null }>(stand, 'select refresh_lease_until as lease from proxy.session order by created_at desc limit 1'))[0]?.lease === null);
     stand.clock.setOffset(ACCESS_SECONDS + 60);
     expect(await statusOf(here)).toBe(200);
     expect(refreshes() - before).toBe(1);
@@ -371,8 +374,6 @@ describe('refresh', () => {
   });
 
   describe('whose answer can not be saved at once: the old token is used up', () => {
-    const rowOf = async (sub: string) => (await asSuperuser<{ lease: Date | null }>(stand, `select refresh_lease_until as lease from proxy.session where sub = '${sub}'`))[0];
-
     test('it is kept, nobody waits for it, and it is saved when Postgres takes it', async () => {
       const url = new URL(stand.database.proxyUrl);
       const relay = await openRelay(Number(url.port));

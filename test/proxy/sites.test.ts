@@ -127,6 +127,41 @@ describe('the sites file', () => {
     expect(message).toContain('sites.1.client_secret_variable: OTHER_SECRET is not set');
   });
 
+  test('a fault of one kind hides none of another', () => {
+    const message = faultsOf(`version: 1
+sites:
+  - public_url: http://app.example.com
+    issuer: https://localhost/realms/acme
+    client_id: acme
+    client_secret_variable: NOT_SET
+    cors: { origins: [https://www.example.com], max_age_seconds: -1 }
+    upstreams:
+      - { path: /a, to: 'http://app:3000' }
+      - { path: /A, to: 'http://app:3000' }
+  - public_url: http://app.example.com
+    upstreams: [{ to: nowhere }]
+`);
+    for (const fault of [
+      'the file: Unrecognized key: "version"',
+      'sites.0.cors.max_age_seconds: must be at least 0',
+      'sites.0.public_url: must be https in production',
+      'sites.0.issuer: must not be localhost in production',
+      'sites.0.client_secret_variable: NOT_SET is not set',
+      'sites.0.upstreams: one must take "/"',
+      'sites.0.upstreams: two take /a',
+      'sites.1.client_id: is missing',
+      'sites.1.upstreams.0.to: ',
+      'sites.1: must have either client_secret_variable or client_key_file',
+      'sites: two have the host app.example.com',
+    ]) expect(message).toContain(`  ${fault}`);
+  });
+
+  test('a proof that can not be read is not called missing', () => {
+    const message = faultsOf(GOOD.replace('ACME_SECRET', 'acme-secret'));
+    expect(message).toContain('sites.0.client_secret_variable: must be the name of an environment variable');
+    expect(message).not.toContain('must have either');
+  });
+
   test('every fault is named at once', () => {
     const message = faultsOf(GOOD.replace('https://app.', 'http://app.').replace('/admin/', '/'), {});
     expect(message.match(/^ {2}sites/gm)).toHaveLength(3);
