@@ -73,7 +73,8 @@ def register(case, turn):
         "product": "app",
         "next_page": FIXTURE["pages"][turn % len(FIXTURE["pages"])],
     }
-    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **ANSWERS}
+    answers = ANSWERS if "attempt_id" in case.body else {}
+    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **answers}
 
 
 def with_invitation(case, turn):
@@ -82,8 +83,9 @@ def with_invitation(case, turn):
         return
     invitations = FIXTURE["invitations" if "password" not in case.body else "invitations_for_programs"]
     invitation = invitations[turn // 2 % len(invitations)]
-    known = {**invitation, **ANSWERS, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
-    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}}
+    known = {**invitation, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
+    answers = ANSWERS if "attempt_id" in case.body else {}
+    case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **answers}
 
 
 def outcome(case, turn):
