@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filledIn } from './filled-in.ts';
+import { NOT_CHECKED } from './not-checked.ts';
 
 /**
  * `npm run check:compose`: docker-compose.yml against the compose schema, by compose-go. Needs Go, and no Docker. Ends with 1 where the
  * file is not valid, with {@link NOT_CHECKED} where Go or its modules can't be had.
  */
 const ROOT = join(import.meta.dirname, '..', '..');
-const NOT_CHECKED = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'vestibule-compose-'));
 try {
