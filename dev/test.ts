@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { NOT_CHECKED } from './check-compose/not-checked.ts';
 import { ensureChromium } from './chromium.ts';
 import { formatTally, javaTally, jestTally, sum, type JestResults, type Tally } from './tally.ts';
 import { StartError } from './start-error.ts';
@@ -77,7 +78,7 @@ async function tool(name: string, options: string[]): Promise<Tally> {
 /** Counts where Go is there: nothing else of ours needs it. */
 async function compose(): Promise<Tally> {
   const code = await run(process.execPath, ['--disable-warning=ExperimentalWarning', join(ROOT, 'dev', 'check-compose', 'check.ts')]);
-  return code === 3 ? { passed: 0, failed: 0, skipped: 0 } : code === 0 ? PASSED : FAILED;
+  return code === NOT_CHECKED ? { passed: 0, failed: 0, skipped: 0 } : code === 0 ? PASSED : FAILED;
 }
 
 async function java(): Promise<Tally> {

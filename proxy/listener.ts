@@ -19,6 +19,9 @@ import { unavailable, wayToApp } from './way-to-app.ts';
 /** What Express shall answer instead of looking for a route. */
 export type HandedOver = { kind: 'error'; error: unknown } | { kind: 'bad_target'; fault: string } | { kind: 'sign_in' } | { kind: 'preparing'; since: Date };
 
+/** Load balancers ask by address; providers and apps by an internal name. None of these has to do with a browser's session. */
+const FOR_ANY_HOST = new Set(['/livez', '/readyz', '/api/logout/back-channel', '/api/identity/keys']);
+
 const handedOver = new WeakMap<IncomingMessage, HandedOver>();
 
 export function takeHandedOver(req: IncomingMessage): HandedOver | undefined {
@@ -67,7 +70,7 @@ export function createListener(parts: ListenerParts): RequestListener {
     if (isOurs && parts.forwardAuth && pathOf(target) === FORWARD_AUTH_PATH) return toGateway(req, res, requestId);
     if (parts.embedsHere && isOurs && target.startsWith('/embed/') && isAt(parts.embedsHere, req, parts.trustedProxies)) return toPages(parts.embedsHere, req, res);
     for (const pages of parts.pagesSites) if (isAt(pages, req, parts.trustedProxies)) return toPages(pages, req, res);
-    const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (isForAnyHost(target) ? parts.sites[0] : undefined);
+    const site = chooseSite(parts.sites, req, parts.trustedProxies) ?? (FOR_ANY_HOST.has(target) ? parts.sites[0] : undefined);
     if (!site) return toNobody(res, requestId);
     const fault = targetFault(target);
     if (fault !== undefined) return toExpress(site, req, res, { kind: 'bad_target', fault });
@@ -111,11 +114,4 @@ function refuse(site: Answering, req: IncomingMessage, res: ServerResponse, reas
 function toNobody(res: ServerResponse, requestId: string): void {
   const problem = toProblem(new AppError('misdirected_request', 'Check the host name: no site of this proxy has it.'), requestId);
   res.writeHead(problem.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', 'X-Request-Id': requestId }).end(JSON.stringify(problem));
-}
-
-/** Load balancers ask by address; providers and apps by an internal name. None of these has to do with a browser's session. */
-const FOR_ANY_HOST = new Set(['/livez', '/readyz', '/api/logout/back-channel', '/api/identity/keys']);
-
-function isForAnyHost(target: string): boolean {
-  return FOR_ANY_HOST.has(target);
 }

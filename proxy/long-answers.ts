@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Session } from './session/session.service.ts';
 import type { SessionWatch } from './session/watch-sessions.ts';
@@ -12,9 +12,8 @@ export interface UnderWay {
   site: ServedSite;
   session: Session;
   rule: UpstreamRule;
-  req: IncomingMessage;
   /** Of the request, which undici takes it away from once its body is over. */
-  socket?: Socket;
+  socket: Socket;
   res: ServerResponse;
   /** By `performance.now()`. */
   began: number;
@@ -45,7 +44,6 @@ export function longAnswers(watch: SessionWatch): LongAnswers {
   };
   return {
     begin: (one) => {
-      one.socket = one.req.socket;
       one.at = young.push(one) - 1;
     },
     over: (one) => {
@@ -64,7 +62,7 @@ export function longAnswers(watch: SessionWatch): LongAnswers {
 }
 
 /** Whoever sends a file, or gets one, is there while its bytes move; an event stream moves by itself. */
-function movement({ req, socket = req.socket, hasLength }: UnderWay): () => boolean {
+function movement({ socket, hasLength }: UnderWay): () => boolean {
   let before = 0;
   return () => {
     const moved = socket.bytesRead + (hasLength ? socket.bytesWritten : 0);

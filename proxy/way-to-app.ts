@@ -46,7 +46,7 @@ export function wayToApp({ identity, meter, trustedProxies, long, log }: Pick<Li
   };
 
   const pass = ({ site, req, res, requestId, started }: Asked, session: Session, rule: UpstreamRule, upstream: Upstream, identityToken: string | undefined): void => {
-    const underWay: UnderWay = { site, session, rule, req, res, began: performance.now(), hasLength: false };
+    const underWay: UnderWay = { site, session, rule, socket: req.socket, res, began: performance.now(), hasLength: false };
     long.begin(underWay);
     const onAnswer = (hasLength: boolean): void => {
       underWay.hasLength = hasLength;
