@@ -83,7 +83,7 @@ def with_invitation(case, turn):
     invitations = FIXTURE["invitations" if "password" not in case.body else "invitations_for_programs"]
     invitation = invitations[turn // 2 % len(invitations)]
     known = {**invitation, "attempt_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}
-    answers = ANSWERS if "attempt_id" in case.body else {}
+    answers = ANSWERS if case.path.endswith("/creation") else {}
     case.body = {**case.body, **{name: value for name, value in known.items() if name in case.body}, **answers}
 
 
